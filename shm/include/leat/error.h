@@ -1,0 +1,47 @@
+// What can go wrong, said the same way everywhere: a code for programs, a sentence for people.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace leat {
+
+/// Stable error codes of the public API. The numeric values travel over the control socket, so they never change.
+enum class ErrorCode : std::uint32_t {
+  ok = 0,
+  no_broker = 1,          ///< nothing listens on the feed's socket
+  unknown_feed = 2,       ///< neither a socket nor a journal of that name
+  permission_denied = 3,  ///< the feed's rules, or file modes, do not admit this user
+  layout_mismatch = 4,    ///< client and broker were built for different shared layouts
+  invalid_argument = 5,   ///< an option, name or value outside its bounds
+  too_large = 6,          ///< the event or batch exceeds a bound of the feed
+  bad_topic = 7,          ///< the topic breaks the rules of record/topic.h
+  would_block = 8,        ///< arena or inbound ring full; nothing was published
+  timed_out = 9,          ///< the deadline passed
+  feed_failed = 10,       ///< the broker stopped accepting (disk error); reading goes on
+  revoked = 11,           ///< the broker refused this producer for breaking the protocol
+  receipt_expired = 12,   ///< committed, but its sequence is no longer held in the arena
+  refused = 13,           ///< the broker refused the event (named in the message)
+  corrupt = 14,           ///< stored bytes fail their check
+  io_error = 15,          ///< a system call failed
+  no_space = 16,          ///< tmpfs or disk full
+  busy = 17,              ///< another broker, or no free slot
+  ephemeral = 18,         ///< the event was marked durable=false and so never enters a feed
+  protocol_error = 19,    ///< the peer sent something that is not in the protocol
+  closed = 20,            ///< the handle was closed or moved from
+};
+
+/// Short fixed name of a code, e.g. "no_broker". Never null.
+std::string_view error_name(ErrorCode code) noexcept;
+
+/// One error: `message` says what happened, where, and what to do about it.
+struct Error {
+  ErrorCode code = ErrorCode::ok;
+  std::string message;
+};
+
+/// Builds an io_error (or no_space, permission_denied by errno) as "<what>: <strerror> (errno N)".
+Error system_error(int error_number, std::string_view what);
+
+}  // namespace leat
