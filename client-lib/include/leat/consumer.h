@@ -1,0 +1,151 @@
+// Reading a feed: live from the broadcast ring, from the journal when behind.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <memory>
+#include <string>
+
+#include <leat/event.h>
+#include <leat/feed_address.h>
+#include <leat/result.h>
+#include <leat/topic_filter.h>
+
+namespace leat {
+
+/// Where a consumer starts.
+struct Start {
+  enum class Kind : std::uint8_t { earliest, latest, after_cursor, at_sequence, at_time };
+  Kind kind = Kind::latest;
+  Cursor cursor = {};               ///< after_cursor
+  std::uint64_t sequence = 0;       ///< at_sequence: the first event wanted
+  std::int64_t timestamp_ns = 0;    ///< at_time: the first event with this CLOCK_REALTIME time or later
+
+  static Start earliest() { return {.kind = Kind::earliest}; }
+  static Start latest() { return {.kind = Kind::latest}; }
+  static Start after(Cursor after_cursor) { return {.kind = Kind::after_cursor, .cursor = after_cursor}; }
+  static Start at(std::uint64_t first_sequence) { return {.kind = Kind::at_sequence, .sequence = first_sequence}; }
+  static Start at_time(std::int64_t time_ns) { return {.kind = Kind::at_time, .timestamp_ns = time_ns}; }
+};
+
+/// Which promise an event must already carry when it is delivered.
+enum class Level : std::uint8_t {
+  live,     ///< journaled: outlives a dead broker
+  durable,  ///< fdatasync has returned: outlives a dead host
+};
+
+/// How a consumer waits for the next event.
+enum class Idle : std::uint8_t {
+  adaptive,  ///< spin a few microseconds if a core is free for it, then sleep on a futex
+  spin,      ///< never sleep: lowest latency, one core
+  block,     ///< sleep at once: least CPU
+};
+
+struct ConsumerOptions {
+  FeedAddress address;
+  std::string name = {};           ///< shown by `leat stat`; default: the program's name
+  Start start = {};
+  Level level = Level::live;
+  TopicFilter filter = {};         ///< applied in this process; filtered events are skipped, not delivered
+  Idle idle = Idle::adaptive;
+  bool allow_offline = true;       ///< without a broker, read the journal and join the broker when it comes
+};
+
+/// Why a consumer cannot go on from where it was told to. It now stands at the earliest retained event.
+struct Reset {
+  enum class Reason : std::uint8_t {
+    expired,        ///< the place lies below the retained window
+    lost_tail,      ///< the place lies in the part of an earlier epoch that a crash or repair lost
+    unknown_epoch,  ///< the epoch is not of this feed
+    future,         ///< the place is beyond the newest event
+    gap,            ///< a repair left a hole in the journal here
+  };
+  Reason reason = Reason::expired;
+  std::uint64_t wanted_sequence = 0;    ///< the first event that was asked for
+  std::uint64_t earliest_sequence = 0;  ///< retained range; earliest == latest + 1 when the feed is empty
+  std::uint64_t latest_sequence = 0;
+  Cursor resume;                        ///< stands just before the earliest retained event
+  [[nodiscard]] std::string to_string() const;
+};
+
+/// The short name of a reason, e.g. "expired".
+std::string_view to_string(Reset::Reason reason) noexcept;
+
+/// What poll() found.
+enum class [[nodiscard]] Poll : std::uint8_t {
+  event,  ///< `out` is filled
+  empty,  ///< nothing new at this level
+  reset,  ///< see last_reset(); polling on continues at the earliest retained event
+  error,  ///< see last_error(); the consumer does not move past what it cannot read
+};
+
+struct ConsumerStats {
+  std::uint64_t delivered = 0;      ///< events handed out
+  std::uint64_t filtered = 0;       ///< events the filter left out
+  std::uint64_t lapped = 0;         ///< copies thrown away because the writer had overtaken
+  std::uint64_t ring_bytes = 0;     ///< read from the broadcast ring
+  std::uint64_t journal_bytes = 0;  ///< read from the journal
+  std::uint64_t resets = 0;
+};
+
+/// One consumer. Move-only; belongs to one thread at a time. Holds up neither producers, broker nor other consumers,
+/// however slow it is. Not usable in a child after fork().
+class Consumer {
+ public:
+  /// Subscribes. A start that cannot be met is not an error here: the first poll() then says Poll::reset.
+  /// Errors: no_broker (and no journal to read), unknown_feed, permission_denied, layout_mismatch, ...
+  static Result<Consumer> connect(ConsumerOptions options);
+
+  Consumer(Consumer&&) noexcept;
+  Consumer& operator=(Consumer&&) noexcept;
+  ~Consumer();
+
+  /// Takes the next event if there is one; never sleeps. `out` lives until the next call on this consumer.
+  Poll poll(EventView& out);
+
+  /// As poll(), waiting up to `timeout` for something to report. Poll::empty means the timeout passed.
+  Poll wait(EventView& out, std::chrono::nanoseconds timeout);
+
+  [[nodiscard]] const Reset& last_reset() const noexcept;
+  [[nodiscard]] const Error& last_error() const noexcept;
+
+  /// After the last event delivered (or where the consumer started): resume with Start::after(cursor()).
+  [[nodiscard]] Cursor cursor() const noexcept;
+  [[nodiscard]] ConsumerStats stats() const noexcept;
+  [[nodiscard]] std::uint64_t latest_sequence() const noexcept;   ///< newest event of the feed, at this level
+  [[nodiscard]] std::uint64_t earliest_sequence() const noexcept; ///< oldest event retained
+  [[nodiscard]] bool online() const noexcept;                     ///< reads a broker's ring (which may be down now)
+
+  /// A descriptor for epoll, asyncio and the like: readable when poll() may have something. Owned by the consumer.
+  /// Arm it with poll() returning Poll::empty; poll until empty after each readiness. Error: no_broker, io_error.
+  Result<int> event_fd();
+
+  /// `for (const EventView& event : consumer)`: blocks for each event; ends at a reset or an error (ask which).
+  class Iterator {
+   public:
+    using value_type = EventView;
+    using difference_type = std::ptrdiff_t;
+    Iterator() = default;
+    explicit Iterator(Consumer* consumer) : consumer_(consumer) { ++*this; }
+    const EventView& operator*() const { return event_; }
+    const EventView* operator->() const { return &event_; }
+    Iterator& operator++();
+    void operator++(int) { ++*this; }
+    friend bool operator==(const Iterator& it, std::default_sentinel_t) { return it.consumer_ == nullptr; }
+
+   private:
+    Consumer* consumer_ = nullptr;
+    EventView event_ = {};
+  };
+  Iterator begin() { return Iterator(this); }
+  std::default_sentinel_t end() const { return {}; }
+
+ private:
+  struct Impl;
+  explicit Consumer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace leat

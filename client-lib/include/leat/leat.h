@@ -1,0 +1,13 @@
+// The whole public API.
+#pragma once
+
+#include <leat/consumer.h>
+#include <leat/cursor.h>
+#include <leat/error.h>
+#include <leat/event.h>
+#include <leat/feed_address.h>
+#include <leat/feed_status.h>
+#include <leat/journal.h>
+#include <leat/producer.h>
+#include <leat/result.h>
+#include <leat/topic_filter.h>
