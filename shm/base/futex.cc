@@ -1,0 +1,23 @@
+#include "shm/base/futex.h"
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <climits>
+#include <ctime>
+
+namespace leat::shm {
+
+void futex_wait(const void* word, std::uint32_t expected, std::int64_t timeout_ns) noexcept {
+  if (timeout_ns <= 0) return;
+  timespec timeout{.tv_sec = timeout_ns / 1'000'000'000, .tv_nsec = timeout_ns % 1'000'000'000};
+  // The time-out of FUTEX_WAIT is relative and counts on CLOCK_MONOTONIC, so wall clock steps do not matter.
+  syscall(SYS_futex, word, FUTEX_WAIT, expected, &timeout, nullptr, 0);
+}
+
+int futex_wake(const void* word, int count) noexcept {
+  return static_cast<int>(syscall(SYS_futex, word, FUTEX_WAKE, count, nullptr, nullptr, 0));
+}
+
+}  // namespace leat::shm

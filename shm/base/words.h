@@ -1,0 +1,89 @@
+// Copying bytes that another process may overwrite meanwhile, without a data race in the C++ sense: as 8-byte atomic
+// words. The order against other words comes from stand-alone fences around the copy (design.md, section 9; Boehm,
+// "Can seqlocks get along with programming language memory models?", MSPC 2012). ThreadSanitizer does not model
+// fences, so under it each word is acquired and released on its own.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace leat::shm {
+
+inline constexpr std::size_t kWordBytes = 8;
+inline constexpr std::size_t kCacheLineBytes = 64;
+inline constexpr std::size_t kPageBytes = 4096;
+
+#if defined(__SANITIZE_THREAD__)
+#define LEAT_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define LEAT_TSAN 1
+#endif
+#endif
+
+#ifdef LEAT_TSAN
+inline constexpr int kWordLoadOrder = __ATOMIC_ACQUIRE;
+inline constexpr int kWordStoreOrder = __ATOMIC_RELEASE;
+#else
+inline constexpr int kWordLoadOrder = __ATOMIC_RELAXED;
+inline constexpr int kWordStoreOrder = __ATOMIC_RELAXED;
+#endif
+
+/// memcpy may be reordered with nothing here: these are single aligned 8-byte accesses. `word` is 8-byte aligned.
+inline std::uint64_t load_word(const void* word) noexcept {
+  return __atomic_load_n(static_cast<const std::uint64_t*>(word), kWordLoadOrder);
+}
+inline void store_word(void* word, std::uint64_t value) noexcept {
+  __atomic_store_n(static_cast<std::uint64_t*>(word), value, kWordStoreOrder);
+}
+
+/// Shared bytes -> private bytes. `bytes` is a multiple of 8, both pointers 8-byte aligned.
+inline void copy_words_out(void* to_private, const void* from_shared, std::size_t bytes) noexcept {
+  auto* to = static_cast<std::uint64_t*>(to_private);
+  const auto* from = static_cast<const std::uint64_t*>(from_shared);
+  for (std::size_t i = 0; i < bytes / kWordBytes; ++i) to[i] = __atomic_load_n(from + i, kWordLoadOrder);
+}
+
+/// Shared bytes -> shared bytes (arena to ring). Same rules.
+inline void copy_words_across(void* to_shared, const void* from_shared, std::size_t bytes) noexcept {
+  auto* to = static_cast<std::uint64_t*>(to_shared);
+  const auto* from = static_cast<const std::uint64_t*>(from_shared);
+  for (std::size_t i = 0; i < bytes / kWordBytes; ++i) {
+    __atomic_store_n(to + i, __atomic_load_n(from + i, kWordLoadOrder), kWordStoreOrder);
+  }
+}
+
+/// Private bytes -> shared bytes. Same rules.
+inline void copy_words_in(void* to_shared, const void* from_private, std::size_t bytes) noexcept {
+  copy_words_across(to_shared, from_private, bytes);
+}
+
+template <typename Unsigned>
+constexpr Unsigned align_up(Unsigned value, std::size_t alignment) noexcept {
+  return static_cast<Unsigned>((value + (alignment - 1)) & ~static_cast<Unsigned>(alignment - 1));
+}
+
+/// Standalone fences, named for the two ends of the overtakable-bytes recipe.
+inline void fence_release() noexcept {
+#ifndef LEAT_TSAN
+  std::atomic_thread_fence(std::memory_order_release);
+#endif
+}
+inline void fence_acquire() noexcept {
+#ifndef LEAT_TSAN
+  std::atomic_thread_fence(std::memory_order_acquire);
+#endif
+}
+/// Sequentially consistent fence of the sleep/wake hand-shake: also in TSan builds, where it still orders the hardware.
+inline void fence_seq_cst() noexcept { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+
+inline void cpu_relax() noexcept {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+}  // namespace leat::shm

@@ -1,0 +1,112 @@
+// The bytes of the broadcast ring (mapped read-only by consumers) and of the doorbell (writable for them).
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "shm/base/shared_file.h"
+#include "shm/base/words.h"
+
+namespace leat::shm {
+
+inline constexpr std::uint64_t kBroadcastMagic = 0x3143424154'41454cULL;  // "LEATABC1"
+inline constexpr std::uint64_t kDoorbellMagic = 0x3142444154'41454cULL;   // "LEATADB1"
+
+/// A position of the journal's string and the newest event below it.
+struct Watermark {
+  std::atomic<std::uint64_t> position;
+  std::atomic<std::uint64_t> sequence;
+};
+
+// off  size field              written by
+//   0    64 file               broker      SharedFileHeader; capacity = data bytes, a power of two
+//  64     8 intent             sequencer   bytes below `intent - capacity` may be overwritten at any time
+// 128     8 committed          sequencer   bytes below are in the journal and complete; futex word: its low half
+// 136    32 latest[2]          sequencer   the two newest (committed, sequence), alternating: see read_latest
+// 192     8 durable            syncer      bytes below are on disk; futex word: its low half
+// 200     8 durable_sequence   syncer
+// 256     8 earliest_position  syncer      bytes below may have left the journal
+// 264     8 earliest_sequence  syncer      oldest event retained
+// 320     8 start_position     broker      first position that this ring has ever held
+// 328     8 epoch              broker      id of the current epoch
+// 336     8 broker_life        broker      grows with every broker that takes over
+// 344     4 feed_state         broker      FeedState
+// 348     4 max_record_bytes   broker      bound on a padded record of this feed
+// 4096      data, mapped twice back to back
+//
+// `intent` and `committed` lie on lines of their own: a reader that polls `committed` does not touch the line that the
+// sequencer writes first.
+struct BroadcastHeader {
+  SharedFileHeader file;
+  alignas(kCacheLineBytes) std::atomic<std::uint64_t> intent;
+  alignas(kCacheLineBytes) std::atomic<std::uint64_t> committed;
+  Watermark latest[2];
+  alignas(kCacheLineBytes) std::atomic<std::uint64_t> durable;
+  std::atomic<std::uint64_t> durable_sequence;
+  alignas(kCacheLineBytes) std::atomic<std::uint64_t> earliest_position;
+  std::atomic<std::uint64_t> earliest_sequence;
+  alignas(kCacheLineBytes) std::uint64_t start_position;
+  std::atomic<std::uint64_t> epoch;
+  std::atomic<std::uint64_t> broker_life;
+  std::atomic<std::uint32_t> feed_state;
+  std::uint32_t max_record_bytes;
+};
+static_assert(offsetof(BroadcastHeader, intent) == 64 && offsetof(BroadcastHeader, committed) == 128);
+static_assert(offsetof(BroadcastHeader, latest) == 136 && offsetof(BroadcastHeader, durable) == 192);
+static_assert(offsetof(BroadcastHeader, durable_sequence) == 200);
+static_assert(offsetof(BroadcastHeader, earliest_position) == 256);
+static_assert(offsetof(BroadcastHeader, earliest_sequence) == 264);
+static_assert(offsetof(BroadcastHeader, start_position) == 320 && offsetof(BroadcastHeader, epoch) == 328);
+static_assert(offsetof(BroadcastHeader, broker_life) == 336 && offsetof(BroadcastHeader, feed_state) == 344);
+static_assert(offsetof(BroadcastHeader, max_record_bytes) == 348);
+static_assert(sizeof(BroadcastHeader) <= kPageBytes && std::is_standard_layout_v<BroadcastHeader>);
+
+inline constexpr std::size_t kBroadcastDataOffset = kPageBytes;
+inline constexpr std::uint64_t kMinRingBytes = kPageBytes;
+inline constexpr std::uint64_t kMaxRingBytes = 1ULL << 36;
+
+constexpr std::uint64_t broadcast_file_bytes(std::uint64_t capacity) noexcept {
+  return kBroadcastDataOffset + capacity;
+}
+
+// The doorbell: what consumers tell the broker. All of it is hints: a wrong value costs a wake-up too many, or one that
+// comes with the bounded time-out of the sleep instead.
+//
+// off  size field            written by
+//   0    64 file             broker      SharedFileHeader; capacity = consumer slots
+//  64     4 live_sleepers    consumers 1, sequencer 0    somebody sleeps on `committed`
+//  68     4 durable_sleepers consumers 1, syncer 0       somebody sleeps on `durable`
+//  72     4 armed_events     consumers 1, broker 0       somebody waits for an eventfd
+// 4096      slots of 64 bytes: ConsumerSlot
+struct DoorbellHeader {
+  SharedFileHeader file;
+  alignas(kCacheLineBytes) std::atomic<std::uint32_t> live_sleepers;
+  std::atomic<std::uint32_t> durable_sleepers;
+  std::atomic<std::uint32_t> armed_events;
+};
+static_assert(offsetof(DoorbellHeader, live_sleepers) == 64 && offsetof(DoorbellHeader, durable_sleepers) == 68);
+static_assert(offsetof(DoorbellHeader, armed_events) == 72 && sizeof(DoorbellHeader) <= kPageBytes);
+
+// One line per consumer, written by that consumer alone (but `armed`, which the broker clears); read for `leat stat`.
+//
+//   0 8 position   where it reads next       24 8 resets   places it was sent away from
+//   8 8 sequence   last event taken          32 4 armed    1: write my eventfd at the next commit
+//  16 8 lapped     copies thrown away
+struct ConsumerSlot {
+  std::atomic<std::uint64_t> position;
+  std::atomic<std::uint64_t> sequence;
+  std::atomic<std::uint64_t> lapped;
+  std::atomic<std::uint64_t> resets;
+  std::atomic<std::uint32_t> armed;
+  std::uint32_t reserved[7];
+};
+static_assert(sizeof(ConsumerSlot) == kCacheLineBytes && offsetof(ConsumerSlot, armed) == 32);
+
+inline constexpr std::size_t kConsumerSlotsOffset = kPageBytes;
+
+constexpr std::uint64_t doorbell_file_bytes(std::uint64_t slots) noexcept {
+  return align_up(kConsumerSlotsOffset + slots * sizeof(ConsumerSlot), kPageBytes);
+}
+
+}  // namespace leat::shm

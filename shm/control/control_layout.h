@@ -1,0 +1,77 @@
+// The messages on a feed's control socket (Unix seqpacket: one message a packet, descriptors ride along).
+//
+//   client                                   broker
+//   Hello {role, version, ...}        -->    reads SO_PEERCRED, applies the feed's rules
+//                                     <--    Welcome {status, slot, ...} + descriptors
+//   observer only: Refresh            -->
+//                                     <--    Refreshed
+//   end of connection                 -->    the client has left
+//
+// Descriptors in a Welcome, in this order:
+//   producer  inbound ring (rw), arena (rw)
+//   consumer  broadcast ring (ro), doorbell (rw), journal directory (ro), eventfd
+//   observer  broadcast ring (ro), doorbell (ro), status page (ro)
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "shm/base/shared_file.h"
+
+namespace leat::shm {
+
+inline constexpr std::uint32_t kControlMagic = 0x5441454c;  // "LEAT"
+
+enum class MessageType : std::uint16_t { hello = 1, welcome = 2, refresh = 3, refreshed = 4 };
+enum class Role : std::uint32_t { producer = 1, consumer = 2, observer = 3 };
+
+inline constexpr std::size_t kMaxPassedFds = 4;
+inline constexpr std::size_t kClientNameBytes = 32;
+inline constexpr std::size_t kErrorTextBytes = 512;
+
+// Every message starts with these 16 bytes, which no layout version may change: so both ends can always name theirs.
+struct MessageHeader {
+  std::uint32_t magic;           // 0  kControlMagic
+  std::uint32_t layout_version;  // 4  of the sender
+  std::uint16_t type;            // 8  MessageType
+  std::uint16_t reserved;        // 10 0
+  std::uint32_t bytes;           // 12 of the whole message
+};
+static_assert(sizeof(MessageHeader) == 16);
+
+struct HelloMessage {
+  MessageHeader header;          // 0
+  std::uint32_t role;            // 16 Role
+  std::uint32_t resume_slot;     // 20 with resume_token != 0: registers again after a broker restart
+  std::uint64_t resume_token;    // 24
+  std::uint64_t arena_bytes;     // 32 wanted; 0: the broker's default
+  char name[kClientNameBytes];   // 40 not necessarily terminated
+};
+static_assert(sizeof(HelloMessage) == 72 && offsetof(HelloMessage, name) == 40);
+
+struct WelcomeMessage {
+  MessageHeader header;          // 0
+  std::uint32_t status;          // 16 ErrorCode; anything but ok: only `text` means something
+  std::uint32_t slot;            // 20 producer or consumer slot
+  std::uint32_t generation;      // 24 of the producer slot
+  std::uint32_t producer_id;     // 28
+  std::uint64_t token;           // 32 proves, to a later broker, who holds this slot
+  std::uint64_t instance;        // 40 of the rings: another one means all mappings are stale
+  std::uint64_t arena_bytes;     // 48
+  std::uint64_t max_record_bytes;// 56 bound on a padded record
+  std::uint64_t broker_life;     // 64
+  std::uint32_t resumed;         // 72 1: the slot was taken up again, keep all mappings; no descriptors follow
+  std::int32_t broker_pid;       // 76
+  FeedUuid feed_uuid;            // 80
+  char text[kErrorTextBytes];    // 96 the error, terminated
+};
+static_assert(sizeof(WelcomeMessage) == 608 && offsetof(WelcomeMessage, text) == 96);
+
+/// Refresh and Refreshed carry nothing.
+struct BareMessage {
+  MessageHeader header;
+};
+
+inline constexpr std::size_t kMaxMessageBytes = sizeof(WelcomeMessage);
+
+}  // namespace leat::shm

@@ -1,0 +1,120 @@
+#include "shm/control/control_socket.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace leat::shm {
+
+MessageHeader make_header(MessageType type, std::size_t bytes) noexcept {
+  return {.magic = kControlMagic,
+          .layout_version = kLayoutVersion,
+          .type = static_cast<std::uint16_t>(type),
+          .reserved = 0,
+          .bytes = static_cast<std::uint32_t>(bytes)};
+}
+
+Result<void> send_message(int socket, const void* message, std::size_t bytes, std::span<const int> fds) {
+  iovec part{.iov_base = const_cast<void*>(message), .iov_len = bytes};
+  alignas(cmsghdr) std::byte control[CMSG_SPACE(kMaxPassedFds * sizeof(int))] = {};
+  msghdr packet{};
+  packet.msg_iov = &part;
+  packet.msg_iovlen = 1;
+  if (!fds.empty()) {
+    packet.msg_control = control;
+    packet.msg_controllen = CMSG_SPACE(fds.size_bytes());
+    cmsghdr* rights = CMSG_FIRSTHDR(&packet);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(fds.size_bytes());
+    std::memcpy(CMSG_DATA(rights), fds.data(), fds.size_bytes());
+  }
+  for (;;) {
+    if (::sendmsg(socket, &packet, MSG_NOSIGNAL) >= 0) return {};
+    if (errno == EINTR) continue;
+    if (errno == EPIPE || errno == ECONNRESET) return Error{ErrorCode::closed, "the peer closed the control socket"};
+    return system_error(errno, "sending on the control socket");
+  }
+}
+
+namespace {
+
+// Takes ownership of every descriptor in the packet, also of those that are too many: a peer must not leak into us.
+bool take_descriptors(msghdr& packet, Received& received) {
+  bool too_many = (packet.msg_flags & MSG_CTRUNC) != 0;
+  for (cmsghdr* part = CMSG_FIRSTHDR(&packet); part != nullptr; part = CMSG_NXTHDR(&packet, part)) {
+    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
+    const std::size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (std::size_t i = 0; i < count; ++i) {
+      int fd = -1;
+      std::memcpy(&fd, CMSG_DATA(part) + i * sizeof(int), sizeof fd);
+      UniqueFd owned(fd);
+      if (received.fd_count < kMaxPassedFds) {
+        received.fds[received.fd_count++] = std::move(owned);
+      } else {
+        too_many = true;
+      }
+    }
+  }
+  return !too_many;
+}
+
+}  // namespace
+
+Result<void> receive_message(int socket, Received& received, int timeout_ms) {
+  pollfd wait{.fd = socket, .events = POLLIN, .revents = 0};
+  int ready = 0;
+  do {
+    ready = ::poll(&wait, 1, timeout_ms);
+  } while (ready < 0 && errno == EINTR);
+  if (ready < 0) return system_error(errno, "waiting on the control socket");
+  if (ready == 0) return Error{ErrorCode::timed_out, "no answer on the control socket within its time"};
+
+  iovec part{.iov_base = received.bytes.data(), .iov_len = received.bytes.size()};
+  alignas(cmsghdr) std::byte control[CMSG_SPACE(2 * kMaxPassedFds * sizeof(int))];
+  msghdr packet{};
+  packet.msg_iov = &part;
+  packet.msg_iovlen = 1;
+  packet.msg_control = control;
+  packet.msg_controllen = sizeof control;
+  ssize_t got = 0;
+  do {
+    got = ::recvmsg(socket, &packet, MSG_CMSG_CLOEXEC);
+  } while (got < 0 && errno == EINTR);
+  received.size = 0;
+  received.fd_count = 0;
+  if (got < 0 && (errno == ECONNRESET || errno == EPIPE)) return {};
+  if (got < 0) return system_error(errno, "receiving on the control socket");
+  const bool fds_fit = take_descriptors(packet, received);
+  if (!fds_fit || (packet.msg_flags & MSG_TRUNC) != 0) {
+    for (UniqueFd& fd : received.fds) fd.reset();
+    return Error{ErrorCode::protocol_error, "a control message is longer than any that is known"};
+  }
+  received.size = static_cast<std::size_t>(got);
+  return {};
+}
+
+Result<void> check_message(const Received& received, MessageType type, std::size_t bytes) {
+  MessageHeader header{};
+  if (received.size == 0) return Error{ErrorCode::closed, "the peer closed the control socket without an answer"};
+  if (received.size >= sizeof header) std::memcpy(&header, received.bytes.data(), sizeof header);
+  if (header.magic != kControlMagic) {
+    return Error{ErrorCode::protocol_error, "not a Leat control message (bad magic)"};
+  }
+  if (header.layout_version != kLayoutVersion) {
+    return Error{ErrorCode::layout_mismatch,
+                 "the peer speaks layout version " + std::to_string(header.layout_version) + ", this program " +
+                     std::to_string(kLayoutVersion) + "; use broker and clients of one release"};
+  }
+  if (header.type != static_cast<std::uint16_t>(type) || header.bytes != received.size || received.size != bytes) {
+    return Error{ErrorCode::protocol_error, "unexpected control message: type " + std::to_string(header.type) + ", " +
+                                                std::to_string(received.size) + " bytes; expected type " +
+                                                std::to_string(static_cast<int>(type)) + ", " +
+                                                std::to_string(bytes) + " bytes"};
+  }
+  return {};
+}
+
+}  // namespace leat::shm

@@ -1,0 +1,37 @@
+// Sending and receiving control messages with descriptors.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include <leat/result.h>
+
+#include "shm/base/unique_fd.h"
+#include "shm/control/control_layout.h"
+
+namespace leat::shm {
+
+/// Fills in a message's header.
+MessageHeader make_header(MessageType type, std::size_t bytes) noexcept;
+
+/// Sends one packet; never raises SIGPIPE. `fds` are borrowed. Errors: io_error; closed when the peer has gone.
+Result<void> send_message(int socket, const void* message, std::size_t bytes, std::span<const int> fds = {});
+
+/// What came in one packet. Descriptors are close-on-exec and owned.
+struct Received {
+  alignas(8) std::array<std::byte, kMaxMessageBytes> bytes;
+  std::size_t size = 0;  ///< 0: the peer has closed its end
+  std::array<UniqueFd, kMaxPassedFds> fds;
+  std::size_t fd_count = 0;
+};
+
+/// Receives one packet. A packet that is too long, or brings too many descriptors, is a protocol_error; all of its
+/// descriptors are closed. timed_out when nothing comes within `timeout_ms` (-1: for ever, 0: at once).
+Result<void> receive_message(int socket, Received& received, int timeout_ms);
+
+/// Checks magic, version, type and exact size. layout_mismatch names both versions.
+Result<void> check_message(const Received& received, MessageType type, std::size_t bytes);
+
+}  // namespace leat::shm

@@ -1,0 +1,77 @@
+// The producer's end of its arena.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "shm/base/check.h"
+#include "shm/ingest/arena_layout.h"
+
+namespace leat::shm {
+
+/// Hands out room for entries, in order. One thread. Nothing written here is visible to anybody until a ticket names
+/// it. An entry that got no ticket is simply overwritten by the next one.
+class ArenaWriter {
+ public:
+  ArenaWriter() = default;
+  /// `base` is a mirrored mapping; `capacity` a power of two; `tail` is where the last entry ended (0 for a new arena).
+  ArenaWriter(std::byte* base, std::uint64_t capacity, std::uint64_t tail) noexcept
+      : header_(reinterpret_cast<ArenaHeader*>(base)),
+        data_(base + kArenaDataOffset),
+        mask_(capacity - 1),
+        tail_(tail),
+        touched_(tail),
+        cached_consumed_(tail) {}
+
+  /// Room for an entry of `record_bytes`, or nullptr when the arena is full. Reads the broker's line only when the
+  /// cached view says full.
+  [[nodiscard]] std::byte* reserve(std::uint64_t record_bytes) noexcept {
+    const std::uint64_t needed = entry_bytes(record_bytes);
+    if (tail_ + needed - cached_consumed_ > capacity()) {
+      cached_consumed_ = header_->consumed.load(std::memory_order_acquire);  // SYNC POINT: pairs with complete()
+      if (tail_ + needed - cached_consumed_ > capacity()) return nullptr;
+    }
+    if (tail_ + needed > touched_) touched_ = tail_ + needed;
+    return place(tail_) + kEntryHeaderBytes;
+  }
+
+  /// Writes the header of the entry that reserve() made room for.
+  void seal(std::uint32_t record_bytes, std::uint32_t count, std::uint64_t producer_sequence) noexcept {
+    auto* entry = reinterpret_cast<EntryHeader*>(place(tail_));
+    entry->completion.store(0, std::memory_order_relaxed);
+    entry->record_bytes = record_bytes;
+    entry->count = count;
+    entry->producer_sequence = producer_sequence;
+    entry->position = tail_;
+  }
+
+  /// The entry has its ticket: the next one goes behind it.
+  void advance(std::uint64_t record_bytes) noexcept {
+    tail_ += entry_bytes(record_bytes);
+    header_->tail.store(tail_, std::memory_order_relaxed);
+  }
+
+  /// The completion of the entry at `position`, which must still be held().
+  [[nodiscard]] std::uint64_t completion(std::uint64_t position) const noexcept {
+    // SYNC POINT: pairs with the release store of the sequencer's completion.
+    return reinterpret_cast<const EntryHeader*>(place(position))->completion.load(std::memory_order_acquire);
+  }
+  /// False once the entry's bytes have been written over.
+  [[nodiscard]] bool held(std::uint64_t position) const noexcept { return touched_ - position <= capacity(); }
+
+  [[nodiscard]] std::uint64_t tail() const noexcept { return tail_; }
+  [[nodiscard]] std::uint64_t capacity() const noexcept { return mask_ + 1; }
+  [[nodiscard]] ArenaHeader& header() const noexcept { return *header_; }
+
+ private:
+  [[nodiscard]] std::byte* place(std::uint64_t position) const noexcept { return data_ + (position & mask_); }
+
+  ArenaHeader* header_ = nullptr;
+  std::byte* data_ = nullptr;
+  std::uint64_t mask_ = 0;
+  std::uint64_t tail_ = 0;
+  std::uint64_t touched_ = 0;  // end of all room ever handed out: an entry without a ticket overwrites old ones too
+  std::uint64_t cached_consumed_ = 0;
+};
+
+}  // namespace leat::shm

@@ -1,0 +1,170 @@
+// The inbound ring of tickets: many producers, one sequencer (design.md, section 3).
+//
+// A producer takes a ticket (fetch_add on `tail`) and fills its slot (compare-and-swap EMPTY(lap) -> FULL). A producer
+// that dies or stops between the two leaves EMPTY(lap) with `tail` beyond it; the sequencer swaps it to EMPTY(lap+1).
+// Exactly one of the two swaps wins, so no guess about liveness can lose or repeat an event (I4).
+//
+// Everything here lies in memory that every producer can write. The sequencer trusts none of it: its head is private,
+// each slot is read once, and a `tail` that makes no sense is set right (repair_tail).
+#pragma once
+
+#include <cstdint>
+
+#include "shm/base/futex.h"
+#include "shm/ingest/inbound_layout.h"
+
+namespace leat::shm {
+
+/// Outcome of filling a ticket's slot.
+enum class [[nodiscard]] Fill : std::uint8_t {
+  ok,
+  skipped,  ///< the sequencer gave the ticket up: take a new one
+  overrun,  ///< the slot still belongs to an earlier lap: the ring is full beyond its margin (a peer broke the rules)
+};
+
+/// The producers' end. One per producer handle; not thread-safe itself, safe against all other ends.
+class InboundProducer {
+ public:
+  InboundProducer() = default;
+  /// `base` is a mapping of the file; `slots` and `max_producers` were checked when it was mapped.
+  InboundProducer(std::byte* base, std::uint64_t slots, std::uint64_t max_producers) noexcept
+      : header_(reinterpret_cast<InboundHeader*>(base)),
+        slots_(reinterpret_cast<std::atomic<std::uint64_t>*>(base + kInboundSlotsOffset)),
+        mask_(slots - 1),
+        lap_shift_(static_cast<unsigned>(__builtin_ctzll(slots))),
+        limit_(slots - max_producers) {}
+
+  /// Every producer asks this once before each ticket it takes, and each has at most one ticket open: so with a margin
+  /// of `max_producers` slots the tail never overruns the head. One load of a line that take_ticket() needs anyway.
+  [[nodiscard]] bool has_room() noexcept {
+    const std::uint64_t tail = header_->tail.load(std::memory_order_relaxed);
+    if (tail - cached_head_ < limit_) return true;
+    cached_head_ = header_->head.load(std::memory_order_acquire);  // pairs with publish_head
+    return tail - cached_head_ < limit_;
+  }
+
+  /// Takes the next ticket. From here to fill() a death or a stop costs the others one skip.
+  [[nodiscard]] std::uint64_t take_ticket() noexcept { return header_->tail.fetch_add(1, std::memory_order_seq_cst); }
+
+  /// Fills the slot of `ticket`. On ok, everything written to the arena before is visible to the sequencer.
+  /// seq_cst: together with wake_sequencer() it is the producer's half of the sleep/wake hand-shake.
+  Fill fill(std::uint64_t ticket, std::uint64_t full) noexcept {
+    const std::uint64_t lap = ticket >> lap_shift_;
+    std::uint64_t expected = empty_slot(lap);
+    // SYNC POINT: release pairs with the acquire load in InboundConsumer::peek.
+    if (slots_[ticket & mask_].compare_exchange_strong(expected, full, std::memory_order_seq_cst)) return Fill::ok;
+    return !is_full(expected) && lap_of_empty(expected) > lap ? Fill::skipped : Fill::overrun;
+  }
+
+  /// Wakes the sequencer if it sleeps; one load of a quiet line when it does not.
+  void wake_sequencer() noexcept {
+    // SYNC POINT: the sequencer stores `sleeping`, then looks at its slot (prepare_sleep); we filled the slot, then look
+    // at `sleeping`; all four are seq_cst, so at least one of us sees the other.
+    if (header_->sleeping.load(std::memory_order_seq_cst) != 0) wake_slow();
+  }
+
+  [[nodiscard]] FeedState feed_state() const noexcept {
+    return static_cast<FeedState>(header_->feed_state.load(std::memory_order_relaxed));
+  }
+  [[nodiscard]] std::uint64_t broker_life() const noexcept {
+    return header_->broker_life.load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] bool retired() const noexcept { return header_->file.load_state() == FileState::retired; }
+
+ private:
+  void wake_slow() noexcept {
+    if (header_->sleeping.exchange(0, std::memory_order_acq_rel) != 0) futex_wake(&header_->sleeping, 1);
+  }
+
+  InboundHeader* header_ = nullptr;
+  std::atomic<std::uint64_t>* slots_ = nullptr;
+  std::uint64_t mask_ = 0;
+  unsigned lap_shift_ = 0;
+  std::uint64_t limit_ = 0;
+  std::uint64_t cached_head_ = 0;
+};
+
+/// The sequencer's end. One thread.
+class InboundConsumer {
+ public:
+  InboundConsumer() = default;
+  /// `head` is the broker's own record of where it stood, never what lies in the ring.
+  InboundConsumer(std::byte* base, std::uint64_t slots, std::uint64_t head) noexcept
+      : header_(reinterpret_cast<InboundHeader*>(base)),
+        slots_(reinterpret_cast<std::atomic<std::uint64_t>*>(base + kInboundSlotsOffset)),
+        mask_(slots - 1),
+        lap_shift_(static_cast<unsigned>(__builtin_ctzll(slots))),
+        head_(head) {}
+
+  [[nodiscard]] std::uint64_t head() const noexcept { return head_; }
+  [[nodiscard]] std::uint64_t slots() const noexcept { return mask_ + 1; }
+
+  /// The slot of `ticket`, read once.
+  [[nodiscard]] std::uint64_t peek(std::uint64_t ticket) const noexcept {
+    return slots_[ticket & mask_].load(std::memory_order_acquire);  // SYNC POINT: pairs with fill
+  }
+  /// What an unfilled slot of `ticket` reads.
+  [[nodiscard]] std::uint64_t unfilled(std::uint64_t ticket) const noexcept { return empty_slot(ticket >> lap_shift_); }
+
+  /// True if somebody has taken `ticket`. Moves the producers' hottest line: asked only when the slot stays empty.
+  [[nodiscard]] bool taken(std::uint64_t ticket) const noexcept {
+    const std::uint64_t ahead = header_->tail.load(std::memory_order_acquire) - ticket;
+    return ahead != 0 && ahead <= slots();
+  }
+
+  /// Gives `ticket` up. False: the producer has filled it after all.
+  bool skip(std::uint64_t ticket) noexcept {
+    std::uint64_t expected = unfilled(ticket);
+    return slots_[ticket & mask_].compare_exchange_strong(expected, unfilled(ticket + slots()),
+                                                          std::memory_order_acq_rel);
+  }
+
+  /// Marks a ticket's slot free for the next lap, whatever it holds.
+  void release(std::uint64_t ticket) noexcept {
+    slots_[ticket & mask_].store(unfilled(ticket + slots()), std::memory_order_release);
+  }
+
+  /// Tells producers that all tickets below `head` are done with.
+  void publish_head(std::uint64_t head) noexcept {
+    head_ = head;
+    header_->head.store(head, std::memory_order_release);  // SYNC POINT: pairs with has_room
+  }
+
+  /// Sets a tail right that no honest producer could have left: behind the head, or more than the ring ahead.
+  /// Producers that hold tickets from the wrong range find their swap refused and take new ones. True if it did.
+  bool repair_tail() noexcept {
+    std::uint64_t tail = header_->tail.load(std::memory_order_relaxed);
+    if (tail - head_ <= slots()) return false;
+    return header_->tail.compare_exchange_strong(tail, head_, std::memory_order_acq_rel);
+  }
+
+  /// First half of falling asleep; after it the caller looks once more for anything to do.
+  void prepare_sleep() noexcept { header_->sleeping.store(1, std::memory_order_seq_cst); }
+  [[nodiscard]] bool still_empty() const noexcept {
+    return slots_[head_ & mask_].load(std::memory_order_seq_cst) == unfilled(head_);
+  }
+  /// Sleeps until a producer (or wake()) clears the word, or the time-out.
+  void sleep(std::int64_t timeout_ns) noexcept {
+    futex_wait(&header_->sleeping, 1, timeout_ns);
+    cancel_sleep();
+  }
+  void cancel_sleep() noexcept { header_->sleeping.store(0, std::memory_order_relaxed); }
+
+  /// From any thread of the broker: wakes the sequencer.
+  void wake() noexcept {
+    if (header_->sleeping.exchange(0, std::memory_order_seq_cst) != 0) futex_wake(&header_->sleeping, 1);
+  }
+
+  void set_feed_state(FeedState state) noexcept {
+    header_->feed_state.store(static_cast<std::uint32_t>(state), std::memory_order_release);
+  }
+
+ private:
+  InboundHeader* header_ = nullptr;
+  std::atomic<std::uint64_t>* slots_ = nullptr;
+  std::uint64_t mask_ = 0;
+  unsigned lap_shift_ = 0;
+  std::uint64_t head_ = 0;
+};
+
+}  // namespace leat::shm

@@ -1,0 +1,136 @@
+#include "shm/journal/feed_identity.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "shm/base/random.h"
+#include "shm/base/unique_fd.h"
+#include "shm/journal/segment_layout.h"
+#include "shm/record/record.h"
+
+namespace leat::shm {
+
+CursorCheck FeedIdentity::check(const Cursor& cursor) const noexcept {
+  for (std::size_t i = 0; i < epochs.size(); ++i) {
+    if (epochs[i].id != cursor.epoch) continue;
+    const bool is_last = i + 1 == epochs.size();
+    return is_last || cursor.sequence < epochs[i + 1].first_sequence ? CursorCheck::ok : CursorCheck::lost_tail;
+  }
+  return CursorCheck::unknown_epoch;
+}
+
+std::string format_uuid(const FeedUuid& uuid) {
+  std::string text;
+  for (std::size_t i = 0; i < uuid.size(); ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
+    char hex[3];
+    std::snprintf(hex, sizeof hex, "%02x", uuid[i]);
+    text += hex;
+  }
+  return text;
+}
+
+FeedIdentity create_identity(std::uint64_t directory_inode) {
+  FeedIdentity identity;
+  fill_random(identity.uuid);
+  identity.uuid[6] = static_cast<std::uint8_t>((identity.uuid[6] & 0x0f) | 0x40);  // version 4, RFC 9562
+  identity.uuid[8] = static_cast<std::uint8_t>((identity.uuid[8] & 0x3f) | 0x80);  // variant
+  identity.directory_inode = directory_inode;
+  identity.epochs.push_back({.id = random_id(), .first_sequence = 1, .first_position = 0});
+  return identity;
+}
+
+namespace {
+
+std::string encode(const FeedIdentity& identity) {
+  const IdentityHeader header{.magic = kIdentityMagic,
+                              .layout_version = kLayoutVersion,
+                              .epoch_count = static_cast<std::uint32_t>(identity.epochs.size()),
+                              .feed_uuid = identity.uuid,
+                              .directory_inode = identity.directory_inode,
+                              .closed_position = identity.closed_position,
+                              .closed_sequence = identity.closed_sequence,
+                              .reserved = 0};
+  std::string bytes(reinterpret_cast<const char*>(&header), sizeof header);
+  bytes.append(reinterpret_cast<const char*>(identity.epochs.data()), identity.epochs.size() * sizeof(EpochEntry));
+  const std::uint64_t checksum = checksum_bytes(bytes.data(), bytes.size(), 0);
+  bytes.append(reinterpret_cast<const char*>(&checksum), sizeof checksum);
+  return bytes;
+}
+
+Result<std::string> read_whole(int directory_fd, const std::string& directory) {
+  const std::string name(kIdentityFileName);
+  const UniqueFd fd(::openat(directory_fd, name.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid() && errno == ENOENT) {
+    return Error{ErrorCode::unknown_feed, directory + " holds no journal (no file '" + name +
+                                              "'); check the feed's name and --data-dir"};
+  }
+  if (!fd.valid()) return system_error(errno, "opening " + directory + "/" + name);
+  std::string bytes;
+  char chunk[4096];
+  for (ssize_t got = 0; (got = ::read(fd.get(), chunk, sizeof chunk)) != 0;) {
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return system_error(errno, "reading " + directory + "/" + name);
+    bytes.append(chunk, static_cast<std::size_t>(got));
+    if (bytes.size() > sizeof(IdentityHeader) + kMaxEpochs * sizeof(EpochEntry) + 8) break;
+  }
+  return bytes;
+}
+
+}  // namespace
+
+Result<FeedIdentity> load_identity(int directory_fd, const std::string& directory) {
+  auto read = read_whole(directory_fd, directory);
+  if (!read) return read.error();
+  const std::string& bytes = *read;
+  const auto corrupt = [&](const std::string& why) {
+    return Error{ErrorCode::corrupt, directory + "/" + std::string(kIdentityFileName) + " is damaged: " + why +
+                                         "; restore it from a backup of the journal directory"};
+  };
+  IdentityHeader header{};
+  if (bytes.size() < sizeof header + sizeof(EpochEntry) + 8) return corrupt("too short");
+  std::memcpy(&header, bytes.data(), sizeof header);
+  if (header.magic != kIdentityMagic) return corrupt("bad magic");
+  if (header.layout_version != kLayoutVersion) {
+    return Error{ErrorCode::layout_mismatch, directory + " has journal layout version " +
+                                                 std::to_string(header.layout_version) + ", this program knows " +
+                                                 std::to_string(kLayoutVersion)};
+  }
+  const std::size_t epochs_bytes = header.epoch_count * sizeof(EpochEntry);
+  if (header.epoch_count < 1 || header.epoch_count > kMaxEpochs) return corrupt("epoch count out of bounds");
+  if (bytes.size() != sizeof header + epochs_bytes + 8) return corrupt("its length contradicts its epoch count");
+  std::uint64_t checksum = 0;
+  std::memcpy(&checksum, bytes.data() + bytes.size() - 8, 8);
+  if (checksum != checksum_bytes(bytes.data(), bytes.size() - 8, 0)) return corrupt("its checksum does not match");
+  FeedIdentity identity;
+  identity.uuid = header.feed_uuid;
+  identity.directory_inode = header.directory_inode;
+  identity.closed_position = header.closed_position;
+  identity.closed_sequence = header.closed_sequence;
+  identity.epochs.resize(header.epoch_count);
+  std::memcpy(identity.epochs.data(), bytes.data() + sizeof header, epochs_bytes);
+  return identity;
+}
+
+Result<void> store_identity(int directory_fd, const std::string& directory, const FeedIdentity& identity) {
+  const std::string name(kIdentityFileName);
+  const std::string temporary = name + ".new";
+  const std::string bytes = encode(identity);
+  const UniqueFd fd(::openat(directory_fd, temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!fd.valid()) return system_error(errno, "creating " + directory + "/" + temporary);
+  if (::write(fd.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) {
+    return system_error(errno, "writing " + directory + "/" + temporary);
+  }
+  if (::fsync(fd.get()) != 0) return system_error(errno, "syncing " + directory + "/" + temporary);
+  if (::renameat(directory_fd, temporary.c_str(), directory_fd, name.c_str()) != 0) {
+    return system_error(errno, "renaming " + directory + "/" + temporary);
+  }
+  if (::fsync(directory_fd) != 0) return system_error(errno, "syncing directory " + directory);
+  return {};
+}
+
+}  // namespace leat::shm

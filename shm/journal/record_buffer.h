@@ -1,0 +1,82 @@
+// A private buffer of consecutive bytes of the string, and the decoder over it. The same for bytes from the broadcast
+// ring and from the journal: that is why a hand-over between them needs no translation (I3).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "shm/record/record.h"
+
+namespace leat::shm {
+
+/// Not thread-safe. Record views point into it until the next fill.
+class RecordBuffer {
+ public:
+  enum class [[nodiscard]] Next : std::uint8_t {
+    record,     ///< a record; the buffer has moved behind it
+    need_more,  ///< the bytes end before the next record does: fill again at position()
+    end,        ///< a zero checksum: nothing was ever written here (only where checksums are verified)
+    bad,        ///< lengths or checksum do not hold; position() stays on it
+  };
+
+  explicit RecordBuffer(std::size_t bytes) : words_(bytes / kWordBytes) {}
+
+  /// Forgets the bytes and stands at `position`.
+  void restart(std::uint64_t position) noexcept {
+    position_ = position;
+    offset_ = filled_ = 0;
+  }
+
+  /// Room to fill with the bytes at position(), from its start. Call filled() afterwards.
+  [[nodiscard]] std::byte* room() noexcept { return reinterpret_cast<std::byte*>(words_.data()); }
+  [[nodiscard]] std::size_t capacity() const noexcept { return words_.size() * kWordBytes; }
+  void ensure_capacity(std::size_t bytes) {
+    if (bytes > capacity()) words_.resize(align_up(bytes, kPageBytes) / kWordBytes);
+  }
+
+  /// `bytes` at position() are now in room(). `verify`: check each record's checksum (journal), or not (ring, whose
+  /// bytes have just passed the copy-then-check rule).
+  void filled(std::size_t bytes, bool verify) noexcept {
+    filled_ = bytes;
+    offset_ = 0;
+    verify_ = verify;
+  }
+
+  /// Position of the next record.
+  [[nodiscard]] std::uint64_t position() const noexcept { return position_; }
+  /// After need_more: the size of the record in question if its header is there, else 0.
+  [[nodiscard]] std::size_t wanted_bytes() const noexcept { return wanted_; }
+  [[nodiscard]] bool drained() const noexcept { return offset_ == filled_; }
+
+  Next next(RecordView& out, std::uint64_t feed_seed, std::size_t max_record_bytes) noexcept {
+    const std::byte* const from = reinterpret_cast<const std::byte*>(words_.data()) + offset_;
+    const std::size_t available = filled_ - offset_;
+    wanted_ = 0;
+    if (verify_ && available >= kWordBytes && words_[offset_ / kWordBytes] == 0) return Next::end;
+    switch (decode_record(from, available, max_record_bytes, out)) {
+      case Decode::malformed: return Next::bad;
+      case Decode::need_more:
+        wanted_ = padded_record_bytes(out.header.length);
+        return Next::need_more;
+      case Decode::ok: break;
+    }
+    if (verify_ && record_checksum(from, out.header.length, feed_seed, position_) != out.header.checksum) {
+      return Next::bad;
+    }
+    const std::size_t bytes = padded_record_bytes(out.header.length);
+    offset_ += bytes;
+    position_ += bytes;
+    return Next::record;
+  }
+
+ private:
+  std::vector<std::uint64_t> words_;
+  std::uint64_t position_ = 0;
+  std::size_t offset_ = 0;
+  std::size_t filled_ = 0;
+  std::size_t wanted_ = 0;
+  bool verify_ = true;
+};
+
+}  // namespace leat::shm

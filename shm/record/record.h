@@ -1,0 +1,63 @@
+// Encoding, checking and decoding of records. No function here keeps state; all are thread-safe on distinct bytes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include <leat/event.h>
+
+#include "shm/base/shared_file.h"
+#include "shm/record/record_layout.h"
+
+namespace leat::shm {
+
+/// Half of a record's checksum seed; the other half is its position.
+std::uint64_t feed_checksum_seed(const FeedUuid& uuid) noexcept;
+
+/// The checksum that a record of `length` bytes at `position` must carry in its first word. Never 0.
+/// Algorithm: XXH3-64 (Collet, xxHash 0.8), seeded.
+std::uint64_t record_checksum(const void* record, std::size_t length, std::uint64_t feed_seed,
+                              std::uint64_t position) noexcept;
+
+/// XXH3-64 of arbitrary bytes, for headers and index entries.
+std::uint64_t checksum_bytes(const void* bytes, std::size_t count, std::uint64_t seed) noexcept;
+
+/// Bytes of the record that encodes an event with these field sizes, before padding.
+constexpr std::size_t record_length(std::size_t topic, std::size_t key, std::size_t message_id,
+                                    std::size_t payload) noexcept {
+  return kRecordHeaderBytes + topic + key + message_id + payload;
+}
+
+/// Encodes an event at `to` (8-byte aligned, room for the padded record), all but what the sequencer stamps. The payload
+/// is left out when `event.payload.data()` is null: the caller fills it in at the returned place. Zeroes the padding.
+/// Precondition: field sizes within bounds.
+std::byte* encode_event(std::byte* to, const Event& event, std::size_t payload_bytes, std::uint64_t producer_sequence,
+                        std::uint16_t flags) noexcept;
+
+/// A decoded record. The views point into the bytes it was decoded from.
+struct RecordView {
+  RecordHeader header;
+  std::string_view topic;
+  std::string_view key;
+  std::string_view message_id;
+  std::string_view payload;
+};
+
+enum class [[nodiscard]] Decode {
+  ok,
+  need_more,  ///< the bytes end before the record does; RecordView::header.length may already be read
+  malformed,  ///< lengths contradict each other
+};
+
+/// Reads the record at `from` (8-byte aligned), of which `available` bytes are there. Checks lengths, not the checksum.
+/// `max_length` bounds what a sane record can be.
+Decode decode_record(const std::byte* from, std::size_t available, std::size_t max_length, RecordView& out) noexcept;
+
+/// The header alone: true if its lengths are consistent and within `max_length`.
+bool header_is_sane(const RecordHeader& header, std::size_t max_length) noexcept;
+
+/// Topic rules on raw bytes; see leat::check_topic.
+bool topic_is_valid(std::string_view topic) noexcept;
+
+}  // namespace leat::shm
