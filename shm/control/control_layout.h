@@ -63,9 +63,10 @@ struct WelcomeMessage {
   std::uint32_t resumed;         // 72 1: the slot was taken up again, keep all mappings; no descriptors follow
   std::int32_t broker_pid;       // 76
   FeedUuid feed_uuid;            // 80
-  char text[kErrorTextBytes];    // 96 the error, terminated
+  std::uint64_t max_batch_bytes; // 96 bound on the padded records of one batch
+  char text[kErrorTextBytes];    // 104 the error, terminated
 };
-static_assert(sizeof(WelcomeMessage) == 608 && offsetof(WelcomeMessage, text) == 96);
+static_assert(sizeof(WelcomeMessage) == 616 && offsetof(WelcomeMessage, text) == 104);
 
 /// Refresh and Refreshed carry nothing.
 struct BareMessage {

@@ -112,6 +112,12 @@ class InboundConsumer {
     return ahead != 0 && ahead <= slots();
   }
 
+  /// The next ticket that nobody has taken, as far as it makes sense: at most a ring ahead of the head.
+  [[nodiscard]] std::uint64_t tail() const noexcept {
+    const std::uint64_t tail = header_->tail.load(std::memory_order_acquire);
+    return tail - head_ <= slots() ? tail : head_;
+  }
+
   /// Gives `ticket` up. False: the producer has filled it after all.
   bool skip(std::uint64_t ticket) noexcept {
     std::uint64_t expected = unfilled(ticket);

@@ -1,0 +1,112 @@
+#include "broker/control/admission.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <optional>
+
+namespace leat::broker {
+
+using shm::Role;
+
+Result<Peer> read_peer(int socket) {
+  ucred credentials{};
+  socklen_t bytes = sizeof credentials;
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &bytes) != 0) {
+    return system_error(errno, "SO_PEERCRED");
+  }
+  Peer peer{.pid = credentials.pid, .uid = credentials.uid, .groups = {}};
+#ifdef SO_PEERGROUPS
+  peer.groups.resize(256);
+  bytes = static_cast<socklen_t>(peer.groups.size() * sizeof(gid_t));
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, peer.groups.data(), &bytes) != 0) bytes = 0;
+  peer.groups.resize(bytes / sizeof(gid_t));
+#endif
+  peer.groups.push_back(credentials.gid);
+  return peer;
+}
+
+namespace {
+
+std::optional<std::uint32_t> parse_id(const std::string& text) {
+  std::uint32_t id = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), id);
+  if (failed != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return id;
+}
+
+}  // namespace
+
+Result<std::vector<Admission::Rule>> Admission::parse_rules(const std::vector<std::string>& rules,
+                                                            const char* option) {
+  std::vector<Rule> parsed;
+  for (const std::string& rule : rules) {
+    const auto bad = [&](const std::string& why) {
+      return Error{ErrorCode::invalid_argument, std::string(option) + " " + rule + ": " + why +
+                                                    "; use user:NAME, group:NAME, uid:N, gid:N or any"};
+    };
+    const std::size_t colon = rule.find(':');
+    const std::string kind = rule.substr(0, colon);
+    const std::string name = colon == std::string::npos ? "" : rule.substr(colon + 1);
+    if (rule == "any") {
+      parsed.push_back({.kind = Rule::Kind::any, .id = 0});
+    } else if (kind == "user") {
+      const passwd* user = ::getpwnam(name.c_str());
+      if (user == nullptr) return bad("no such user");
+      parsed.push_back({.kind = Rule::Kind::user, .id = user->pw_uid});
+    } else if (kind == "group") {
+      const group* found = ::getgrnam(name.c_str());
+      if (found == nullptr) return bad("no such group");
+      parsed.push_back({.kind = Rule::Kind::group, .id = found->gr_gid});
+    } else if (kind == "uid" || kind == "gid") {
+      const auto id = parse_id(name);
+      if (!id) return bad("not a number");
+      parsed.push_back({.kind = kind == "uid" ? Rule::Kind::user : Rule::Kind::group, .id = *id});
+    } else {
+      return bad("unknown kind of rule");
+    }
+  }
+  return parsed;
+}
+
+Result<Admission> Admission::parse(const std::vector<std::string>& publish,
+                                   const std::vector<std::string>& subscribe) {
+  Admission admission;
+  auto rules = parse_rules(publish, "--allow-publish");
+  if (!rules) return rules.error();
+  admission.publish_ = std::move(*rules);
+  rules = parse_rules(subscribe, "--allow-subscribe");
+  if (!rules) return rules.error();
+  admission.subscribe_ = std::move(*rules);
+  return admission;
+}
+
+bool Admission::matches(const std::vector<Rule>& rules, const Peer& peer) {
+  return std::ranges::any_of(rules, [&](const Rule& rule) {
+    switch (rule.kind) {
+      case Rule::Kind::any: return true;
+      case Rule::Kind::user: return rule.id == peer.uid;
+      case Rule::Kind::group: return std::ranges::find(peer.groups, rule.id) != peer.groups.end();
+    }
+    return false;
+  });
+}
+
+Result<void> Admission::check(const Peer& peer, Role role) const {
+  if (peer.uid == ::geteuid() || peer.uid == 0) return {};
+  const bool publishes = role == Role::producer;
+  if (matches(publishes ? publish_ : subscribe_, peer)) return {};
+  return Error{ErrorCode::permission_denied,
+               "user " + std::to_string(peer.uid) + " may not " + (publishes ? "publish to" : "subscribe to") +
+                   " this feed; run as user " + std::to_string(::geteuid()) + ", or start leatd with " +
+                   (publishes ? "--allow-publish" : "--allow-subscribe") + " uid:" + std::to_string(peer.uid)};
+}
+
+bool Admission::admits_others() const noexcept { return !publish_.empty() || !subscribe_.empty(); }
+
+}  // namespace leat::broker

@@ -1,0 +1,49 @@
+// Who may do what: the feed's rules, applied to what the kernel says of the peer.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <leat/result.h>
+
+#include "shm/control/control_layout.h"
+
+namespace leat::broker {
+
+/// A peer by SO_PEERCRED and SO_PEERGROUPS.
+struct Peer {
+  pid_t pid = 0;
+  uid_t uid = 0;
+  std::vector<gid_t> groups;
+};
+
+/// Error: io_error.
+Result<Peer> read_peer(int socket);
+
+/// Immutable after parse(). The broker's own user and root may always do everything.
+class Admission {
+ public:
+  /// Rules are "user:NAME", "group:NAME", "uid:N", "gid:N" or "any". Error: invalid_argument, naming the rule.
+  static Result<Admission> parse(const std::vector<std::string>& publish, const std::vector<std::string>& subscribe);
+
+  /// Error: permission_denied, naming the user, the role and the option that would admit it.
+  Result<void> check(const Peer& peer, shm::Role role) const;
+  /// True if anybody but the broker's own user may come in: the socket must then be reachable for others.
+  [[nodiscard]] bool admits_others() const noexcept;
+
+ private:
+  struct Rule {
+    enum class Kind { any, user, group } kind = Kind::any;
+    std::uint32_t id = 0;
+  };
+  static Result<std::vector<Rule>> parse_rules(const std::vector<std::string>& rules, const char* option);
+  static bool matches(const std::vector<Rule>& rules, const Peer& peer);
+
+  std::vector<Rule> publish_;
+  std::vector<Rule> subscribe_;
+};
+
+}  // namespace leat::broker

@@ -1,0 +1,262 @@
+#include "broker/control/runtime_files.h"
+
+#include <fcntl.h>
+#include <sys/statvfs.h>
+
+#include <cerrno>
+#include <new>
+
+#include "broker/log.h"
+#include "shm/base/random.h"
+#include "shm/ingest/arena_layout.h"
+
+namespace leat::broker {
+
+using namespace shm;
+
+namespace {
+
+std::string arena_name(std::uint32_t slot, std::uint32_t generation) {
+  return "arena-" + std::to_string(slot) + "-" + std::to_string(generation);
+}
+
+SharedFileHeader& header_of(const SharedFile& file) { return *reinterpret_cast<SharedFileHeader*>(file.data()); }
+
+}  // namespace
+
+InboundHeader& RuntimeFiles::inbound_header() const { return *reinterpret_cast<InboundHeader*>(inbound.data()); }
+BroadcastHeader& RuntimeFiles::broadcast_header() const {
+  return *reinterpret_cast<BroadcastHeader*>(broadcast.data());
+}
+DoorbellHeader& RuntimeFiles::doorbell_header() const { return *reinterpret_cast<DoorbellHeader*>(doorbell.data()); }
+StatusHeader& RuntimeFiles::status_header() const { return *reinterpret_cast<StatusHeader*>(status.data()); }
+RegistryHeader& RuntimeFiles::registry_header() const { return *reinterpret_cast<RegistryHeader*>(registry.data()); }
+RegistrySlot* RuntimeFiles::registry_slots() const {
+  return reinterpret_cast<RegistrySlot*>(registry.data() + kRegistrySlotsOffset);
+}
+
+Result<SharedFile> RuntimeFiles::open(const std::string& name, std::uint64_t magic, Mirror mirror) const {
+  const std::filesystem::path path = directory_ / name;
+  SharedFile file;
+  file.fd = UniqueFd(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  if (!file.fd.valid()) return system_error(errno, "opening " + path.string());
+  auto spec = read_shared_header(file.fd.get(), magic, path.string());
+  if (!spec) return spec.error();
+  file.spec = *spec;
+  file.read_only = UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!file.read_only.valid()) return system_error(errno, "opening " + path.string());
+  if (mirror == Mirror::yes && spec->file_bytes != kPageBytes + spec->capacity) {
+    return Error{ErrorCode::protocol_error, path.string() + ": its size contradicts its capacity"};
+  }
+  auto mapping = mirror == Mirror::yes
+                     ? Mapping::map_mirrored(file.fd.get(), Access::read_write, kPageBytes, spec->capacity)
+                     : Mapping::map(file.fd.get(), Access::read_write, 0, spec->file_bytes);
+  if (!mapping) return mapping.error();
+  file.mapping = std::move(*mapping);
+  return file;
+}
+
+Result<SharedFile> RuntimeFiles::create(const std::string& name, const SharedFileSpec& spec, Mirror mirror) const {
+  auto created = create_shared_file(directory_ / name, spec);
+  if (!created) return created.error();
+  return open(name, spec.magic, mirror);
+}
+
+void RuntimeFiles::adopt_one(SharedFile& file, const std::string& name, std::uint64_t magic, Mirror mirror,
+                             const FeedUuid& uuid) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(directory_ / name, ignored)) return;
+  auto opened = open(name, magic, mirror);
+  if (!opened) {
+    spdlog::warn("cannot adopt {}: {}", (directory_ / name).string(), opened.error().message);
+    return;
+  }
+  file = std::move(*opened);
+  if (file.spec.feed_uuid != uuid || header_of(file).load_state() != FileState::ready) {
+    spdlog::warn("{} is of another feed, or was never finished: it is retired", (directory_ / name).string());
+    retire(file, name);
+  }
+}
+
+void RuntimeFiles::adopt(const FeedUuid& uuid) {
+  adopt_one(inbound, "inbound", kInboundMagic, Mirror::no, uuid);
+  adopt_one(registry, "registry", kRegistryMagic, Mirror::no, uuid);
+  adopt_one(broadcast, "broadcast", kBroadcastMagic, Mirror::yes, uuid);
+  adopt_one(doorbell, "doorbell", kDoorbellMagic, Mirror::no, uuid);
+  // The files of one set only make sense together.
+  if (!inbound.valid() || !registry.valid() || inbound.spec.instance != registry.spec.instance) {
+    retire(inbound, "inbound");
+    retire(registry, "registry");
+  }
+  if (!broadcast.valid() || !doorbell.valid() || broadcast.spec.instance != doorbell.spec.instance) {
+    retire(broadcast, "broadcast");
+    retire(doorbell, "doorbell");
+  }
+}
+
+LastLife RuntimeFiles::last_life() const {
+  if (!broadcast.valid() || !registry.valid()) return {};
+  return {.known = true,
+          .committed = broadcast_header().committed.load(std::memory_order_acquire),
+          .round_position = registry_header().round_position.load(std::memory_order_acquire)};
+}
+
+void RuntimeFiles::retire(SharedFile& file, const std::string& name) {
+  if (file.valid()) header_of(file).publish_state(FileState::retired);  // those who still have it mapped attach anew
+  file = SharedFile{};
+  ::unlink((directory_ / name).c_str());
+}
+
+bool RuntimeFiles::any_slot_used() const {
+  for (std::uint32_t i = 0; i < producer_slots(); ++i) {
+    if (registry_slots()[i].state.load() != static_cast<std::uint32_t>(SlotState::free)) return true;
+  }
+  return false;
+}
+
+Result<void> RuntimeFiles::check_room(const Options& o) const {
+  std::uint64_t needed = status_file_bytes(o.max_producers, o.max_consumers) + arena_file_bytes(o.arena_bytes);
+  if (!broadcast.valid()) needed += broadcast_file_bytes(o.ring_bytes) + doorbell_file_bytes(o.max_consumers);
+  if (!inbound.valid()) needed += inbound_file_bytes(o.inbound_slots) + registry_file_bytes(o.max_producers);
+  struct statvfs stats {};
+  if (::statvfs(directory_.c_str(), &stats) != 0) return system_error(errno, "statvfs of " + directory_.string());
+  const std::uint64_t available = stats.f_bavail * stats.f_frsize;
+  if (available >= needed) return {};
+  return Error{ErrorCode::no_space,
+               "not enough shared memory in " + directory_.string() + ": the rings and one arena need " +
+                   std::to_string(needed) + " bytes, " + std::to_string(available) +
+                   " are free; lower --ring-bytes (now " + std::to_string(o.ring_bytes) +
+                   "), --arena-bytes or --inbound-slots, or enlarge it (containers: --shm-size)"};
+}
+
+Result<void> RuntimeFiles::create_ingest(const Options& o, const FeedUuid& uuid) {
+  const std::uint64_t instance = random_id();
+  auto ring = create("inbound",
+                     {.magic = kInboundMagic,
+                      .feed_uuid = uuid,
+                      .instance = instance,
+                      .file_bytes = inbound_file_bytes(o.inbound_slots),
+                      .capacity = o.inbound_slots},
+                     Mirror::no);
+  if (!ring) return ring.error();
+  auto table = create("registry",
+                      {.magic = kRegistryMagic,
+                       .feed_uuid = uuid,
+                       .instance = instance,
+                       .file_bytes = registry_file_bytes(o.max_producers),
+                       .capacity = o.max_producers},
+                      Mirror::no);
+  if (!table) return table.error();
+  inbound = std::move(*ring);
+  registry = std::move(*table);
+  inbound_header().max_producers = o.max_producers;
+  header_of(inbound).publish_state(FileState::ready);
+  header_of(registry).publish_state(FileState::ready);
+  return {};
+}
+
+Result<void> RuntimeFiles::create_broadcast(const Options& o, const FeedUuid& uuid) {
+  const std::uint64_t instance = random_id();
+  auto ring = create("broadcast",
+                     {.magic = kBroadcastMagic,
+                      .feed_uuid = uuid,
+                      .instance = instance,
+                      .file_bytes = broadcast_file_bytes(o.ring_bytes),
+                      .capacity = o.ring_bytes},
+                     Mirror::yes);
+  if (!ring) return ring.error();
+  auto bell = create("doorbell",
+                     {.magic = kDoorbellMagic,
+                      .feed_uuid = uuid,
+                      .instance = instance,
+                      .file_bytes = doorbell_file_bytes(o.max_consumers),
+                      .capacity = o.max_consumers},
+                     Mirror::no);
+  if (!bell) return bell.error();
+  broadcast = std::move(*ring);
+  doorbell = std::move(*bell);
+  return {};  // made ready by the broker, once it holds the end of the journal
+}
+
+Result<void> RuntimeFiles::complete(const Options& o, const FeedUuid& uuid, bool ring_can_go_on) {
+  const bool ring_fits = broadcast.valid() && broadcast.spec.capacity == o.ring_bytes &&
+                         doorbell.spec.capacity == o.max_consumers &&
+                         broadcast_header().max_record_bytes == max_record_bytes(o);
+  if (broadcast.valid() && (!ring_fits || !ring_can_go_on)) {
+    spdlog::warn("the old broadcast ring is retired ({}); consumers attach to a new one by themselves",
+                 ring_fits ? "the journal ends below what it showed" : "other options");
+    retire(broadcast, "broadcast");
+    retire(doorbell, "doorbell");
+  }
+  const bool ingest_fits = inbound.valid() && inbound.spec.capacity == o.inbound_slots &&
+                           registry.spec.capacity == o.max_producers;
+  if (inbound.valid() && !ingest_fits) {
+    if (any_slot_used()) {
+      spdlog::warn("--inbound-slots and --max-producers stay at {} and {} while producers of the last broker are there",
+                   inbound.spec.capacity, registry.spec.capacity);
+    } else {
+      retire(inbound, "inbound");
+      retire(registry, "registry");
+    }
+  }
+  ring_adopted_ = broadcast.valid();
+  ingest_adopted_ = inbound.valid();
+  if (auto room = check_room(o); !room) return room;
+  if (!inbound.valid()) {
+    if (auto done = create_ingest(o, uuid); !done) return done;
+  }
+  if (!broadcast.valid()) {
+    if (auto done = create_broadcast(o, uuid); !done) return done;
+  }
+  ::unlink((directory_ / "status").c_str());
+  auto page = create("status",
+                     {.magic = kStatusMagic,
+                      .feed_uuid = uuid,
+                      .instance = random_id(),
+                      .file_bytes = status_file_bytes(producer_slots(), consumer_slots()),
+                      .capacity = static_cast<std::uint64_t>(producer_slots()) << 32 | consumer_slots()},
+                     Mirror::no);
+  if (!page) return page.error();
+  status = std::move(*page);
+  header_of(status).publish_state(FileState::ready);
+  return {};
+}
+
+Result<ArenaFile> RuntimeFiles::create_arena(std::uint32_t slot, std::uint32_t generation, std::uint64_t bytes) {
+  auto file = create(arena_name(slot, generation),
+                     {.magic = kArenaMagic,
+                      .feed_uuid = inbound.spec.feed_uuid,
+                      .instance = inbound.spec.instance,
+                      .file_bytes = arena_file_bytes(bytes),
+                      .capacity = bytes},
+                     Mirror::yes);
+  if (!file) return file.error();
+  header_of(*file).publish_state(FileState::ready);
+  FaultRange range(file->data(), file->mapping.bytes(), FaultKind::arena);
+  return ArenaFile{.file = std::move(*file), .fault_range = std::move(range)};
+}
+
+Result<ArenaFile> RuntimeFiles::open_arena(std::uint32_t slot, std::uint32_t generation, std::uint64_t bytes) {
+  auto file = open(arena_name(slot, generation), kArenaMagic, Mirror::yes);
+  if (!file) return file.error();
+  // The header lies in memory that its producer can write: it must say what the registry says.
+  if (file->spec.capacity != bytes || file->spec.instance != inbound.spec.instance) {
+    return Error{ErrorCode::protocol_error, arena_name(slot, generation) + " does not match the registry"};
+  }
+  FaultRange range(file->data(), file->mapping.bytes(), FaultKind::arena);
+  return ArenaFile{.file = std::move(*file), .fault_range = std::move(range)};
+}
+
+void RuntimeFiles::remove_arena(std::uint32_t slot, std::uint32_t generation) {
+  ::unlink((directory_ / arena_name(slot, generation)).c_str());
+}
+
+void RuntimeFiles::remove_all() {
+  retire(inbound, "inbound");
+  retire(registry, "registry");
+  retire(broadcast, "broadcast");
+  retire(doorbell, "doorbell");
+  retire(status, "status");
+}
+
+}  // namespace leat::broker

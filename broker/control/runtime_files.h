@@ -1,0 +1,101 @@
+// The files on tmpfs that make up a running feed: made, or adopted from the broker before.
+//
+//   <runtime>/control.sock
+//   <runtime>/shm/              open to the broker's user alone (0700); clients get descriptors, never paths
+//     lock
+//     inbound  registry  arena-<slot>-<generation>      one set: ingest
+//     broadcast  doorbell                               one set: broadcast
+//     status
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include <leat/result.h>
+
+#include "broker/ingest/registry_layout.h"
+#include "broker/journal/fault_guard.h"
+#include "broker/journal/recovery.h"
+#include "broker/options.h"
+#include "shm/base/mapping.h"
+#include "shm/broadcast/broadcast_layout.h"
+#include "shm/ingest/inbound_layout.h"
+#include "shm/status/status_layout.h"
+
+namespace leat::broker {
+
+/// One shared file, open, mapped and checked.
+struct SharedFile {
+  shm::UniqueFd fd;         ///< read-write
+  shm::UniqueFd read_only;  ///< another open file description: what consumers and observers get
+  shm::Mapping mapping;
+  shm::SharedFileSpec spec;
+
+  [[nodiscard]] bool valid() const noexcept { return mapping.valid(); }
+  [[nodiscard]] std::byte* data() const noexcept { return mapping.data(); }
+};
+
+/// A producer's arena, mapped.
+struct ArenaFile {
+  SharedFile file;
+  FaultRange fault_range;
+};
+
+/// The set. Not thread-safe; made before the threads start.
+class RuntimeFiles {
+ public:
+  explicit RuntimeFiles(std::filesystem::path directory) : directory_(std::move(directory)) {}
+
+  /// Opens what an earlier broker of the same feed left, as far as it can be used. Never an error: what cannot be
+  /// adopted is left out, with a line in the log.
+  void adopt(const shm::FeedUuid& uuid);
+  [[nodiscard]] LastLife last_life() const;
+
+  /// Makes what is missing, and retires what options or journal no longer fit. After it all files are there.
+  /// Errors: no_space (with the sum needed), io_error.
+  Result<void> complete(const Options& options, const shm::FeedUuid& uuid, bool ring_can_go_on);
+
+  Result<ArenaFile> create_arena(std::uint32_t slot, std::uint32_t generation, std::uint64_t bytes);
+  Result<ArenaFile> open_arena(std::uint32_t slot, std::uint32_t generation, std::uint64_t bytes);
+  void remove_arena(std::uint32_t slot, std::uint32_t generation);
+
+  /// Retires and removes everything: nobody is left who could want it.
+  void remove_all();
+
+  [[nodiscard]] shm::InboundHeader& inbound_header() const;
+  [[nodiscard]] shm::BroadcastHeader& broadcast_header() const;
+  [[nodiscard]] shm::DoorbellHeader& doorbell_header() const;
+  [[nodiscard]] shm::StatusHeader& status_header() const;
+  [[nodiscard]] RegistryHeader& registry_header() const;
+  [[nodiscard]] RegistrySlot* registry_slots() const;
+  [[nodiscard]] std::uint32_t producer_slots() const { return static_cast<std::uint32_t>(registry.spec.capacity); }
+  [[nodiscard]] std::uint32_t consumer_slots() const { return static_cast<std::uint32_t>(doorbell.spec.capacity); }
+  [[nodiscard]] bool ring_adopted() const noexcept { return ring_adopted_; }
+  [[nodiscard]] bool ingest_adopted() const noexcept { return ingest_adopted_; }
+
+  SharedFile inbound;
+  SharedFile registry;
+  SharedFile broadcast;
+  SharedFile doorbell;
+  SharedFile status;
+
+ private:
+  enum class Mirror : bool { no, yes };
+  Result<SharedFile> open(const std::string& name, std::uint64_t magic, Mirror mirror) const;
+  Result<SharedFile> create(const std::string& name, const shm::SharedFileSpec& spec, Mirror mirror) const;
+  void adopt_one(SharedFile& file, const std::string& name, std::uint64_t magic, Mirror mirror,
+                 const shm::FeedUuid& uuid);
+  void retire(SharedFile& file, const std::string& name);
+  Result<void> create_ingest(const Options& options, const shm::FeedUuid& uuid);
+  Result<void> create_broadcast(const Options& options, const shm::FeedUuid& uuid);
+  [[nodiscard]] bool any_slot_used() const;
+  Result<void> check_room(const Options& options) const;
+
+  std::filesystem::path directory_;
+  bool ring_adopted_ = false;
+  bool ingest_adopted_ = false;
+};
+
+}  // namespace leat::broker

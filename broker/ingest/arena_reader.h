@@ -1,0 +1,81 @@
+// The sequencer's end of an arena: reads what a producer wrote, once, and believes none of it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "shm/ingest/arena_layout.h"
+#include "shm/record/record_layout.h"
+
+namespace leat::broker {
+
+/// An entry header, read once into private memory and checked.
+struct Entry {
+  std::uint64_t position = 0;
+  std::uint32_t record_bytes = 0;
+  std::uint32_t count = 0;
+  std::uint64_t producer_sequence = 0;
+  const std::byte* records = nullptr;  ///< in the arena: may change under our eyes; copy first, then check
+};
+
+/// One per producer. One thread.
+class ArenaReader {
+ public:
+  ArenaReader() = default;
+  /// `base` is a mirrored mapping of the arena, `capacity` a power of two from the registry.
+  ArenaReader(std::byte* base, std::uint64_t capacity) noexcept
+      : header_(reinterpret_cast<shm::ArenaHeader*>(base)),
+        data_(base + shm::kArenaDataOffset),
+        capacity_(capacity) {}
+
+  /// Reads the entry at `position`. False: what lies there is no entry of that position. Costs one cache line, which
+  /// the start of the first record shares.
+  [[nodiscard]] bool read(std::uint64_t position, Entry& out) const noexcept {
+    const std::byte* const at = place(position);
+    const std::uint64_t sizes = shm::load_word(at + offsetof(shm::EntryHeader, record_bytes));
+    out.producer_sequence = shm::load_word(at + offsetof(shm::EntryHeader, producer_sequence));
+    out.position = shm::load_word(at + offsetof(shm::EntryHeader, position));
+    out.record_bytes = static_cast<std::uint32_t>(sizes);
+    out.count = static_cast<std::uint32_t>(sizes >> 32);
+    out.records = at + shm::kEntryHeaderBytes;
+    return out.position == position && out.count >= 1 && out.count <= shm::kMaxEntryRecords &&
+           out.record_bytes % shm::kRecordAlignment == 0 && out.record_bytes >= shm::kRecordHeaderBytes &&
+           out.record_bytes <= shm::max_entry_record_bytes(capacity_);
+  }
+
+  void prefetch(std::uint64_t position) const noexcept {
+    const std::byte* const at = place(position);
+    __builtin_prefetch(at);
+    __builtin_prefetch(at + shm::kCacheLineBytes);
+  }
+
+  /// Tells the producer what became of the entry at `position`.
+  void complete(std::uint64_t position, std::uint64_t completion) noexcept {
+    // SYNC POINT: pairs with ArenaWriter::completion
+    reinterpret_cast<shm::EntryHeader*>(place(position))->completion.store(completion, std::memory_order_release);
+  }
+  /// Gives back the room of all entries below `position`.
+  void release(std::uint64_t position) noexcept {
+    header_->consumed.store(position, std::memory_order_release);  // SYNC POINT: pairs with ArenaWriter::reserve
+  }
+  void revoke() noexcept {
+    header_->state.store(static_cast<std::uint32_t>(shm::ArenaState::revoked), std::memory_order_release);
+  }
+
+  /// Wakes the producer if it waits for any of `reasons`. The caller has put a seq_cst fence behind its stores.
+  void wake(std::uint32_t reasons) noexcept;
+
+  [[nodiscard]] shm::ArenaHeader& header() const noexcept { return *header_; }
+  [[nodiscard]] std::uint64_t capacity() const noexcept { return capacity_; }
+
+ private:
+  [[nodiscard]] std::byte* place(std::uint64_t position) const noexcept {
+    return data_ + (position & (capacity_ - 1));
+  }
+
+  shm::ArenaHeader* header_ = nullptr;
+  std::byte* data_ = nullptr;
+  std::uint64_t capacity_ = 0;
+};
+
+}  // namespace leat::broker

@@ -1,0 +1,116 @@
+#include "broker/journal/fault_guard.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+
+#include "shm/base/check.h"
+#include "shm/base/words.h"
+#include "shm/ingest/inbound_layout.h"
+
+namespace leat::broker {
+namespace {
+
+struct WatchedRange {
+  std::atomic<std::uintptr_t> begin{0};
+  std::atomic<std::uintptr_t> end{0};
+  std::atomic<FaultKind> kind{FaultKind::none};
+};
+
+// One per arena, the inbound ring, and a few segments; found by the handler without locks.
+constexpr int kMaxRanges = static_cast<int>(shm::kMaxProducerSlots) + 64;
+WatchedRange g_ranges[kMaxRanges];
+std::atomic<std::uint32_t>* g_state_words[2] = {nullptr, nullptr};
+
+FaultKind kind_at(std::uintptr_t address) noexcept {
+  for (const WatchedRange& range : g_ranges) {
+    const FaultKind kind = range.kind.load(std::memory_order_acquire);
+    if (kind != FaultKind::none && address >= range.begin.load(std::memory_order_relaxed) &&
+        address < range.end.load(std::memory_order_relaxed)) {
+      return kind;
+    }
+  }
+  return FaultKind::none;
+}
+
+[[noreturn]] void fail_stop(const char* message) noexcept {
+  for (auto* word : g_state_words) {
+    if (word != nullptr) word->store(static_cast<std::uint32_t>(shm::FeedState::failed), std::memory_order_release);
+  }
+  // write(2) and _exit(2) are all that is safe here.
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, message, std::strlen(message));
+  ::_exit(kExitIoError);
+}
+
+void on_sigbus(int signal_number, siginfo_t* info, void*) {
+  const auto address = reinterpret_cast<std::uintptr_t>(info->si_addr);
+  switch (kind_at(address)) {
+    case FaultKind::journal:
+      fail_stop(
+          "leatd: [critical] SIGBUS in the journal's mapping: I/O error, or the segment was truncated under the broker; "
+          "the feed stops here and recovers from what the disk holds at its next start: check the disk (dmesg)\n");
+    case FaultKind::inbound:
+      fail_stop(
+          "leatd: [critical] SIGBUS in the inbound ring: a client truncated the shared file; the feed stops here; "
+          "restart leatd, and find the client\n");
+    case FaultKind::arena: {
+      void* const page = reinterpret_cast<void*>(address & ~(shm::kPageBytes - 1));
+      if (::mmap(page, shm::kPageBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
+          MAP_FAILED) {
+        return;
+      }
+      break;
+    }
+    case FaultKind::none: break;
+  }
+  ::signal(signal_number, SIG_DFL);  // returns to the faulting instruction, which now ends the process
+}
+
+}  // namespace
+
+void install_fault_guard() {
+  struct sigaction action {};
+  action.sa_sigaction = on_sigbus;
+  action.sa_flags = SA_SIGINFO;
+  sigemptyset(&action.sa_mask);
+  ::sigaction(SIGBUS, &action, nullptr);
+}
+
+void set_fault_state_words(std::atomic<std::uint32_t>* first, std::atomic<std::uint32_t>* second) noexcept {
+  g_state_words[0] = first;
+  g_state_words[1] = second;
+}
+
+FaultRange::FaultRange(const void* base, std::size_t bytes, FaultKind kind) noexcept {
+  for (int i = 0; i < kMaxRanges; ++i) {
+    std::uintptr_t unused = 0;
+    const auto begin = reinterpret_cast<std::uintptr_t>(base);
+    if (!g_ranges[i].begin.compare_exchange_strong(unused, begin)) continue;
+    g_ranges[i].end.store(begin + bytes, std::memory_order_relaxed);
+    g_ranges[i].kind.store(kind, std::memory_order_release);
+    index_ = i;
+    return;
+  }
+  LEAT_ASSERT(!"more mappings than fault ranges");
+}
+
+FaultRange& FaultRange::operator=(FaultRange&& other) noexcept {
+  if (this != &other) {
+    release();
+    index_ = std::exchange(other.index_, -1);
+  }
+  return *this;
+}
+
+void FaultRange::release() noexcept {
+  if (index_ < 0) return;
+  g_ranges[index_].kind.store(FaultKind::none, std::memory_order_release);
+  g_ranges[index_].begin.store(0, std::memory_order_release);
+  index_ = -1;
+}
+
+}  // namespace leat::broker

@@ -1,0 +1,39 @@
+// SIGBUS: what a mapping raises when its file's bytes cannot be had. The broker, never the library, handles it.
+//
+//   in the journal's current segment   an I/O error, or the file was cut: fail-stop with a clear message, status 74
+//   in a client's arena                the client cut its own file: zeroes are mapped there instead, so that its
+//                                      entries fail their checks; nobody else notices
+//   anywhere else                      the default action
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace leat::broker {
+
+enum class FaultKind : std::uint32_t { none = 0, journal = 1, arena = 2, inbound = 3 };
+
+inline constexpr int kExitIoError = 74;  // EX_IOERR of sysexits.h
+
+/// Installs the handler for the process. Once.
+void install_fault_guard();
+
+/// Words that the handler sets to FeedState::failed before it ends the process, so that clients see why.
+void set_fault_state_words(std::atomic<std::uint32_t>* first, std::atomic<std::uint32_t>* second) noexcept;
+
+/// Watches a range of addresses while it lives. Thread-safe.
+class FaultRange {
+ public:
+  FaultRange() = default;
+  FaultRange(const void* base, std::size_t bytes, FaultKind kind) noexcept;
+  FaultRange(FaultRange&& other) noexcept : index_(other.index_) { other.index_ = -1; }
+  FaultRange& operator=(FaultRange&& other) noexcept;
+  ~FaultRange() { release(); }
+
+ private:
+  void release() noexcept;
+  int index_ = -1;
+};
+
+}  // namespace leat::broker

@@ -1,0 +1,48 @@
+// What passes between sequencer and syncer, by Boost.Lockfree queues: each has one thread at either end.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include <boost/lockfree/spsc_queue.hpp>
+
+#include "broker/journal/journal_writer.h"
+#include "broker/wake_word.h"
+#include "shm/ingest/inbound_layout.h"
+
+namespace leat::broker {
+
+/// A request to note in the journal how far it is durable.
+struct MarkRequest {
+  std::uint64_t position;
+  std::uint64_t sequence;
+};
+
+/// A segment has become current; `sealed` (may be null) is the one before it.
+struct RollNotice {
+  MappedSegment* sealed;   ///< owned by the receiver
+  int current_fd;          ///< borrowed: stays open until a later notice seals its segment
+  shm::SegmentName current;
+};
+
+/// Queues and flags shared by the sequencer and the syncer. Pointers in the queues own what they point to.
+struct JournalHandover {
+  static constexpr std::size_t kQueueSlots = 8;
+
+  boost::lockfree::spsc_queue<MappedSegment*, boost::lockfree::capacity<kQueueSlots>> prepared;  // syncer -> sequencer
+  boost::lockfree::spsc_queue<MarkRequest, boost::lockfree::capacity<kQueueSlots>> marks;        // syncer -> sequencer
+  boost::lockfree::spsc_queue<RollNotice, boost::lockfree::capacity<kQueueSlots>> rolled;        // sequencer -> syncer
+
+  WakeWord syncer_wake;                            ///< rung by the sequencer: rolled, stalled, or something to sync
+  std::atomic<shm::FeedState> state{shm::FeedState::running};  ///< failed is final; stalled by the sequencer only
+  std::atomic<std::uintptr_t> write_place{0};      ///< address in the current segment's mapping that is written next
+  std::atomic<std::uintptr_t> write_limit{0};      ///< end of that mapping
+
+  ~JournalHandover() {
+    prepared.consume_all([](MappedSegment* segment) { delete segment; });
+    rolled.consume_all([](const RollNotice& notice) { delete notice.sealed; });
+  }
+};
+
+}  // namespace leat::broker

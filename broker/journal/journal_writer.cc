@@ -1,0 +1,79 @@
+#include "broker/journal/journal_writer.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "shm/base/clock.h"
+
+namespace leat::broker {
+
+using namespace shm;
+
+JournalWriter::JournalWriter(int directory_fd, std::string directory, FeedUuid uuid, std::uint64_t feed_seed,
+                             std::uint64_t epoch)
+    : directory_fd_(directory_fd),
+      directory_(std::move(directory)),
+      uuid_(uuid),
+      feed_seed_(feed_seed),
+      epoch_(epoch) {}
+
+void JournalWriter::attach(std::unique_ptr<MappedSegment> segment, std::uint64_t offset) noexcept {
+  const SegmentGeometry geometry = segment_geometry(segment->file_bytes);
+  data_ = segment->mapping.data() + geometry.data_offset;
+  data_bytes_ = geometry.data_bytes;
+  offset_ = offset;
+  index_room_ = geometry.index_entries;
+  segment_ = std::move(segment);
+  // After a restart the index goes on at the interval that the appends have reached; what is missing in between only
+  // costs a longer scan.
+  index_used_ = offset / kIndexIntervalBytes + (offset % kIndexIntervalBytes != 0 ? 1 : 0);
+  next_index_position_ = segment_->name.first_position + index_used_ * kIndexIntervalBytes;
+}
+
+Result<std::unique_ptr<MappedSegment>> JournalWriter::roll(std::unique_ptr<MappedSegment> next,
+                                                           std::uint64_t first_sequence,
+                                                           std::uint64_t first_position) {
+  const SegmentHeader header =
+      make_segment_header(uuid_, next->file_bytes, first_sequence, first_position, epoch_, realtime_ns());
+  store_word(next->mapping.data() + header.data_offset, 0);  // the terminator first: no stale record behind a good header
+  std::atomic_thread_fence(std::memory_order_release);
+  std::memcpy(next->mapping.data(), &header, sizeof header);
+  next->name = {.first_sequence = first_sequence, .first_position = first_position};
+  const std::string name = next->name.to_string();
+  // Named before anything in it is visible, so that a reader always finds the file it needs; a few microseconds.
+  if (::renameat(directory_fd_, next->file_name.c_str(), directory_fd_, name.c_str()) != 0) {
+    return system_error(errno, "renaming " + directory_ + "/" + next->file_name + " to " + name);
+  }
+  next->file_name = name;
+  std::unique_ptr<MappedSegment> sealed = std::move(segment_);
+  if (sealed) sealed->sealed_position = first_position;
+  attach(std::move(next), 0);
+  return sealed;
+}
+
+void JournalWriter::append(const std::byte* from, std::uint64_t bytes) noexcept {
+  std::byte* const to = data_ + offset_;
+  store_word(to + bytes, 0);
+  std::atomic_thread_fence(std::memory_order_release);  // the terminator stands before the record can
+  std::memcpy(to + kWordBytes, from + kWordBytes, bytes - kWordBytes);
+  std::uint64_t checksum = 0;
+  std::memcpy(&checksum, from, kWordBytes);
+  __atomic_store_n(reinterpret_cast<std::uint64_t*>(to), checksum, __ATOMIC_RELEASE);
+  offset_ += bytes;
+}
+
+void JournalWriter::add_index_entry(std::uint64_t position, std::uint64_t sequence,
+                                    std::int64_t timestamp_ns) noexcept {
+  if (index_used_ >= index_room_) return;
+  const IndexEntry entry = make_index_entry(feed_seed_, position, sequence, timestamp_ns);
+  std::memcpy(segment_->mapping.data() + kSegmentHeaderBytes + index_used_ * sizeof(IndexEntry), &entry, sizeof entry);
+  ++index_used_;
+  next_index_position_ = position - (position - segment_->name.first_position) % kIndexIntervalBytes +
+                         kIndexIntervalBytes;
+}
+
+}  // namespace leat::broker

@@ -1,0 +1,88 @@
+// The sequencer's end of the journal: appends by plain stores into the mapped current segment.
+//
+// Order of the stores of one append at offset o, n bytes (kill -9 keeps them in program order):
+//   1 word at o+n := 0        the terminator: nothing is written behind here yet
+//   2 bytes o+8 .. o+n        the records, but for the first one's checksum
+//   3 word at o := checksum   release: now, and not before, the batch is there
+// So a broker killed at any instruction leaves whole batches and a zero checksum behind them, never a torn record.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <leat/result.h>
+
+#include "broker/journal/fault_guard.h"
+#include "shm/base/mapping.h"
+#include "shm/base/unique_fd.h"
+#include "shm/journal/segment_layout.h"
+
+namespace leat::broker {
+
+/// A segment file that is open and mapped writable: prepared, then current, then sealed and handed back for its last
+/// sync. Owned by one thread at a time; passed between threads by the queues of JournalHandover.
+struct MappedSegment {
+  shm::UniqueFd fd;
+  shm::Mapping mapping;
+  FaultRange fault_range;             ///< dies before the mapping does
+  std::string file_name;              ///< in the journal directory, now
+  std::uint64_t file_bytes = 0;
+  shm::SegmentName name;              ///< once current
+  std::uint64_t sealed_position = 0;  ///< end, once sealed
+};
+
+/// One thread.
+class JournalWriter {
+ public:
+  JournalWriter(int directory_fd, std::string directory, shm::FeedUuid uuid, std::uint64_t feed_seed,
+                std::uint64_t epoch);
+
+  /// Makes `segment` the current one, appending at `offset` in its data (0 for a new one).
+  void attach(std::unique_ptr<MappedSegment> segment, std::uint64_t offset) noexcept;
+
+  /// Writes the header of a prepared segment, names it and makes it current. Returns the one it replaces, sealed.
+  /// Error: io_error when the rename fails, which is as final as a failed write.
+  Result<std::unique_ptr<MappedSegment>> roll(std::unique_ptr<MappedSegment> next, std::uint64_t first_sequence,
+                                              std::uint64_t first_position);
+
+  /// True if `bytes` fit and leave room for a mark, a segment_end and the terminator.
+  [[nodiscard]] bool has_room(std::uint64_t bytes) const noexcept {
+    return offset_ + bytes + shm::kMarkRecordBytes + shm::kSegmentEndRecordBytes + shm::kWordBytes <= data_bytes_;
+  }
+  /// Room for the one record that may use the reserve: a mark or a segment_end.
+  [[nodiscard]] bool has_reserve(std::uint64_t bytes) const noexcept {
+    return offset_ + bytes + shm::kSegmentEndRecordBytes + shm::kWordBytes <= data_bytes_;
+  }
+
+  /// Appends `bytes` (one batch, checksums in place). Two copies of a cache line or two for a small event; no call.
+  void append(const std::byte* from, std::uint64_t bytes) noexcept;
+
+  /// Notes the event record at `position` in the sparse index, if it is time for an entry. Called after its append.
+  void index(std::uint64_t position, std::uint64_t sequence, std::int64_t timestamp_ns) noexcept {
+    if (position >= next_index_position_) add_index_entry(position, sequence, timestamp_ns);
+  }
+
+  [[nodiscard]] const MappedSegment& current() const noexcept { return *segment_; }
+  [[nodiscard]] std::unique_ptr<MappedSegment> detach() noexcept { return std::move(segment_); }
+  void set_epoch(std::uint64_t epoch) noexcept { epoch_ = epoch; }
+
+ private:
+  void add_index_entry(std::uint64_t position, std::uint64_t sequence, std::int64_t timestamp_ns) noexcept;
+
+  int directory_fd_;
+  std::string directory_;
+  shm::FeedUuid uuid_;
+  std::uint64_t feed_seed_;
+  std::uint64_t epoch_;
+  std::unique_ptr<MappedSegment> segment_;
+  std::byte* data_ = nullptr;
+  std::uint64_t data_bytes_ = 0;
+  std::uint64_t offset_ = 0;
+  std::uint64_t index_used_ = 0;
+  std::uint64_t index_room_ = 0;
+  std::uint64_t next_index_position_ = 0;
+};
+
+}  // namespace leat::broker

@@ -1,0 +1,224 @@
+#include "broker/journal/recovery.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "broker/log.h"
+#include "shm/base/random.h"
+#include "shm/journal/tail_scan.h"
+
+namespace leat::broker {
+
+using namespace shm;
+
+namespace {
+
+Result<std::uint64_t> inode_of(int directory_fd, const std::string& directory) {
+  struct stat status {};
+  if (::fstat(directory_fd, &status) != 0) return system_error(errno, "fstat of " + directory);
+  return static_cast<std::uint64_t>(status.st_ino);
+}
+
+Result<FeedIdentity> load_or_create(int directory_fd, const std::string& directory, std::uint64_t inode) {
+  auto identity = load_identity(directory_fd, directory);
+  if (identity.ok() || identity.error().code != ErrorCode::unknown_feed) return identity;
+  auto names = list_segments(directory_fd, directory);
+  if (!names) return names.error();
+  if (!names->empty()) {
+    return Error{ErrorCode::corrupt, directory + " holds segments but no file '" + std::string(kIdentityFileName) +
+                                         "'; restore it from a backup, or move the segments away to begin anew"};
+  }
+  FeedIdentity created = create_identity(inode);
+  if (auto done = store_identity(directory_fd, directory, created); !done) return done.error();
+  spdlog::info("new feed {} in {}", format_uuid(created.uuid), directory);
+  return created;
+}
+
+Error corruption(const JournalFiles& files, const TailScan& scan) {
+  return {ErrorCode::corrupt,
+          "corrupt journal: " + files.describe(scan.bad_position) + " (position " +
+              std::to_string(scan.bad_position) + ") does not hold the record it should; events from sequence " +
+              std::to_string(scan.end_sequence + 1) +
+              (scan.durable_sequence > scan.end_sequence ? " to at least " + std::to_string(scan.durable_sequence)
+                                                         : "") +
+              " are affected, and were reported durable up to position " + std::to_string(scan.durable_position) +
+              "; nothing was changed: restore the file from a backup, or move the journal away to begin anew"};
+}
+
+// Copies [from, to) of the segment aside, then zeroes it, both durably: people may want to look at what was cut.
+Result<void> cut_tail(JournalFiles& files, const TailScan& scan) {
+  const std::uint64_t from = scan.end_position;
+  const std::uint64_t to = std::max(scan.garbage_end, from + kWordBytes);
+  const std::string aside = "torn-" + std::to_string(from) + "-" + std::to_string(random_id() & 0xffffff) + ".bin";
+  const UniqueFd copy(::openat(files.directory_fd(), aside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  const UniqueFd segment(::openat(files.directory_fd(), files.current().to_string().c_str(), O_RDWR | O_CLOEXEC));
+  if (!copy.valid() || !segment.valid()) return system_error(errno, "keeping the torn tail aside as " + aside);
+  struct stat status {};
+  if (::fstat(segment.get(), &status) != 0) return system_error(errno, "fstat of the last segment");
+  const SegmentGeometry geometry = segment_geometry(static_cast<std::uint64_t>(status.st_size));
+  std::vector<char> chunk(1 << 20);
+  const auto offset_of = [&](std::uint64_t position) {
+    return static_cast<off_t>(geometry.data_offset + (position - files.current().first_position));
+  };
+  const auto pass = [&](auto&& step) -> Result<void> {
+    for (std::uint64_t at = from; at < to; at += chunk.size()) {
+      const std::size_t bytes = std::min<std::uint64_t>(chunk.size(), to - at);
+      if (!step(at, bytes)) return system_error(errno, "cutting the torn tail of " + files.describe(from));
+    }
+    return {};
+  };
+  auto saved = pass([&](std::uint64_t at, std::size_t bytes) {
+    return ::pread(segment.get(), chunk.data(), bytes, offset_of(at)) == static_cast<ssize_t>(bytes) &&
+           ::write(copy.get(), chunk.data(), bytes) == static_cast<ssize_t>(bytes);
+  });
+  if (!saved) return saved;
+  if (::fsync(copy.get()) != 0 || ::fsync(files.directory_fd()) != 0) return system_error(errno, "syncing " + aside);
+  std::ranges::fill(chunk, '\0');
+  auto zeroed = pass([&](std::uint64_t at, std::size_t bytes) {
+    return ::pwrite(segment.get(), chunk.data(), bytes, offset_of(at)) == static_cast<ssize_t>(bytes);
+  });
+  if (!zeroed) return zeroed;
+  if (::fdatasync(segment.get()) != 0) return system_error(errno, "syncing the cut segment");
+  spdlog::warn("torn tail cut at position {} (after sequence {}): {} bytes kept in {}/{}", from, scan.end_sequence,
+               to - from, files.directory(), aside);
+  return {};
+}
+
+void note_record(JournaledTail& tail, const RecordView& record) {
+  if (record.header.type != static_cast<std::uint16_t>(RecordType::event)) return;
+  tail[record.header.producer_id][record.header.producer_sequence] = record.header.sequence;
+}
+
+// Scans the segment that `position` lies in, and those behind it, for what the unfinished round had appended.
+Result<TailScan> scan_from(JournalFiles& files, std::uint64_t position, JournaledTail& tail) {
+  const std::vector<SegmentName> names = files.segments();
+  auto first = std::ranges::upper_bound(names, position, {}, &SegmentName::first_position);
+  std::size_t index = first == names.begin() ? 0 : static_cast<std::size_t>(first - names.begin()) - 1;
+  TailScan scan;
+  std::uint32_t next_producer_id = 1;
+  for (; index < names.size(); ++index) {
+    auto scanned = scan_tail(files, names[index], [&](std::uint64_t at, const RecordView& record) {
+      if (at >= position) note_record(tail, record);
+    });
+    if (!scanned) return scanned;
+    scan = *scanned;
+    next_producer_id = std::max(next_producer_id, scan.next_producer_id);
+    if (scan.verdict == TailVerdict::corrupt) break;
+  }
+  scan.next_producer_id = next_producer_id;
+  // What belongs to an unfinished batch is about to be cut, so it is not journaled.
+  for (auto& [producer, events] : tail) {
+    std::erase_if(events, [&](const auto& event) { return event.second > scan.end_sequence; });
+  }
+  return scan;
+}
+
+// A segment whose header never reached the disk, or that holds nothing good at all, was begun and lost with its whole
+// content by a loss of power. If anything in it can be proven, it is corruption instead.
+bool is_lost_segment(int directory_fd, const SegmentName& name, std::uint64_t feed_seed) {
+  const UniqueFd fd(::openat(directory_fd, name.to_string().c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat status {};
+  if (!fd.valid() || ::fstat(fd.get(), &status) != 0) return false;
+  const auto file_bytes = static_cast<std::uint64_t>(status.st_size);
+  if (file_bytes < kMinSegmentBytes) return false;
+  const SegmentGeometry geometry = segment_geometry(file_bytes);
+  std::vector<std::uint64_t> words(geometry.data_bytes / kWordBytes);
+  if (::pread(fd.get(), words.data(), geometry.data_bytes, static_cast<off_t>(geometry.data_offset)) !=
+      static_cast<ssize_t>(geometry.data_bytes)) {
+    return false;
+  }
+  const auto* bytes = reinterpret_cast<const std::byte*>(words.data());
+  for (std::uint64_t at = 0; at + kRecordHeaderBytes <= geometry.data_bytes; at += kWordBytes) {
+    RecordView record;
+    if (words[at / kWordBytes] == 0) continue;
+    if (decode_record(bytes + at, geometry.data_bytes - at, geometry.data_bytes, record) == Decode::ok &&
+        record_checksum(bytes + at, record.header.length, feed_seed, name.first_position + at) ==
+            record.header.checksum) {
+      return false;
+    }
+  }
+  return true;
+}
+
+Result<void> drop_lost_segment(JournalFiles& files) {
+  const SegmentName last = files.segments().back();
+  if (files.segments().size() < 2 || !is_lost_segment(files.directory_fd(), last, files.feed_seed())) return {};
+  RecordBuffer probe(kPageBytes);
+  probe.restart(last.first_position);
+  if (files.fill(probe, true, ~0ULL) != JournalFiles::Fill::failed) return {};  // its header is good: an empty segment
+  const std::string aside = "torn-" + std::to_string(last.first_position) + "-segment.bin";
+  if (::renameat(files.directory_fd(), last.to_string().c_str(), files.directory_fd(), aside.c_str()) != 0) {
+    return system_error(errno, "moving the lost segment " + last.to_string() + " aside");
+  }
+  spdlog::warn("segment {} was begun but never reached the disk; kept aside as {}", last.to_string(), aside);
+  return files.refresh();
+}
+
+bool continuity_is_proven(const FeedIdentity& identity, const LastLife& last, const Recovered& recovered,
+                          std::uint64_t inode) {
+  if (identity.directory_inode != inode) return false;  // copied, or restored from a backup
+  if (identity.closed_cleanly() && identity.closed_position == recovered.end_position) return true;
+  return last.known && last.committed <= recovered.end_position;
+}
+
+}  // namespace
+
+Result<Recovered> recover_journal(int directory_fd, const std::string& directory, const LastLife& last) {
+  auto inode = inode_of(directory_fd, directory);
+  if (!inode) return inode.error();
+  auto identity = load_or_create(directory_fd, directory, *inode);
+  if (!identity) return identity.error();
+  auto opened = JournalFiles::open(UniqueFd(::fcntl(directory_fd, F_DUPFD_CLOEXEC, 0)), directory);
+  if (!opened) return opened.error();
+  JournalFiles& files = *opened;
+
+  Recovered recovered;
+  recovered.identity = *identity;
+  if (!files.segments().empty()) {
+    if (auto done = drop_lost_segment(files); !done) return done.error();
+    const std::uint64_t last_begin = files.segments().back().first_position;
+    const std::uint64_t from = last.known ? std::min(last.round_position, last_begin) : last_begin;
+    auto scan = scan_from(files, from, recovered.tail);
+    if (!scan) return scan.error();
+    if (scan->verdict == TailVerdict::corrupt) return corruption(files, *scan);
+    if (scan->verdict == TailVerdict::torn) {
+      if (auto done = cut_tail(files, *scan); !done) return done.error();
+    }
+    recovered.needs_segment = scan->verdict == TailVerdict::sealed;
+    recovered.end_position = scan->end_position;
+    recovered.end_sequence = scan->end_sequence;
+    recovered.last_timestamp_ns = scan->last_timestamp_ns;
+    recovered.next_producer_id = scan->next_producer_id;
+  } else if (identity->closed_cleanly() && identity->closed_position > 0) {
+    return Error{ErrorCode::corrupt, directory + " was closed at sequence " +
+                                         std::to_string(identity->closed_sequence) +
+                                         " but holds no segment; restore them from a backup"};
+  } else {
+    recovered.needs_segment = true;
+    recovered.end_position = identity->current().first_position;
+    recovered.end_sequence = identity->current().first_sequence - 1;
+  }
+  recovered.segments = files.segments();
+  recovered.ring_can_go_on = last.known && last.committed <= recovered.end_position;
+
+  const bool brand_new = recovered.end_position == 0 && recovered.segments.empty();
+  if (!brand_new && !continuity_is_proven(*identity, last, recovered, *inode)) {
+    if (recovered.identity.epochs.size() >= kMaxEpochs) recovered.identity.epochs.erase(recovered.identity.epochs.begin());
+    recovered.identity.epochs.push_back({.id = random_id(),
+                                         .first_sequence = recovered.end_sequence + 1,
+                                         .first_position = recovered.end_position});
+    spdlog::warn("it cannot be proven that nothing visible was lost: new epoch {:016x} from sequence {} on",
+                 recovered.identity.current().id, recovered.end_sequence + 1);
+  }
+  recovered.identity.directory_inode = *inode;
+  recovered.identity.closed_position = kNotClosed;
+  recovered.identity.closed_sequence = 0;
+  if (auto done = store_identity(directory_fd, directory, recovered.identity); !done) return done.error();
+  return recovered;
+}
+
+}  // namespace leat::broker

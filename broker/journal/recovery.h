@@ -1,0 +1,42 @@
+// What a broker does with the journal before it serves: find the end, cut what was torn, refuse what is corrupt.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <leat/result.h>
+
+#include "shm/journal/journal_files.h"
+
+namespace leat::broker {
+
+/// What the rings of the last broker, still on tmpfs, tell about how far it came.
+struct LastLife {
+  bool known = false;
+  std::uint64_t committed = 0;       ///< visible to consumers
+  std::uint64_t round_position = 0;  ///< start of the round in progress
+};
+
+/// producer_id -> (producer_sequence -> sequence): what the journal holds of the round in which the last broker died.
+using JournaledTail = std::map<std::uint32_t, std::map<std::uint64_t, std::uint64_t>>;
+
+struct Recovered {
+  shm::FeedIdentity identity;              ///< with the epoch that is now current
+  std::vector<shm::SegmentName> segments;  ///< oldest first; the last one is where appending goes on
+  bool needs_segment = false;              ///< no segment, or the last one is sealed: begin a new one first
+  std::uint64_t end_position = 0;
+  std::uint64_t end_sequence = 0;
+  std::int64_t last_timestamp_ns = 0;
+  std::uint32_t next_producer_id = 1;
+  bool ring_can_go_on = false;             ///< nothing that consumers may have seen is missing
+  JournaledTail tail;
+};
+
+/// Recovers the journal in `directory`, creating it if it is empty. The caller holds its lock. The identity on disk says
+/// "not closed" when this returns, durably.
+/// Errors: corrupt (with segment, offset and sequence; nothing has been changed), layout_mismatch, io_error, no_space.
+Result<Recovered> recover_journal(int directory_fd, const std::string& directory, const LastLife& last);
+
+}  // namespace leat::broker

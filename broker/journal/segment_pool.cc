@@ -1,0 +1,130 @@
+#include "broker/journal/segment_pool.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace leat::broker {
+
+using namespace shm;
+
+namespace {
+constexpr std::string_view kPreparedPrefix = "prepared-";
+constexpr std::size_t kFillChunkBytes = 1 << 20;
+}  // namespace
+
+SegmentPool::SegmentPool(int directory_fd, std::string directory, std::uint64_t segment_bytes)
+    : directory_fd_(directory_fd), directory_(std::move(directory)), segment_bytes_(segment_bytes) {}
+
+Result<void> SegmentPool::clear_leftovers() {
+  const int fd = ::openat(directory_fd_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return system_error(errno, "opening " + directory_);
+  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(fd), &::closedir);
+  if (!stream) return system_error(errno, "listing " + directory_);
+  while (const dirent* entry = ::readdir(stream.get())) {
+    if (!std::string_view(entry->d_name).starts_with(kPreparedPrefix)) continue;
+    if (::unlinkat(directory_fd_, entry->d_name, 0) != 0) {
+      return system_error(errno, "removing " + directory_ + "/" + entry->d_name);
+    }
+  }
+  return {};
+}
+
+Result<std::unique_ptr<MappedSegment>> SegmentPool::map(UniqueFd fd, std::string name, std::uint64_t bytes) const {
+  auto mapping = Mapping::map(fd.get(), Access::read_write, 0, bytes);
+  if (!mapping) return mapping.error();
+  auto segment = std::make_unique<MappedSegment>();
+  segment->fd = std::move(fd);
+  segment->mapping = std::move(*mapping);
+  segment->fault_range = FaultRange(segment->mapping.data(), bytes, FaultKind::journal);
+  segment->file_name = std::move(name);
+  segment->file_bytes = bytes;
+  return segment;
+}
+
+Result<UniqueFd> SegmentPool::create_filled(const std::string& name) const {
+  const std::string path = directory_ + "/" + name;
+  UniqueFd fd(::openat(directory_fd_, name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!fd.valid()) return system_error(errno, "creating " + path);
+  const auto give_up = [&](int failed, const char* doing) {
+    ::unlinkat(directory_fd_, name.c_str(), 0);
+    return system_error(failed, doing + (" " + path + " (" + std::to_string(segment_bytes_) + " bytes)"));
+  };
+  const int failed = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(segment_bytes_));
+  if (failed != 0) return give_up(failed, "allocating");
+  // Real zeroes, not unwritten extents: later syncs then have data to write and no metadata.
+  const std::vector<char> zeroes(kFillChunkBytes, '\0');
+  for (std::uint64_t at = 0; at < segment_bytes_;) {
+    const std::size_t bytes = std::min<std::uint64_t>(kFillChunkBytes, segment_bytes_ - at);
+    const ssize_t wrote = ::pwrite(fd.get(), zeroes.data(), bytes, static_cast<off_t>(at));
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote <= 0) return give_up(wrote == 0 ? ENOSPC : errno, "filling");
+    at += static_cast<std::uint64_t>(wrote);
+  }
+  if (::fsync(fd.get()) != 0) return give_up(errno, "syncing");
+  return fd;
+}
+
+Result<UniqueFd> SegmentPool::reopen_recycled(const std::string& name) const {
+  UniqueFd fd(::openat(directory_fd_, name.c_str(), O_RDWR | O_CLOEXEC));
+  if (!fd.valid()) return system_error(errno, "opening " + directory_ + "/" + name);
+  // Header and index go; old records may stay, as no checksum lets them pass at another position.
+  const SegmentGeometry geometry = segment_geometry(segment_bytes_);
+  const std::vector<char> zeroes(geometry.data_offset + kWordBytes, '\0');
+  if (::pwrite(fd.get(), zeroes.data(), zeroes.size(), 0) != static_cast<ssize_t>(zeroes.size())) {
+    return system_error(errno, "clearing the header of " + directory_ + "/" + name);
+  }
+  if (::fdatasync(fd.get()) != 0) return system_error(errno, "syncing " + directory_ + "/" + name);
+  return fd;
+}
+
+Result<std::unique_ptr<MappedSegment>> SegmentPool::prepare() {
+  std::string name;
+  UniqueFd file;
+  if (!recycled_.empty()) {
+    name = recycled_.back();
+    recycled_.pop_back();
+    auto fd = reopen_recycled(name);
+    if (!fd) return fd.error();
+    file = std::move(*fd);
+  } else {
+    name = std::string(kPreparedPrefix) + std::to_string(next_number_++) + ".tmp";
+    auto fd = create_filled(name);
+    if (!fd) return fd.error();
+    file = std::move(*fd);
+  }
+  return map(std::move(file), std::move(name), segment_bytes_);
+}
+
+Result<bool> SegmentPool::recycle(const SegmentName& name) {
+  const std::string file = name.to_string();
+  struct stat status {};
+  if (::fstatat(directory_fd_, file.c_str(), &status, 0) != 0) return system_error(errno, "fstat of " + file);
+  const bool fits = static_cast<std::uint64_t>(status.st_size) == segment_bytes_;
+  if (fits && recycled_.size() < kMaxRecycled) {
+    const std::string kept = std::string(kPreparedPrefix) + std::to_string(next_number_++) + ".tmp";
+    if (::renameat(directory_fd_, file.c_str(), directory_fd_, kept.c_str()) != 0) {
+      return system_error(errno, "recycling " + directory_ + "/" + file);
+    }
+    recycled_.push_back(kept);
+    return true;
+  }
+  if (::unlinkat(directory_fd_, file.c_str(), 0) != 0) return system_error(errno, "removing " + directory_ + "/" + file);
+  return false;
+}
+
+Result<std::unique_ptr<MappedSegment>> SegmentPool::open_current(const SegmentName& name) const {
+  const std::string file = name.to_string();
+  UniqueFd fd(::openat(directory_fd_, file.c_str(), O_RDWR | O_CLOEXEC));
+  if (!fd.valid()) return system_error(errno, "opening segment " + directory_ + "/" + file);
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) return system_error(errno, "fstat of segment " + file);
+  auto segment = map(std::move(fd), file, static_cast<std::uint64_t>(status.st_size));
+  if (segment) (*segment)->name = name;
+  return segment;
+}
+
+}  // namespace leat::broker

@@ -1,0 +1,219 @@
+#include "broker/journal/syncer.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "broker/log.h"
+#include "shm/base/clock.h"
+
+namespace leat::broker {
+
+using namespace shm;
+
+namespace {
+constexpr std::int64_t kHousekeepingNs = 200 * kNanosPerMilli;
+constexpr std::int64_t kPrepareRetryNs = 100 * kNanosPerMilli;
+constexpr std::size_t kPrefaultBytes = 4 << 20;
+constexpr std::size_t kMaxUnsyncedSegments = 4;
+}  // namespace
+
+Syncer::Syncer(const Options& options, int directory_fd, std::string directory, JournalHandover& handover,
+               SegmentPool& pool, BroadcastHeader& ring, std::uint64_t ring_capacity, DoorbellHeader& doorbell,
+               SyncerCounters& counters, SyncerHooks hooks)
+    : options_(options),
+      directory_fd_(directory_fd),
+      directory_(std::move(directory)),
+      handover_(handover),
+      pool_(pool),
+      ring_(ring),
+      ring_reader_(reinterpret_cast<const std::byte*>(&ring), ring_capacity),
+      doorbell_(doorbell),
+      counters_(counters),
+      hooks_(std::move(hooks)) {}
+
+Syncer::~Syncer() {
+  if (thread_.joinable()) stop();
+}
+
+void Syncer::start(const std::vector<SegmentName>& segments, int current_fd) {
+  const std::int64_t now = monotonic_ns();
+  for (const SegmentName& name : segments) {
+    // How old a segment of an earlier life is, by its file's time, is asked once; from here on only the monotonic clock
+    // counts, so that a step of the wall clock prunes nothing.
+    struct stat status {};
+    std::int64_t age_ns = 0;
+    if (::fstatat(directory_fd_, name.to_string().c_str(), &status, 0) == 0) {
+      age_ns = std::max<std::int64_t>(0, realtime_ns() - (status.st_mtim.tv_sec * kNanosPerSecond));
+    }
+    retained_.push_back({.name = name, .age_base_ns = now - age_ns});
+  }
+  current_fd_ = current_fd;
+  counters_.segment_bytes.store(options_.segment_bytes, std::memory_order_relaxed);
+  counters_.segments.store(retained_.size(), std::memory_order_relaxed);
+  thread_ = std::thread([this] { run(); });
+}
+
+void Syncer::stop() {
+  stopping_.store(true, std::memory_order_release);
+  handover_.syncer_wake.notify();
+  thread_.join();
+}
+
+std::int64_t Syncer::next_wait_ns() const {
+  if (options_.sync == SyncPolicy::interval) {
+    return std::min<std::int64_t>(kHousekeepingNs, options_.sync_interval_ms * kNanosPerMilli);
+  }
+  return kHousekeepingNs;
+}
+
+void Syncer::run() {
+  while (!stopping_.load(std::memory_order_acquire)) {
+    take_rolls();
+    keep_prepared();
+    prefault();
+    sync_if_due(false);
+    prune();
+    const bool more = options_.sync == SyncPolicy::always &&
+                      ring_.committed.load(std::memory_order_acquire) > ring_.durable.load(std::memory_order_relaxed) &&
+                      handover_.state.load(std::memory_order_relaxed) != FeedState::failed;
+    if (!more) handover_.syncer_wake.wait(next_wait_ns());
+  }
+  take_rolls();
+  sync_if_due(true);
+}
+
+void Syncer::take_rolls() {
+  handover_.rolled.consume_all([&](const RollNotice& notice) {
+    if (notice.sealed != nullptr) unsynced_.emplace_back(notice.sealed);
+    if (!retained_.empty()) retained_.back().age_base_ns = monotonic_ns();
+    retained_.push_back({.name = notice.current, .age_base_ns = monotonic_ns()});
+    current_fd_ = notice.current_fd;
+    directory_dirty_ = true;
+    counters_.segments.store(retained_.size(), std::memory_order_relaxed);
+  });
+}
+
+void Syncer::keep_prepared() {
+  if (handover_.prepared.read_available() > 0 || handover_.state.load() == FeedState::failed) return;
+  const std::int64_t now = monotonic_ns();
+  if (now < next_prepare_ns_) return;
+  auto segment = pool_.prepare();
+  if (!segment) {
+    next_prepare_ns_ = now + kPrepareRetryNs;
+    if (!told_no_space_) {
+      spdlog::error("no segment ahead of need: {}; the feed goes on in the current one and then holds its producers "
+                    "back: free some space or lower --retain-bytes", segment.error().message);
+      told_no_space_ = true;
+    }
+    return;
+  }
+  if (told_no_space_) spdlog::info("a segment could be prepared again");
+  told_no_space_ = false;
+  if (handover_.prepared.push(segment->get())) (void)segment->release();
+  hooks_.wake_sequencer();
+}
+
+// Makes the pages that are written next present and writable, so that the sequencer's stores do not fault: a sync makes
+// pages read-only again, and a new segment's have never been touched. Bounded, as each of them is dirty from here on.
+void Syncer::prefault() {
+#ifdef MADV_POPULATE_WRITE
+  const std::uintptr_t place = handover_.write_place.load(std::memory_order_acquire) & ~(kPageBytes - 1);
+  const std::uintptr_t limit = handover_.write_limit.load(std::memory_order_acquire);
+  if (place == 0 || place >= limit) return;
+  const std::size_t bytes = std::min<std::size_t>(kPrefaultBytes, limit - place);
+  // Only a hint: if it fails (an older kernel, an address just unmapped), stores fault one page at a time.
+  ::madvise(reinterpret_cast<void*>(place), bytes, MADV_POPULATE_WRITE);
+#endif
+}
+
+void Syncer::sync_if_due(bool now_due) {
+  if (handover_.state.load(std::memory_order_acquire) == FeedState::failed) return;
+  const std::int64_t now = monotonic_ns();
+  if (!now_due) {
+    if (options_.sync == SyncPolicy::none && unsynced_.size() < kMaxUnsyncedSegments) return;
+    if (options_.sync == SyncPolicy::interval && now - last_sync_ns_ < options_.sync_interval_ms * kNanosPerMilli) return;
+  }
+  const Place target = ring_reader_.read_latest();
+  if (target.position <= ring_.durable.load(std::memory_order_relaxed)) return;
+  take_rolls();  // a roll is announced before anything behind it is committed: now every file below target is known
+  last_sync_ns_ = now;
+  if (!sync_files()) return;
+  const auto took = static_cast<std::uint64_t>(monotonic_ns() - now);
+  bump(counters_.syncs);
+  counters_.last_sync_ns.store(took, std::memory_order_relaxed);
+  if (took > counters_.max_sync_ns.load(std::memory_order_relaxed)) counters_.max_sync_ns.store(took);
+
+  const bool events = target.sequence > ring_.durable_sequence.load(std::memory_order_relaxed);
+  ring_.durable_sequence.store(target.sequence, std::memory_order_relaxed);
+  ring_.durable.store(target.position, std::memory_order_release);  // pairs with BroadcastReader::durable
+  ring_doorbell(doorbell_.durable_sleepers, ring_.durable);
+  hooks_.durable_advanced(target.sequence);
+  // A mark tells recovery. Marks alone do not ask for another one, or an idle feed would never rest.
+  if (events && handover_.marks.push({.position = target.position, .sequence = target.sequence})) {
+    hooks_.wake_sequencer();
+  }
+}
+
+bool Syncer::sync_files() {
+  const auto failed = [&](const std::string& what) {
+    fail(system_error(errno, what));
+    return false;
+  };
+  for (const auto& segment : unsynced_) {
+    if (::fdatasync(segment->fd.get()) != 0) return failed("fdatasync of " + directory_ + "/" + segment->file_name);
+  }
+  unsynced_.clear();
+  if (current_fd_ >= 0 && ::fdatasync(current_fd_) != 0) {
+    return failed("fdatasync of " + directory_ + "/" + retained_.back().name.to_string());
+  }
+  if (directory_dirty_ && ::fsync(directory_fd_) != 0) return failed("fsync of directory " + directory_);
+  directory_dirty_ = false;
+  return true;
+}
+
+// After a failed sync the kernel may have marked pages clean that never reached the disk: a second one that succeeds
+// proves nothing. So this is the end of the feed until its next start.
+void Syncer::fail(const Error& error) {
+  handover_.state.store(FeedState::failed, std::memory_order_release);
+  hooks_.failed(error);
+}
+
+bool Syncer::must_prune() const {
+  if (retained_.size() < 2) return false;  // the current segment always stays
+  if (options_.retain_bytes > 0 && retained_.size() * options_.segment_bytes > options_.retain_bytes) return true;
+  if (options_.retain_seconds > 0 &&
+      monotonic_ns() - retained_.front().age_base_ns >
+          static_cast<std::int64_t>(options_.retain_seconds) * kNanosPerSecond) {
+    return true;
+  }
+  return options_.retain_events > 0 &&
+         retained_.back().name.first_sequence - retained_[1].name.first_sequence >= options_.retain_events;
+}
+
+void Syncer::prune() {
+  while (must_prune()) {
+    const SegmentName gone = retained_.front().name;
+    const bool unsynced = std::ranges::any_of(unsynced_, [&](const auto& segment) { return segment->name == gone; });
+    if (unsynced) return;  // not before its last sync: the durable mark must not stand still because of it
+    const SegmentName next = retained_[1].name;
+    // Readers first: whoever copies from the old segment after this looks at the watermark and throws it away.
+    ring_.earliest_sequence.store(next.first_sequence, std::memory_order_relaxed);
+    ring_.earliest_position.store(next.first_position, std::memory_order_seq_cst);
+    auto kept = pool_.recycle(gone);
+    if (!kept) {
+      spdlog::error("cannot prune {}: {}", gone.to_string(), kept.error().message);
+      return;
+    }
+    retained_.pop_front();
+    directory_dirty_ = true;
+    bump(*kept ? counters_.recycled_segments : counters_.pruned_segments);
+    counters_.segments.store(retained_.size(), std::memory_order_relaxed);
+  }
+}
+
+}  // namespace leat::broker

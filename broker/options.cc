@@ -1,0 +1,217 @@
+#include "broker/options.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <sstream>
+
+#include <CLI/CLI.hpp>
+#include <toml++/toml.h>
+
+#include "shm/broadcast/broadcast_layout.h"
+#include "shm/ingest/arena_layout.h"
+#include "shm/ingest/inbound_layout.h"
+#include "shm/journal/segment_layout.h"
+
+namespace leat::broker {
+namespace {
+
+constexpr std::uint64_t kMiB = 1ULL << 20;
+
+const std::map<std::string, SyncPolicy> kSyncNames = {
+    {"none", SyncPolicy::none}, {"interval", SyncPolicy::interval}, {"always", SyncPolicy::always}};
+const std::map<std::string, shm::IdleStrategy> kIdleNames = {{"adaptive", shm::IdleStrategy::adaptive},
+                                                             {"spin", shm::IdleStrategy::spin},
+                                                             {"block", shm::IdleStrategy::block}};
+
+// "64K", "1M", "2G" (powers of 1024) or a plain number of bytes.
+CLI::AsSizeValue size_value() { return CLI::AsSizeValue(false); }
+
+template <typename Number>
+void add_size(CLI::App& app, const std::string& name, Number& value, std::uint64_t least, std::uint64_t most,
+              const std::string& text) {
+  app.add_option(name, value, text)
+      ->transform(size_value())
+      ->check(CLI::Range(least, most))
+      ->group("Sizes (bytes, or with K, M, G)")
+      ->capture_default_str();
+}
+
+void add_sizes(CLI::App& app, Options& o) {
+  add_size(app, "--ring-bytes", o.ring_bytes, shm::kMinRingBytes, shm::kMaxRingBytes,
+           "Broadcast ring: how far a consumer may fall behind before it reads the journal; a power of two");
+  add_size(app, "--inbound-slots", o.inbound_slots, shm::kMinInboundSlots, shm::kMaxInboundSlots,
+           "Tickets in the inbound ring; a power of two, at least twice --max-producers");
+  add_size(app, "--arena-bytes", o.arena_bytes, shm::kMinArenaBytes, shm::kMaxArenaBytes,
+           "Arena of a producer that asks for no other size; a power of two");
+  add_size(app, "--max-arena-bytes", o.max_arena_bytes, shm::kMinArenaBytes, shm::kMaxArenaBytes,
+           "Largest arena a producer may ask for; a power of two");
+  add_size(app, "--max-producers", o.max_producers, 1, shm::kMaxProducerSlots, "Producer handles at once");
+  add_size(app, "--max-consumers", o.max_consumers, 1, 1 << 16, "Consumers at once");
+  add_size(app, "--max-event-bytes", o.max_event_bytes, 64, 256 * kMiB,
+           "Largest record: 48 bytes + topic + key + message id + payload");
+}
+
+void add_journal(CLI::App& app, Options& o) {
+  const auto group = "Journal";
+  app.add_option("--segment-bytes", o.segment_bytes, "Size of a segment file; a multiple of 4096")
+      ->transform(size_value())
+      ->check(CLI::Range(shm::kMinSegmentBytes, shm::kMaxSegmentBytes))
+      ->group(group)
+      ->capture_default_str();
+  app.add_option("--retain-bytes", o.retain_bytes, "Prune the oldest segments beyond this; 0: no bound")
+      ->transform(size_value())
+      ->group(group)
+      ->capture_default_str();
+  app.add_option("--retain-seconds", o.retain_seconds, "Prune segments whose newest event is older; 0: no bound")
+      ->group(group)
+      ->capture_default_str();
+  app.add_option("--retain-events", o.retain_events, "Keep at least about this many events, prune beyond; 0: no bound")
+      ->group(group)
+      ->capture_default_str();
+  app.add_option("--sync", o.sync,
+                 "When to fdatasync: none, interval (every --sync-interval-ms), always (group commit)")
+      ->transform(CLI::CheckedTransformer(kSyncNames).description("none|interval|always"))
+      ->group(group)
+      ->default_str("interval");
+  app.add_option("--sync-interval-ms", o.sync_interval_ms, "For --sync interval")
+      ->check(CLI::Range(1, 60000))
+      ->group(group)
+      ->capture_default_str();
+}
+
+void add_behaviour(CLI::App& app, Options& o) {
+  app.add_option("--idle", o.idle,
+                 "What the sequencer does when idle: adaptive (spin, then sleep), spin (lowest latency, one core), "
+                 "block (sleep at once)")
+      ->transform(CLI::CheckedTransformer(kIdleNames).description("adaptive|spin|block"))
+      ->group("Latency")
+      ->default_str("adaptive");
+  app.add_option("--idle-spin-us", o.idle_spin_us, "How long adaptive spins before it sleeps")
+      ->check(CLI::Range(0, 1000000))
+      ->group("Latency")
+      ->capture_default_str();
+  app.add_option("--skip-wait-us", o.skip_wait_us,
+                 "How long a ticket may stay unfilled before it is skipped (its producer takes a new one)")
+      ->check(CLI::Range(1, 1000000))
+      ->group("Latency")
+      ->capture_default_str();
+  app.add_option("--allow-publish", o.allow_publish,
+                 "Who may publish besides the broker's own user: user:NAME, group:NAME, uid:N, gid:N or any")
+      ->group("Admission");
+  app.add_option("--allow-subscribe", o.allow_subscribe, "Who may subscribe besides the broker's own user")
+      ->group("Admission");
+  app.add_option("--log-level", o.log_level, "trace, debug, info, warning, error, critical or off")
+      ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "critical", "off"}))
+      ->group("Log")
+      ->capture_default_str();
+  app.add_option("--log-file", o.log_file, "Append the log to this file instead of standard error")->group("Log");
+}
+
+// CLI11 reads INI-like files by itself; TOML proper is toml++'s. Keys are the long option names, without the dashes.
+class TomlConfig : public CLI::Config {
+ public:
+  std::string to_config(const CLI::App*, bool, bool, std::string) const override { return {}; }
+  std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
+    std::vector<CLI::ConfigItem> found;
+    try {
+      const toml::table table = toml::parse(input);
+      for (const auto& [key, node] : table) found.push_back(item(std::string(key.str()), node));
+    } catch (const toml::parse_error& error) {
+      std::ostringstream where;
+      where << error.source().begin;
+      throw CLI::FileError("TOML error at " + where.str() + ": " + std::string(error.description()));
+    }
+    return found;
+  }
+
+ private:
+  static std::string text_of(const toml::node& node, const std::string& key) {
+    if (const auto text = node.value<std::string>(); node.is_string()) return *text;
+    if (const auto number = node.value<std::int64_t>(); node.is_integer()) return std::to_string(*number);
+    throw CLI::FileError("key '" + key + "' must be a string, a whole number or an array of strings");
+  }
+  static CLI::ConfigItem item(const std::string& key, const toml::node& node) {
+    CLI::ConfigItem result;
+    result.name = key;
+    if (const toml::array* array = node.as_array()) {
+      for (const toml::node& element : *array) result.inputs.push_back(text_of(element, key));
+    } else {
+      result.inputs.push_back(text_of(node, key));
+    }
+    return result;
+  }
+};
+
+constexpr bool is_power_of_two(std::uint64_t value) { return value != 0 && (value & (value - 1)) == 0; }
+
+Error at_odds(const std::string& text) { return {ErrorCode::invalid_argument, text}; }
+
+}  // namespace
+
+ParsedOptions parse_options(int argc, const char* const* argv) {
+  ParsedOptions parsed;
+  Options& o = parsed.options;
+  CLI::App app{"leatd: the broker of one Leat feed. Gives every event a sequence number, journals it and broadcasts it."};
+  app.set_version_flag("--version", "leatd 0.1.0 (layout version " + std::to_string(shm::kLayoutVersion) + ")");
+  app.add_option("--feed", o.feed, "Name of the feed: 1 to 64 of A-Z a-z 0-9 _ -")->required();
+  app.add_option("--runtime-dir", o.runtime_dir,
+                 "Rings, arenas and socket go to DIR/<feed>; default $LEAT_RUNTIME_DIR, else /dev/shm/leat-<uid>");
+  app.add_option("--data-dir", o.data_dir,
+                 "The journal goes to DIR/<feed>; default $LEAT_DATA_DIR, else ~/.local/share/leat (/var/lib/leat for "
+                 "root)");
+  add_sizes(app, o);
+  add_journal(app, o);
+  add_behaviour(app, o);
+  app.config_formatter(std::make_shared<TomlConfig>());
+  app.set_config("--config", "", "TOML file; keys are the long option names, e.g. ring-bytes = \"64M\"; the command "
+                                 "line wins");
+  app.allow_config_extras(CLI::config_extras_mode::error);
+  app.footer("Exit status: 0 clean stop, 1 failed, 2 bad option, 3 another broker serves the feed, 74 I/O error.");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& done) {
+    std::ostringstream out;
+    std::ostringstream err;
+    parsed.status = app.exit(done, out, err);
+    parsed.text = out.str();
+    parsed.exit_now = true;
+  } catch (const CLI::ParseError& error) {
+    parsed.exit_now = true;
+    parsed.status = 2;
+    parsed.text = "leatd: " + std::string(error.what()) + "; see leatd --help";
+  }
+  return parsed;
+}
+
+std::uint64_t max_record_bytes(const Options& o) {
+  return std::min({shm::align_up(o.max_event_bytes, shm::kRecordAlignment), o.ring_bytes / 4,
+                   shm::max_segment_batch_bytes(o.segment_bytes)});
+}
+
+Result<void> check_options(const Options& o) {
+  const std::pair<const char*, std::uint64_t> powers[] = {{"--ring-bytes", o.ring_bytes},
+                                                          {"--inbound-slots", o.inbound_slots},
+                                                          {"--arena-bytes", o.arena_bytes},
+                                                          {"--max-arena-bytes", o.max_arena_bytes}};
+  for (const auto& [name, value] : powers) {
+    if (!is_power_of_two(value)) {
+      return at_odds(std::string(name) + " is " + std::to_string(value) + ", which is not a power of two");
+    }
+  }
+  if (o.segment_bytes % shm::kPageBytes != 0) return at_odds("--segment-bytes must be a multiple of 4096");
+  if (o.arena_bytes > o.max_arena_bytes) return at_odds("--arena-bytes is larger than --max-arena-bytes");
+  if (o.inbound_slots < 2ULL * o.max_producers) {
+    return at_odds("--inbound-slots must be at least twice --max-producers (" + std::to_string(2 * o.max_producers) +
+                   ")");
+  }
+  const std::uint64_t wanted = shm::align_up(o.max_event_bytes, shm::kRecordAlignment);
+  if (wanted > max_record_bytes(o)) {
+    return at_odds("--max-event-bytes " + std::to_string(o.max_event_bytes) + " does not fit: the feed can carry " +
+                   std::to_string(max_record_bytes(o)) + " with this --ring-bytes (a quarter of it) and " +
+                   "--segment-bytes; lower the one or raise the others");
+  }
+  return {};
+}
+
+}  // namespace leat::broker

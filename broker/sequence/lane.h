@@ -1,0 +1,58 @@
+// What the sequencer knows of one producer, and how the control thread tells it of comings and goings.
+#pragma once
+
+#include <cstdint>
+
+#include <boost/lockfree/spsc_queue.hpp>
+
+#include "broker/ingest/arena_reader.h"
+#include "broker/ingest/registry_layout.h"
+#include "shm/status/status_layout.h"
+
+namespace leat::broker {
+
+/// The sequencer's private view of a producer slot; what is shared of it lies behind the pointers.
+struct Lane {
+  ArenaReader arena;
+  RegistrySlot* registry = nullptr;
+  shm::ProducerRow* row = nullptr;
+  std::uint32_t slot = 0;
+  std::uint32_t generation = 0;
+  std::uint32_t producer_id = 0;
+  std::uint64_t next_position = 0;           ///< arena position of the entry that comes next
+  std::uint64_t last_producer_sequence = 0;  ///< newest that was taken or refused
+  std::uint64_t leave_at_ticket = 0;         ///< leaving: gone once the head has come this far
+  std::uint32_t events_in_round = 0;
+  bool live = false;
+  bool revoked = false;
+  bool leaving = false;
+  bool touched = false;                      ///< in the round in progress
+};
+
+/// From the control thread to the sequencer.
+struct LaneCommand {
+  enum class Kind : std::uint8_t { add, leave } kind = Kind::add;
+  std::uint32_t slot = 0;
+  std::uint32_t generation = 0;
+  std::uint32_t producer_id = 0;
+  std::byte* arena_base = nullptr;
+  std::uint64_t arena_bytes = 0;
+  std::uint64_t last_producer_sequence = 0;
+  RegistrySlot* registry = nullptr;
+  shm::ProducerRow* row = nullptr;
+};
+
+/// From the sequencer to the control thread.
+struct LaneNotice {
+  enum class Kind : std::uint8_t { released, revoked } kind = Kind::released;
+  std::uint32_t slot = 0;
+  std::uint32_t generation = 0;
+  shm::Refusal reason = shm::Refusal::none;
+};
+
+struct LaneQueues {
+  boost::lockfree::spsc_queue<LaneCommand, boost::lockfree::capacity<512>> commands;
+  boost::lockfree::spsc_queue<LaneNotice, boost::lockfree::capacity<8192>> notices;
+};
+
+}  // namespace leat::broker

@@ -1,0 +1,389 @@
+#include "broker/sequence/sequencer.h"
+
+#include <algorithm>
+
+#include "broker/log.h"
+#include "shm/base/clock.h"
+
+namespace leat::broker {
+
+using namespace shm;
+
+namespace {
+
+constexpr std::uint64_t kMaxRoundTickets = 512;
+constexpr std::uint64_t kMaxRoundBytes = 256 * 1024;
+constexpr std::uint64_t kMaxIntentStep = 16 * 1024;
+constexpr std::uint32_t kLooksPerTailCheck = 64;
+constexpr std::uint32_t kRoundsPerCheck = 64;
+constexpr std::int64_t kMaxSleepNs = 100 * kNanosPerMilli;
+
+}  // namespace
+
+std::uint64_t max_batch_bytes(const Options& options) noexcept {
+  return std::min(options.ring_bytes / 4, max_segment_batch_bytes(options.segment_bytes));
+}
+
+Sequencer::Sequencer(const Options& options, SequencerParts parts, SequencerStart start)
+    : options_(options),
+      parts_(std::move(parts)),
+      position_(start.position),
+      sequence_(start.sequence),
+      timestamp_ns_(start.last_timestamp_ns),
+      feed_seed_(start.feed_seed),
+      tail_(std::move(start.tail)),
+      committed_(start.position),
+      committed_sequence_(start.sequence),
+      max_record_bytes_(broker::max_record_bytes(options)),
+      max_batch_bytes_(broker::max_batch_bytes(options)),
+      max_round_bytes_(std::min(kMaxRoundBytes, options.ring_bytes / 4)),
+      intent_step_(std::min(kMaxIntentStep, options.ring_bytes / 16)),
+      lanes_(parts_.producer_slots) {
+  done_.reserve(kMaxRoundTickets);
+  touched_.reserve(kMaxRoundTickets);
+  announce_write_place(true);
+}
+
+Sequencer::~Sequencer() {
+  if (thread_.joinable()) stop();
+}
+
+void Sequencer::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void Sequencer::stop() {
+  stopping_.store(true, std::memory_order_release);
+  parts_.inbound->wake();
+  thread_.join();
+}
+
+void Sequencer::run() {
+  IdleSpinner spinner(options_.idle, options_.idle_spin_us * kNanosPerMicro);
+  while (!stopping_.load(std::memory_order_acquire)) {
+    if (!step()) {
+      idle(spinner);
+      continue;
+    }
+    spinner.reset();
+    if (++rounds_ % kRoundsPerCheck == 0) {  // a feed that is never idle gets its chores done too
+      take_commands();
+      write_pending_mark();
+    }
+  }
+  // What was published up to now is served; producers that go on meanwhile are the next broker's.
+  const std::uint64_t until = parts_.inbound->tail();
+  const std::int64_t give_up_ns = monotonic_ns() + kNanosPerSecond;
+  while (static_cast<std::int64_t>(until - parts_.inbound->head()) > 0 && monotonic_ns() < give_up_ns) {
+    if (!step() && !try_skip()) take_commands();
+  }
+}
+
+void Sequencer::idle(IdleSpinner& spinner) {
+  if (++empty_looks_ % kLooksPerTailCheck == 0) {
+    take_commands();
+    write_pending_mark();
+    if (try_skip()) return;
+  }
+  if (spinner.keep_spinning()) return;
+  take_commands();
+  write_pending_mark();
+  if (try_skip()) return;
+  parts_.inbound->prepare_sleep();
+  const bool nothing = parts_.inbound->still_empty() || stalled_;
+  if (!nothing || parts_.lanes->commands.read_available() > 0 || parts_.handover->marks.read_available() > 0 ||
+      (stalled_ && parts_.handover->prepared.read_available() > 0) || stopping_.load(std::memory_order_seq_cst)) {
+    parts_.inbound->cancel_sleep();
+    return;
+  }
+  bump(parts_.counters->sleeps);
+  // While a ticket is taken but not filled, sleep no longer than it may stay so: its producer needs the core.
+  const bool ticket_open = skip_ticket_ == parts_.inbound->head();
+  parts_.inbound->sleep(ticket_open ? options_.skip_wait_us * kNanosPerMicro : kMaxSleepNs);
+}
+
+// Gives up a ticket that somebody has taken and not filled for skip_wait_us. No guess about liveness: if its producer
+// only was slow, it finds the ticket gone and takes a new one.
+bool Sequencer::try_skip() {
+  InboundConsumer& inbound = *parts_.inbound;
+  const std::uint64_t head = inbound.head();
+  if (!inbound.taken(head)) {
+    skip_ticket_ = ~0ULL;
+    if (inbound.repair_tail()) {
+      bump(parts_.counters->ring_repairs);
+      spdlog::warn("the inbound ring's tail made no sense and was set to {}: a producer scribbles over it", head);
+    }
+    return false;
+  }
+  const std::int64_t now = monotonic_ns();
+  if (skip_ticket_ != head) {
+    skip_ticket_ = head;
+    skip_since_ns_ = now;
+    return false;
+  }
+  if (now - skip_since_ns_ < options_.skip_wait_us * kNanosPerMicro) return false;
+  skip_ticket_ = ~0ULL;
+  if (inbound.peek(head) == inbound.unfilled(head) && inbound.skip(head)) {
+    bump(parts_.counters->skipped_tickets);
+    parts_.registry->inbound_head.store(head + 1, std::memory_order_release);
+    inbound.publish_head(head + 1);
+    if (leaving_ > 0) release_leavers();
+    return true;
+  }
+  return false;
+}
+
+bool Sequencer::step() {
+  if (parts_.handover->state.load(std::memory_order_relaxed) == FeedState::failed) return false;
+  InboundConsumer& inbound = *parts_.inbound;
+  const std::uint64_t head = inbound.head();
+  std::uint64_t ticket = head;
+  while (ticket - head < kMaxRoundTickets && position_ - committed_ < max_round_bytes_) {
+    const std::uint64_t slot = inbound.peek(ticket);
+    if (slot == inbound.unfilled(ticket)) break;
+    if (ticket == head) begin_round();
+    if (is_full(slot)) {
+      if (!take_ticket(parse_full_slot(slot))) break;  // stalled: this ticket's turn comes again
+    } else if (slot != inbound.unfilled(ticket + inbound.slots())) {
+      bump(parts_.counters->bad_tickets);  // neither filled nor freed by a predecessor: somebody scribbles
+    }
+    ++ticket;
+  }
+  if (ticket == head) {
+    // A stalled round may have taken part of what one ticket stands for.
+    if (position_ != committed_) finish_round(head);
+    return false;
+  }
+  finish_round(ticket);
+  empty_looks_ = 0;
+  return true;
+}
+
+void Sequencer::begin_round() noexcept {
+  parts_.registry->round_position.store(position_, std::memory_order_relaxed);
+  std::atomic_signal_fence(std::memory_order_seq_cst);  // a kill sees stores in program order
+  timestamp_ns_ = std::max(timestamp_ns_, realtime_ns());
+}
+
+void Sequencer::finish_round(std::uint64_t end_ticket) {
+  InboundConsumer& inbound = *parts_.inbound;
+  if (position_ != committed_) {
+    SequencerCounters& counters = *parts_.counters;
+    bump(counters.events, sequence_ - committed_sequence_);
+    bump(counters.bytes, position_ - committed_);
+    bump(counters.rounds);
+    parts_.ring->commit(position_, sequence_);
+    committed_ = position_;
+    committed_sequence_ = sequence_;
+  }
+  complete_entries();
+  for (std::uint64_t ticket = inbound.head(); ticket != end_ticket; ++ticket) inbound.release(ticket);
+  parts_.registry->inbound_head.store(end_ticket, std::memory_order_release);
+  inbound.publish_head(end_ticket);
+  wake_waiters();
+  if (position_ >= next_announce_position_) announce_write_place(false);
+  if (leaving_ > 0) release_leavers();
+}
+
+void Sequencer::complete_entries() {
+  for (const Done& done : done_) {
+    done.lane->registry->last_producer_sequence.store(done.last_producer_sequence, std::memory_order_release);
+    done.lane->arena.complete(done.entry_position, done.completion);
+  }
+  done_.clear();
+  for (Lane* lane : touched_) {
+    lane->registry->consumed.store(lane->next_position, std::memory_order_release);
+    lane->arena.release(lane->next_position);
+    bump(lane->row->events, lane->events_in_round);
+    lane->events_in_round = 0;
+  }
+}
+
+void Sequencer::wake_waiters() {
+  // The one full fence of a round; it serves the consumers' doorbell, armed eventfds and the producers' receipts alike.
+  if (ring_doorbell(parts_.doorbell->live_sleepers, parts_.ring->header().committed)) bump(parts_.counters->wakeups);
+  if (parts_.doorbell->armed_events.load(std::memory_order_relaxed) != 0) {
+    parts_.doorbell->armed_events.store(0, std::memory_order_seq_cst);
+    parts_.wake_control();
+  }
+  for (Lane* lane : touched_) {
+    lane->arena.wake(kWaitCommitted | kWaitRoom);
+    lane->touched = false;
+  }
+  touched_.clear();
+  if (options_.sync == SyncPolicy::always) parts_.handover->syncer_wake.notify();
+}
+
+Lane* Sequencer::find_lane(const Ticket& ticket) {
+  const auto look = [&]() -> Lane* {
+    if (ticket.producer_slot >= lanes_.size()) return nullptr;
+    Lane& lane = lanes_[ticket.producer_slot];
+    const bool same = lane.live && !lane.revoked && ticket.generation == (lane.generation & 0xffff);
+    return same ? &lane : nullptr;
+  };
+  if (Lane* lane = look()) return lane;
+  take_commands();  // a new producer's first ticket may come before we have heard of it
+  return look();
+}
+
+// False: stalled, and the ticket must be taken again.
+bool Sequencer::take_ticket(const Ticket& ticket) {
+  Lane* lane = find_lane(ticket);
+  if (lane == nullptr) {
+    bump(parts_.counters->bad_tickets);
+    return true;
+  }
+  const std::uint64_t position = expand_position(ticket.position_units, lane->next_position);
+  if (position < lane->next_position) return true;  // done before the last broker died, or along with a later one
+  if (position - lane->next_position >= lane->arena.capacity()) {
+    bump(parts_.counters->bad_tickets);
+    return true;
+  }
+  return take_entries_up_to(*lane, position);
+}
+
+// Entries of one producer lie in its arena in order, so one whose ticket was scribbled over by somebody else is taken
+// along with the next.
+bool Sequencer::take_entries_up_to(Lane& lane, std::uint64_t position) {
+  if (!lane.touched) {
+    lane.touched = true;
+    touched_.push_back(&lane);
+  }
+  while (lane.next_position <= position) {
+    Entry entry;
+    if (!lane.arena.read(lane.next_position, entry)) {
+      bump(parts_.counters->refused_entries);
+      bump(lane.row->refused);
+      // Where the next entry would begin is unknown from here on.
+      revoke(lane, Refusal::bad_entry);
+      return true;
+    }
+    if (!take_entry(lane, entry)) return false;
+    lane.next_position += entry_bytes(entry.record_bytes);
+  }
+  return true;
+}
+
+bool Sequencer::take_entry(Lane& lane, const Entry& entry) {
+  const std::uint64_t last = entry.producer_sequence + entry.count - 1;
+  if (last <= lane.last_producer_sequence) {
+    finish_known_entry(lane, entry);
+    return true;
+  }
+  if (entry.producer_sequence != lane.last_producer_sequence + 1) {
+    refuse(lane, entry, Refusal::bad_sequence);
+    return true;
+  }
+  const std::uint64_t bytes = entry.record_bytes;
+  if (bytes > max_batch_bytes_) {
+    refuse(lane, entry, Refusal::too_large);
+    return true;
+  }
+  if (!parts_.journal->has_room(bytes) && !roll()) return false;
+  // Raised in steps, so that not every event moves the line that all readers check.
+  parts_.ring->raise_intent(align_up(position_ + bytes, intent_step_));
+  std::byte* const records = parts_.ring->place(position_);
+  copy_words_across(records, entry.records, bytes);
+  if (const Refusal reason = stamp(records, entry, lane); reason != Refusal::none) {
+    refuse(lane, entry, reason);
+    return true;
+  }
+  parts_.journal->append(records, bytes);
+  parts_.journal->index(position_, sequence_ + 1, timestamp_ns_);
+  done_.push_back({.lane = &lane,
+                   .entry_position = entry.position,
+                   .completion = pack_completion(CompletionStatus::committed, sequence_ + 1),
+                   .last_producer_sequence = last});
+  lane.last_producer_sequence = last;
+  lane.events_in_round += entry.count;
+  sequence_ += entry.count;
+  position_ += bytes;
+  return true;
+}
+
+// An entry with a producer_sequence that was taken before: after a restart, when it is in the journal but its completion
+// was never written.
+void Sequencer::finish_known_entry(Lane& lane, const Entry& entry) {
+  std::uint64_t sequence = 0;
+  if (const auto producer = tail_.find(lane.producer_id); producer != tail_.end()) {
+    if (const auto found = producer->second.find(entry.producer_sequence); found != producer->second.end()) {
+      sequence = found->second;
+    }
+  }
+  if (sequence == 0) {
+    refuse(lane, entry, Refusal::bad_sequence);
+    return;
+  }
+  bump(parts_.counters->duplicates);
+  done_.push_back({.lane = &lane,
+                   .entry_position = entry.position,
+                   .completion = pack_completion(CompletionStatus::committed, sequence),
+                   .last_producer_sequence = lane.last_producer_sequence});
+}
+
+void Sequencer::refuse(Lane& lane, const Entry& entry, Refusal reason) {
+  bump(parts_.counters->refused_entries);
+  bump(lane.row->refused);
+  lane.last_producer_sequence =
+      std::max(lane.last_producer_sequence, entry.producer_sequence + entry.count - 1);
+  done_.push_back({.lane = &lane,
+                   .entry_position = entry.position,
+                   .completion = pack_completion(CompletionStatus::refused, static_cast<std::uint64_t>(reason)),
+                   .last_producer_sequence = lane.last_producer_sequence});
+}
+
+void Sequencer::revoke(Lane& lane, Refusal reason) {
+  lane.revoked = true;
+  lane.arena.revoke();
+  lane.registry->revoked.store(1, std::memory_order_release);
+  parts_.lanes->notices.push(
+      {.kind = LaneNotice::Kind::revoked, .slot = lane.slot, .generation = lane.generation, .reason = reason});
+  parts_.wake_control();
+}
+
+Refusal Sequencer::check_record(const RecordHeader& header, const std::byte* record, std::uint32_t index,
+                                std::uint64_t left, const Entry& entry) const noexcept {
+  const std::uint16_t flags = index + 1 < entry.count ? kFlagMoreInBatch : 0;
+  if (!header_is_sane(header, max_record_bytes_)) {
+    return header.length > max_record_bytes_ ? Refusal::too_large : Refusal::bad_record;
+  }
+  if (padded_record_bytes(header.length) > left || header.flags != flags || header.reserved != 0 ||
+      header.type != static_cast<std::uint16_t>(RecordType::event)) {
+    return Refusal::bad_record;
+  }
+  if (header.producer_sequence != entry.producer_sequence + index) return Refusal::bad_sequence;
+  const std::string_view topic(reinterpret_cast<const char*>(record) + kRecordHeaderBytes, header.topic_length);
+  return topic_is_valid(topic) ? Refusal::none : Refusal::bad_topic;
+}
+
+// Checks the copy of an entry's records and fills in what only the sequencer knows. The copy lies where no producer can
+// reach it, so what was checked is what is journaled.
+Refusal Sequencer::stamp(std::byte* records, const Entry& entry, const Lane& lane) noexcept {
+  std::uint64_t offset = 0;
+  for (std::uint32_t i = 0; i < entry.count; ++i) {
+    const std::uint64_t left = entry.record_bytes - offset;
+    if (left < kRecordHeaderBytes) return Refusal::bad_record;
+    std::byte* const record = records + offset;
+    RecordHeader header;
+    std::memcpy(&header, record, sizeof header);
+    if (const Refusal reason = check_record(header, record, i, left, entry); reason != Refusal::none) return reason;
+    const std::uint64_t padded = padded_record_bytes(header.length);
+    if (const std::uint64_t padding = padded - header.length; padding > 0) {
+      std::byte* const last = record + padded - kWordBytes;
+      std::uint64_t word = 0;
+      std::memcpy(&word, last, sizeof word);
+      store_word(last, word & (~0ULL >> (8 * padding)));
+    }
+    header.producer_id = lane.producer_id;
+    std::uint64_t lengths = 0;
+    std::memcpy(&lengths, reinterpret_cast<const std::byte*>(&header) + offsetof(RecordHeader, producer_id), 8);
+    store_word(record + offsetof(RecordHeader, sequence), sequence_ + 1 + i);
+    store_word(record + offsetof(RecordHeader, timestamp_ns), static_cast<std::uint64_t>(timestamp_ns_));
+    store_word(record + offsetof(RecordHeader, producer_id), lengths);
+    store_word(record, record_checksum(record, header.length, feed_seed_, position_ + offset));
+    offset += padded;
+  }
+  return offset == entry.record_bytes ? Refusal::none : Refusal::bad_record;
+}
+
+}  // namespace leat::broker

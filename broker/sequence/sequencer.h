@@ -1,0 +1,144 @@
+// The sequencer: the one thread that gives events their numbers (design.md, section 1).
+//
+// A round:  take tickets until the inbound ring is empty or the round is long enough; for each entry
+//             copy it from the arena into the broadcast ring, beyond `committed`   (1 copy; nobody sees it yet)
+//             check and stamp the copy: sequence, time, producer, checksum         (in the first-level cache)
+//             append the copy to the journal's mapping                             (1 copy)
+//           commit: raise `committed`; complete the entries; free the tickets; wake whoever sleeps.
+//
+// Cost of one small event on the critical path: the ticket's line and the entry's two or three lines come from the
+// producer's core; `committed` and the record's lines go to the consumers' cores. No locked instruction, no system call
+// unless somebody sleeps; one clock reading and one full fence a round.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <thread>
+#include <vector>
+
+#include "broker/ingest/registry_layout.h"
+#include "broker/journal/handover.h"
+#include "broker/journal/journal_writer.h"
+#include "broker/journal/recovery.h"
+#include "broker/options.h"
+#include "broker/sequence/lane.h"
+#include "shm/broadcast/broadcast_ring.h"
+#include "shm/broadcast/doorbell.h"
+#include "shm/ingest/inbound_ring.h"
+
+namespace leat::broker {
+
+/// Everything a sequencer works on; all of it outlives the sequencer.
+struct SequencerParts {
+  shm::InboundConsumer* inbound = nullptr;
+  shm::BroadcastWriter* ring = nullptr;
+  shm::DoorbellHeader* doorbell = nullptr;
+  JournalWriter* journal = nullptr;
+  JournalHandover* handover = nullptr;
+  LaneQueues* lanes = nullptr;
+  RegistryHeader* registry = nullptr;
+  shm::SequencerCounters* counters = nullptr;
+  std::function<void()> wake_control;             ///< lane notices, or armed eventfds
+  std::function<void(const Error&)> failed;       ///< final
+  const std::atomic<std::uint32_t>* next_producer_id = nullptr;
+  std::uint32_t producer_slots = 0;
+};
+
+struct SequencerStart {
+  std::uint64_t position = 0;
+  std::uint64_t sequence = 0;
+  std::int64_t last_timestamp_ns = 0;
+  std::uint64_t feed_seed = 0;
+  JournaledTail tail;  ///< what the last broker had journaled of the round it died in
+};
+
+/// step() and the rest belong to one thread: the one start() makes, or a test's.
+class Sequencer {
+ public:
+  Sequencer(const Options& options, SequencerParts parts, SequencerStart start);
+  ~Sequencer();
+
+  void start();
+  /// Drains what has been published so far, then ends the thread.
+  void stop();
+
+  /// One round. False: there was nothing to do.
+  bool step();
+  /// Takes in the commands of the control thread. Called whenever there is nothing else, and for unknown tickets.
+  void take_commands();
+  /// After the thread has ended: notes that all is durable up to here and the journal is closed. Returns its end.
+  std::uint64_t append_clean_mark();
+
+  [[nodiscard]] std::uint64_t sequence() const noexcept { return sequence_; }
+  [[nodiscard]] std::uint64_t position() const noexcept { return position_; }
+
+ private:
+  struct Done {
+    Lane* lane;
+    std::uint64_t entry_position;
+    std::uint64_t completion;
+    std::uint64_t last_producer_sequence;
+  };
+
+  void run();
+  void idle(shm::IdleSpinner& spinner);
+  bool try_skip();
+  void begin_round() noexcept;
+  void finish_round(std::uint64_t end_ticket);
+  void complete_entries();
+  void wake_waiters();
+
+  bool take_ticket(const shm::Ticket& ticket);
+  Lane* find_lane(const shm::Ticket& ticket);
+  bool take_entries_up_to(Lane& lane, std::uint64_t position);
+  bool take_entry(Lane& lane, const Entry& entry);
+  void finish_known_entry(Lane& lane, const Entry& entry);
+  void refuse(Lane& lane, const Entry& entry, shm::Refusal reason);
+  void revoke(Lane& lane, shm::Refusal reason);
+  shm::Refusal stamp(std::byte* records, const Entry& entry, const Lane& lane) noexcept;
+  shm::Refusal check_record(const shm::RecordHeader& header, const std::byte* record, std::uint32_t index,
+                            std::uint64_t left, const Entry& entry) const noexcept;
+
+  bool roll();
+  bool write_mark(std::uint16_t flags, std::uint64_t durable_position, std::uint64_t durable_sequence);
+  void write_pending_mark();
+  void stage(shm::RecordType type, std::uint16_t flags, const void* payload, std::size_t payload_bytes);
+  void set_stalled(bool stalled);
+  void announce_write_place(bool now);
+  void release_leavers();
+
+  const Options& options_;
+  SequencerParts parts_;
+  std::uint64_t position_;
+  std::uint64_t sequence_;
+  std::int64_t timestamp_ns_;
+  std::uint64_t feed_seed_;
+  JournaledTail tail_;
+  std::uint64_t committed_;
+  std::uint64_t committed_sequence_;
+  std::uint64_t max_record_bytes_;
+  std::uint64_t max_batch_bytes_;
+  std::uint64_t max_round_bytes_;
+  std::uint64_t intent_step_;
+  std::vector<Lane> lanes_;
+  std::vector<Done> done_;
+  std::vector<Lane*> touched_;
+  std::uint32_t leaving_ = 0;
+  std::uint64_t skip_ticket_ = ~0ULL;
+  std::int64_t skip_since_ns_ = 0;
+  std::uint32_t empty_looks_ = 0;
+  std::uint32_t rounds_ = 0;
+  std::uint64_t next_announce_position_ = 0;
+  bool mark_pending_ = false;
+  MarkRequest pending_mark_{};
+  bool stalled_ = false;
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;
+};
+
+/// The most record bytes that one entry may bring to a feed with these options.
+std::uint64_t max_batch_bytes(const Options& options) noexcept;
+
+}  // namespace leat::broker

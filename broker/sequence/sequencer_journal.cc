@@ -1,0 +1,155 @@
+// The sequencer's own records (marks, segment ends), rolling to the next segment, and producers' comings and goings:
+// everything that does not happen at every event.
+#include <cstring>
+
+#include "broker/log.h"
+#include "broker/sequence/sequencer.h"
+
+namespace leat::broker {
+
+using namespace shm;
+
+namespace {
+constexpr std::uint64_t kAnnounceBytes = 1 << 20;
+}  // namespace
+
+// Builds one of our own records in the ring at position_ and appends it. The caller has made sure of the room.
+void Sequencer::stage(RecordType type, std::uint16_t flags, const void* payload, std::size_t payload_bytes) {
+  alignas(kWordBytes) std::byte record[kMarkRecordBytes] = {};
+  const std::size_t length = kRecordHeaderBytes + payload_bytes;
+  LEAT_ASSERT(length <= sizeof record);
+  RecordHeader header{};
+  header.length = static_cast<std::uint32_t>(length);
+  header.type = static_cast<std::uint16_t>(type);
+  header.flags = flags;
+  header.sequence = sequence_;
+  header.timestamp_ns = timestamp_ns_;
+  std::memcpy(record, &header, sizeof header);
+  if (payload_bytes > 0) std::memcpy(record + kRecordHeaderBytes, payload, payload_bytes);
+  header.checksum = record_checksum(record, length, feed_seed_, position_);
+  std::memcpy(record, &header.checksum, sizeof header.checksum);
+  const std::size_t padded = padded_record_bytes(length);
+  parts_.ring->raise_intent(align_up(position_ + padded, intent_step_));
+  copy_words_in(parts_.ring->place(position_), record, padded);
+  parts_.journal->append(record, padded);
+  position_ += padded;
+}
+
+// False: no prepared segment is at hand. Nothing more is taken until there is one: back-pressure, not loss.
+bool Sequencer::roll() {
+  MappedSegment* next = nullptr;
+  if (parts_.handover->rolled.write_available() == 0 || !parts_.handover->prepared.pop(next)) {
+    if (!stalled_) bump(parts_.counters->stalls);
+    set_stalled(true);
+    parts_.handover->syncer_wake.notify();
+    return false;
+  }
+  set_stalled(false);
+  stage(RecordType::segment_end, 0, nullptr, 0);
+  auto sealed = parts_.journal->roll(std::unique_ptr<MappedSegment>(next), sequence_ + 1, position_);
+  if (!sealed) {
+    parts_.handover->state.store(FeedState::failed, std::memory_order_release);
+    parts_.failed(sealed.error());
+    return false;
+  }
+  const MappedSegment& current = parts_.journal->current();
+  parts_.handover->rolled.push({.sealed = sealed->release(), .current_fd = current.fd.get(), .current = current.name});
+  announce_write_place(true);
+  return true;
+}
+
+void Sequencer::set_stalled(bool stalled) {
+  if (stalled_ == stalled) return;
+  stalled_ = stalled;
+  const FeedState state = stalled ? FeedState::stalled : FeedState::running;
+  FeedState expected = stalled ? FeedState::running : FeedState::stalled;
+  if (parts_.handover->state.compare_exchange_strong(expected, state)) parts_.inbound->set_feed_state(state);
+}
+
+// Tells the syncer which pages are written next. One notification a MiB.
+void Sequencer::announce_write_place(bool now) {
+  const MappedSegment& segment = parts_.journal->current();
+  const SegmentGeometry geometry = segment_geometry(segment.file_bytes);
+  const auto base = reinterpret_cast<std::uintptr_t>(segment.mapping.data());
+  const std::uint64_t offset = position_ - segment.name.first_position;
+  parts_.handover->write_limit.store(base + segment.file_bytes, std::memory_order_release);
+  parts_.handover->write_place.store(base + geometry.data_offset + offset, std::memory_order_release);
+  next_announce_position_ = position_ + kAnnounceBytes;
+  if (!now) parts_.handover->syncer_wake.notify();
+}
+
+bool Sequencer::write_mark(std::uint16_t flags, std::uint64_t durable_position, std::uint64_t durable_sequence) {
+  if (!parts_.journal->has_reserve(kMarkRecordBytes)) return false;
+  const MarkBody body{.durable_position = durable_position,
+                      .durable_sequence = durable_sequence,
+                      .next_producer_id = parts_.next_producer_id->load(std::memory_order_relaxed),
+                      .reserved = 0};
+  stage(RecordType::mark, flags, &body, sizeof body);
+  return true;
+}
+
+// A mark is committed like an event, but wakes nobody: it is no news.
+void Sequencer::write_pending_mark() {
+  MarkRequest request{};
+  while (parts_.handover->marks.pop(request)) {
+    pending_mark_ = request;
+    mark_pending_ = true;
+  }
+  if (!mark_pending_ || parts_.handover->state.load(std::memory_order_relaxed) == FeedState::failed) return;
+  parts_.registry->round_position.store(position_, std::memory_order_relaxed);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  if (!write_mark(0, pending_mark_.position, pending_mark_.sequence)) return;  // after the next roll
+  mark_pending_ = false;
+  bump(parts_.counters->bytes, position_ - committed_);
+  parts_.ring->commit(position_, sequence_);
+  committed_ = position_;
+}
+
+std::uint64_t Sequencer::append_clean_mark() {
+  LEAT_ASSERT(!thread_.joinable());
+  if (write_mark(kFlagCleanClose, position_, sequence_)) {
+    parts_.ring->commit(position_, sequence_);
+    committed_ = position_;
+  }
+  return position_;
+}
+
+void Sequencer::take_commands() {
+  parts_.lanes->commands.consume_all([&](const LaneCommand& command) {
+    Lane& lane = lanes_[command.slot];
+    if (command.kind == LaneCommand::Kind::leave) {
+      if (!lane.live || lane.leaving || lane.generation != command.generation) return;
+      lane.leaving = true;
+      lane.leave_at_ticket = parts_.inbound->tail();
+      ++leaving_;
+      return;
+    }
+    lane = Lane{};
+    lane.arena = ArenaReader(command.arena_base, command.arena_bytes);
+    lane.registry = command.registry;
+    lane.row = command.row;
+    lane.slot = command.slot;
+    lane.generation = command.generation;
+    lane.producer_id = command.producer_id;
+    lane.next_position = command.registry->consumed.load(std::memory_order_relaxed);
+    lane.last_producer_sequence = command.last_producer_sequence;
+    lane.live = true;
+    lane.revoked = command.registry->revoked.load(std::memory_order_relaxed) != 0;
+  });
+  if (leaving_ > 0) release_leavers();
+}
+
+// A producer that has left is let go once every ticket that was taken before has been dealt with.
+void Sequencer::release_leavers() {
+  const std::uint64_t head = parts_.inbound->head();
+  for (Lane& lane : lanes_) {
+    if (!lane.leaving || lane.touched || static_cast<std::int64_t>(lane.leave_at_ticket - head) > 0) continue;
+    lane.live = lane.leaving = false;
+    --leaving_;
+    parts_.lanes->notices.push(
+        {.kind = LaneNotice::Kind::released, .slot = lane.slot, .generation = lane.generation, .reason = {}});
+    parts_.wake_control();
+  }
+}
+
+}  // namespace leat::broker

@@ -1,0 +1,161 @@
+#include "shm/journal/journal_files.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+
+namespace leat::shm {
+
+Result<std::vector<SegmentName>> list_segments(int directory_fd, const std::string& directory) {
+  // A new open file description, so that concurrent listings do not share a read offset.
+  const int fd = ::openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return system_error(errno, "opening " + directory);
+  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(fd), &::closedir);
+  if (!stream) return system_error(errno, "listing " + directory);
+  std::vector<SegmentName> names;
+  errno = 0;
+  while (const dirent* entry = ::readdir(stream.get())) {
+    if (const auto name = SegmentName::parse(entry->d_name)) names.push_back(*name);
+  }
+  if (errno != 0) return system_error(errno, "listing " + directory);
+  std::ranges::sort(names, {}, &SegmentName::first_position);
+  for (std::size_t i = 1; i < names.size(); ++i) {
+    if (names[i].first_position == names[i - 1].first_position ||
+        names[i].first_sequence < names[i - 1].first_sequence) {
+      return Error{ErrorCode::corrupt, directory + ": segments " + names[i - 1].to_string() + " and " +
+                                           names[i].to_string() + " contradict each other; move one of them away"};
+    }
+  }
+  return names;
+}
+
+Result<JournalFiles> JournalFiles::open(const std::string& directory) {
+  UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid() && errno == ENOENT) {
+    return Error{ErrorCode::unknown_feed, "no journal at " + directory + "; check the path or the feed's name"};
+  }
+  if (!fd.valid()) return system_error(errno, "opening journal directory " + directory);
+  return open(std::move(fd), directory);
+}
+
+Result<JournalFiles> JournalFiles::open(UniqueFd directory_fd, std::string directory) {
+  JournalFiles files;
+  files.directory_fd_ = std::move(directory_fd);
+  files.directory_ = std::move(directory);
+  if (auto done = files.refresh(); !done) return done.error();
+  files.feed_seed_ = feed_checksum_seed(files.identity_.uuid);
+  return files;
+}
+
+Result<void> JournalFiles::refresh() {
+  auto identity = load_identity(directory_fd_.get(), directory_);
+  if (!identity) return identity.error();
+  identity_ = std::move(*identity);
+  auto names = list_segments(directory_fd_.get(), directory_);
+  if (!names) return names.error();
+  segments_ = std::move(*names);
+  return {};
+}
+
+Result<void> JournalFiles::open_segment(const SegmentName& name) {
+  const std::string file = name.to_string();
+  UniqueFd fd(::openat(directory_fd_.get(), file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) return system_error(errno, "opening segment " + directory_ + "/" + file);
+  struct stat status {};
+  SegmentHeader header{};
+  if (::fstat(fd.get(), &status) != 0) return system_error(errno, "fstat of segment " + file);
+  if (::pread(fd.get(), &header, sizeof header, 0) < 0) return system_error(errno, "reading segment " + file);
+  const auto file_bytes = static_cast<std::uint64_t>(status.st_size);
+  if (file_bytes < kMinSegmentBytes ||
+      !segment_header_is_valid(header, identity_.uuid, file_bytes, name.first_sequence, name.first_position)) {
+    return Error{ErrorCode::corrupt, "segment " + directory_ + "/" + file +
+                                         " has a damaged header, or is of another feed"};
+  }
+  segment_fd_ = std::move(fd);
+  current_ = name;
+  data_offset_ = header.data_offset;
+  data_bytes_ = header.data_bytes;
+  return {};
+}
+
+std::optional<SegmentName> JournalFiles::find(std::uint64_t position, bool exactly) const {
+  const auto after = std::ranges::upper_bound(segments_, position, {}, &SegmentName::first_position);
+  if (after == segments_.begin()) return std::nullopt;
+  const SegmentName name = *std::prev(after);
+  if (exactly && name.first_position != position) return std::nullopt;
+  return name;
+}
+
+JournalFiles::Fill JournalFiles::fill(RecordBuffer& buffer, bool starts_segment, std::uint64_t limit_position) {
+  const std::uint64_t position = buffer.position();
+  const bool in_current = segment_fd_.valid() && !starts_segment && position >= current_.first_position &&
+                          position < current_.first_position + data_bytes_;
+  if (!in_current) {
+    auto name = find(position, starts_segment);
+    // What is not in the listing at hand may have come, or gone, since it was made.
+    for (int attempt = 0; attempt < 2; ++attempt) {
+      if (attempt > 0 || !name) {
+        if (auto done = refresh(); !done) {
+          error_ = done.error();
+          return Fill::failed;
+        }
+        if (!segments_.empty() && position < segments_.front().first_position) return Fill::expired;
+        name = find(position, starts_segment);
+        if (!name) return Fill::no_data;
+      }
+      const auto opened = open_segment(*name);
+      if (opened.ok()) break;
+      error_ = opened.error();
+      if (attempt > 0) return Fill::failed;
+    }
+  }
+  const std::uint64_t offset = position - current_.first_position;
+  if (offset >= data_bytes_) return Fill::no_data;
+  const std::uint64_t wanted = std::min({static_cast<std::uint64_t>(buffer.capacity()), data_bytes_ - offset,
+                                         limit_position > position ? limit_position - position : 0});
+  std::size_t done = 0;
+  while (done < wanted) {
+    const ssize_t got = ::pread(segment_fd_.get(), buffer.room() + done, wanted - done,
+                                static_cast<off_t>(data_offset_ + offset + done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) {
+      error_ = system_error(errno, "reading " + describe(position));
+      return Fill::failed;
+    }
+    if (got == 0) break;
+    done += static_cast<std::size_t>(got);
+  }
+  buffer.filled(align_up(done, kWordBytes) == done ? done : done / kWordBytes * kWordBytes, true);
+  return done > 0 ? Fill::ok : Fill::no_data;
+}
+
+bool JournalFiles::still_retained() const {
+  struct stat named {};
+  struct stat held {};
+  return ::fstatat(directory_fd_.get(), current_.to_string().c_str(), &named, 0) == 0 &&
+         ::fstat(segment_fd_.get(), &held) == 0 && named.st_ino == held.st_ino;
+}
+
+std::string JournalFiles::describe(std::uint64_t position) const {
+  return "segment " + directory_ + "/" + current_.to_string() + ", offset " +
+         std::to_string(data_offset_ + (position - current_.first_position));
+}
+
+Result<std::vector<IndexEntry>> JournalFiles::read_index(const SegmentName& name) {
+  if (!segment_fd_.valid() || !(current_ == name)) {
+    if (auto done = open_segment(name); !done) return done.error();
+  }
+  std::vector<IndexEntry> entries((data_offset_ - kSegmentHeaderBytes) / sizeof(IndexEntry));
+  const ssize_t got = ::pread(segment_fd_.get(), entries.data(), entries.size() * sizeof(IndexEntry),
+                              static_cast<off_t>(kSegmentHeaderBytes));
+  if (got < 0) return system_error(errno, "reading the index of segment " + name.to_string());
+  entries.resize(static_cast<std::size_t>(got) / sizeof(IndexEntry));
+  std::erase_if(entries, [&](const IndexEntry& entry) { return !index_entry_is_valid(entry, feed_seed_); });
+  return entries;
+}
+
+}  // namespace leat::shm

@@ -1,0 +1,82 @@
+// Reading the segments of a journal directory by position. The same for consumers, for readers without a broker, and
+// for recovery. Segments are only ever read here, by pread: a segment that is recycled under a reader gives wrong bytes
+// (which no checksum lets pass), never a SIGBUS.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <leat/result.h>
+
+#include "shm/base/unique_fd.h"
+#include "shm/journal/feed_identity.h"
+#include "shm/journal/record_buffer.h"
+#include "shm/journal/segment_layout.h"
+
+namespace leat::shm {
+
+/// The segments in a directory, oldest first. Errors: io_error; corrupt when two names contradict each other.
+Result<std::vector<SegmentName>> list_segments(int directory_fd, const std::string& directory);
+
+/// Not thread-safe. Any number may read one directory at once, in any number of processes, while a broker writes.
+class JournalFiles {
+ public:
+  JournalFiles() = default;
+  /// `directory` is for messages; the descriptor is what is used.
+  static Result<JournalFiles> open(UniqueFd directory_fd, std::string directory);
+  static Result<JournalFiles> open(const std::string& directory);
+
+  [[nodiscard]] const FeedIdentity& identity() const noexcept { return identity_; }
+  [[nodiscard]] std::uint64_t feed_seed() const noexcept { return feed_seed_; }
+  [[nodiscard]] const std::vector<SegmentName>& segments() const noexcept { return segments_; }
+  [[nodiscard]] const std::string& directory() const noexcept { return directory_; }
+  [[nodiscard]] int directory_fd() const noexcept { return directory_fd_.get(); }
+
+  /// Lists the directory and reads the identity again.
+  Result<void> refresh();
+
+  enum class [[nodiscard]] Fill : std::uint8_t {
+    ok,
+    no_data,  ///< no segment holds this position (yet)
+    expired,  ///< the position lies below the oldest segment
+    failed,   ///< see error()
+  };
+  /// Fills `buffer` from buffer.position() on, not beyond the end of that segment nor beyond `limit_position`.
+  /// `starts_segment`: the record before was a segment_end, so the position must be the first of a segment.
+  Fill fill(RecordBuffer& buffer, bool starts_segment, std::uint64_t limit_position);
+  [[nodiscard]] const Error& error() const noexcept { return error_; }
+
+  /// True if the segment that the last fill() read is still in the directory under its name.
+  [[nodiscard]] bool still_retained() const;
+  /// "segment <name>, offset <n>" of a position in the segment last read.
+  [[nodiscard]] std::string describe(std::uint64_t position) const;
+  /// Bytes of data that the segment last read can hold; a bound on any record in it.
+  [[nodiscard]] std::uint64_t data_bytes() const noexcept { return data_bytes_; }
+  [[nodiscard]] const SegmentName& current() const noexcept { return current_; }
+  /// True if no later segment is known than the one last read.
+  [[nodiscard]] bool in_last_segment() const noexcept { return segments_.empty() || segments_.back() == current_; }
+
+  /// Reads a segment's whole index. Entries that do not pass their checksum are left out.
+  Result<std::vector<IndexEntry>> read_index(const SegmentName& name);
+
+ private:
+  Result<void> open_segment(const SegmentName& name);
+  std::optional<SegmentName> find(std::uint64_t position, bool exactly) const;
+
+  UniqueFd directory_fd_;
+  std::string directory_;
+  FeedIdentity identity_;
+  std::uint64_t feed_seed_ = 0;
+  std::vector<SegmentName> segments_;
+
+  UniqueFd segment_fd_;
+  SegmentName current_;
+  std::uint64_t data_offset_ = 0;
+  std::uint64_t data_bytes_ = 0;
+  Error error_;
+};
+
+}  // namespace leat::shm

@@ -1,0 +1,26 @@
+// Finding the position of a sequence or of a time: a binary search over the segments' names, one over the sparse index,
+// then a short scan.
+#pragma once
+
+#include <cstdint>
+
+#include <leat/result.h>
+
+#include "shm/journal/journal_files.h"
+
+namespace leat::shm {
+
+/// Where a search ended: the first event that meets the condition, or the end of what is written.
+struct Located {
+  std::uint64_t position = 0;
+  std::uint64_t sequence = 0;  ///< of the event at `position`; at the end: the next one to come
+  bool found = false;          ///< false: no event meets it yet
+};
+
+/// The first event with sequence >= `sequence`. Looks no further than `limit_position`.
+Result<Located> locate_sequence(JournalFiles& files, std::uint64_t sequence, std::uint64_t limit_position);
+
+/// The first event with time stamp >= `timestamp_ns`.
+Result<Located> locate_time(JournalFiles& files, std::int64_t timestamp_ns, std::uint64_t limit_position);
+
+}  // namespace leat::shm
