@@ -134,6 +134,8 @@ void Sequencer::take_commands() {
     lane.next_position = command.registry->consumed.load(std::memory_order_relaxed);
     lane.last_producer_sequence = command.last_producer_sequence;
     lane.live = true;
+    lane.row->events.store(0, std::memory_order_relaxed);
+    lane.row->refused.store(0, std::memory_order_relaxed);
     lane.revoked = command.registry->revoked.load(std::memory_order_relaxed) != 0;
   });
   if (leaving_ > 0) release_leavers();

@@ -23,8 +23,9 @@ inline int allowed_cpus() noexcept {
 /// Decides between another look and sleep. Not thread-safe; one per waiting thread.
 class IdleSpinner {
  public:
-  IdleSpinner(IdleStrategy strategy, std::int64_t adaptive_spin_ns) noexcept
-      : strategy_(strategy), spin_ns_(allowed_cpus() > 1 ? adaptive_spin_ns : 0) {}
+  /// `cpus`: how many this thread may run on; with one, adaptive does not spin at all.
+  IdleSpinner(IdleStrategy strategy, std::int64_t adaptive_spin_ns, int cpus = allowed_cpus()) noexcept
+      : strategy_(strategy), spin_ns_(cpus > 1 ? adaptive_spin_ns : 0) {}
 
   void reset() noexcept { looks_ = 0; }
 

@@ -92,10 +92,9 @@ std::optional<SegmentName> JournalFiles::find(std::uint64_t position, bool exact
 
 JournalFiles::Fill JournalFiles::fill(RecordBuffer& buffer, bool starts_segment, std::uint64_t limit_position) {
   const std::uint64_t position = buffer.position();
-  const bool in_current = segment_fd_.valid() && !starts_segment && position >= current_.first_position &&
-                          position < current_.first_position + data_bytes_;
+  auto name = find(position, starts_segment);
+  const bool in_current = segment_fd_.valid() && name == current_;
   if (!in_current) {
-    auto name = find(position, starts_segment);
     // What is not in the listing at hand may have come, or gone, since it was made.
     for (int attempt = 0; attempt < 2; ++attempt) {
       if (attempt > 0 || !name) {

@@ -47,7 +47,18 @@ class RecordBuffer {
   [[nodiscard]] std::uint64_t position() const noexcept { return position_; }
   /// After need_more: the size of the record in question if its header is there, else 0.
   [[nodiscard]] std::size_t wanted_bytes() const noexcept { return wanted_; }
-  [[nodiscard]] bool drained() const noexcept { return offset_ == filled_; }
+  [[nodiscard]] std::size_t filled_bytes() const noexcept { return filled_; }
+
+  /// A place in the buffer to come back to, as long as it is not filled anew.
+  struct Bookmark {
+    std::uint64_t position;
+    std::size_t offset;
+  };
+  [[nodiscard]] Bookmark bookmark() const noexcept { return {position_, offset_}; }
+  void rewind(const Bookmark& mark) noexcept {
+    position_ = mark.position;
+    offset_ = mark.offset;
+  }
 
   Next next(RecordView& out, std::uint64_t feed_seed, std::size_t max_record_bytes) noexcept {
     const std::byte* const from = reinterpret_cast<const std::byte*>(words_.data()) + offset_;

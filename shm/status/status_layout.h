@@ -56,8 +56,9 @@ struct ControlCounters {
   std::atomic<std::int32_t> pid;     // 32 of the broker
   std::atomic<std::uint32_t> state;  // 36 FeedState
   Counter broker_life;               // 40
+  Counter inbound_slots;             // 48
 };
-static_assert(sizeof(ControlCounters) == 48);
+static_assert(sizeof(ControlCounters) == 56);
 
 enum class ClientState : std::uint32_t { free = 0, connected = 1, adopted = 2, leaving = 3, revoked = 4 };
 
@@ -94,7 +95,7 @@ static_assert(sizeof(ConsumerRow) == 64 && offsetof(ConsumerRow, name) == 16);
 //   0     64 file          SharedFileHeader; capacity = producer rows << 32 | consumer rows
 //  64     88 sequencer
 // 192     56 syncer
-// 320     48 control
+// 320     56 control
 // 4096       producer rows, then consumer rows
 struct StatusHeader {
   SharedFileHeader file;

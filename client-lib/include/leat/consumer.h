@@ -143,6 +143,7 @@ class Consumer {
   std::default_sentinel_t end() const { return {}; }
 
  private:
+  friend class JournalReader;  // reads as a consumer that never looks for a broker
   struct Impl;
   explicit Consumer(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

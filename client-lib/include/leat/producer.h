@@ -40,6 +40,7 @@ std::string_view to_string(Publish outcome) noexcept;
 struct Receipt {
   std::uint64_t arena_position = 0;  ///< of the entry, in the producer's arena
   std::uint32_t events = 0;          ///< how many events the entry holds
+  std::uint32_t registration = 0;    ///< which registration of the producer it belongs to
 };
 
 struct ProducerOptions {

@@ -1,0 +1,294 @@
+#include "broker/broker.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "broker/log.h"
+#include "shm/base/clock.h"
+
+namespace leat::broker {
+
+using namespace shm;
+
+namespace {
+
+Result<void> make_directory(const std::filesystem::path& path, mode_t mode) {
+  if (::mkdir(path.c_str(), mode) == 0) {
+    // umask may have taken bits away that others need to get through.
+    return ::chmod(path.c_str(), mode) == 0 ? Result<void>{} : system_error(errno, "chmod of " + path.string());
+  }
+  if (errno != EEXIST) return system_error(errno, "creating directory " + path.string());
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0) return system_error(errno, "looking at " + path.string());
+  if (!S_ISDIR(status.st_mode)) return Error{ErrorCode::invalid_argument, path.string() + " is not a directory"};
+  return {};
+}
+
+// A directory that somebody else made in a place where all can write could be anything.
+Result<void> check_owner(const std::filesystem::path& path) {
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0) return system_error(errno, "looking at " + path.string());
+  if (status.st_uid == ::geteuid() && (status.st_mode & 022) == 0) return {};
+  return Error{ErrorCode::permission_denied,
+               path.string() + " belongs to user " + std::to_string(status.st_uid) +
+                   " or can be written by others; remove it, or choose another --runtime-dir"};
+}
+
+Result<UniqueFd> lock_file(const std::filesystem::path& path, const std::string& feed) {
+  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd.valid()) return system_error(errno, "opening the lock " + path.string());
+  // flock, not fcntl: a POSIX lock would be gone when any descriptor of the file is closed.
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
+  if (errno != EWOULDBLOCK) return system_error(errno, "locking " + path.string());
+  return Error{ErrorCode::busy, "another broker serves feed '" + feed + "' (it holds " + path.string() +
+                                    "); stop it first, or choose another --feed, --runtime-dir or --data-dir"};
+}
+
+}  // namespace
+
+Result<void> Broker::open() {
+  if (auto checked = check_options(options_); !checked) return checked;
+  auto admission = Admission::parse(options_.allow_publish, options_.allow_subscribe);
+  if (!admission) return admission.error();
+  admission_ = std::move(*admission);
+  auto paths = resolve_feed({options_.feed, options_.runtime_dir, options_.data_dir});
+  if (!paths) return paths.error();
+  paths_ = std::move(*paths);
+  for (const auto step : {&Broker::open_directories, &Broker::take_locks, &Broker::recover,
+                          &Broker::open_current_segment, &Broker::set_up_ring}) {
+    if (auto done = (this->*step)(); !done) return done;
+  }
+  set_up_threads();
+  return control_->listen((paths_.runtime / "control.sock").string());
+}
+
+Result<void> Broker::open_directories() {
+  const mode_t mode = admission_.admits_others() ? 0711 : 0700;
+  std::error_code failed;
+  std::filesystem::create_directories(paths_.runtime.parent_path().parent_path(), failed);
+  if (auto done = make_directory(paths_.runtime.parent_path(), mode); !done) return done;
+  if (auto done = make_directory(paths_.runtime, mode); !done) return done;
+  if (auto done = check_owner(paths_.runtime); !done) return done;
+  if (auto done = make_directory(paths_.runtime / "shm", 0700); !done) return done;
+  std::filesystem::create_directories(paths_.journal.parent_path(), failed);
+  if (failed) return system_error(failed.value(), "creating " + paths_.journal.parent_path().string());
+  if (auto done = make_directory(paths_.journal, admission_.admits_others() ? 0755 : 0700); !done) return done;
+  journal_fd_ = UniqueFd(::open(paths_.journal.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!journal_fd_.valid()) return system_error(errno, "opening " + paths_.journal.string());
+  return {};
+}
+
+Result<void> Broker::take_locks() {
+  auto journal = lock_file(paths_.journal / kLockFileName, options_.feed);
+  if (!journal) return journal.error();
+  auto runtime = lock_file(paths_.runtime / "shm" / "lock", options_.feed);
+  if (!runtime) return runtime.error();
+  journal_lock_ = std::move(*journal);
+  runtime_lock_ = std::move(*runtime);
+  return {};
+}
+
+Result<void> Broker::recover() {
+  files_ = std::make_unique<RuntimeFiles>(paths_.runtime / "shm");
+  const auto identity = load_identity(journal_fd_.get(), paths_.journal.string());
+  if (!identity && identity.error().code != ErrorCode::unknown_feed) return identity.error();
+  if (identity) files_->adopt(identity->uuid);
+  auto recovered = recover_journal(journal_fd_.get(), paths_.journal.string(), files_->last_life());
+  if (!recovered) return recovered.error();
+  recovered_ = std::move(*recovered);
+  if (!identity) files_->adopt(recovered_.identity.uuid);  // leftovers of a feed whose journal is gone are retired
+  if (auto done = files_->complete(options_, recovered_.identity.uuid, recovered_.ring_can_go_on); !done) return done;
+  const std::uint32_t known = files_->registry_header().next_producer_id;
+  next_producer_id_ = std::max({recovered_.next_producer_id, known, 1U});
+  broker_life_ = ++files_->registry_header().broker_life;
+  inbound_range_ = FaultRange(files_->inbound.data(), files_->inbound.spec.file_bytes, FaultKind::inbound);
+  set_fault_state_words(&files_->inbound_header().feed_state, &files_->broadcast_header().feed_state);
+  spdlog::info("feed {} ({}) stands at sequence {}, position {}, epoch {:016x}", options_.feed,
+               format_uuid(recovered_.identity.uuid), recovered_.end_sequence, recovered_.end_position,
+               recovered_.identity.current().id);
+  return {};
+}
+
+Result<void> Broker::open_current_segment() {
+  const std::uint64_t seed = feed_checksum_seed(recovered_.identity.uuid);
+  pool_ = std::make_unique<SegmentPool>(journal_fd_.get(), paths_.journal.string(), options_.segment_bytes);
+  if (auto done = pool_->clear_leftovers(); !done) return done;
+  handover_ = std::make_unique<JournalHandover>();
+  journal_ = std::make_unique<JournalWriter>(journal_fd_.get(), paths_.journal.string(), recovered_.identity.uuid, seed,
+                                             recovered_.identity.current().id);
+  if (!recovered_.needs_segment) {
+    auto current = pool_->open_current(recovered_.segments.back());
+    if (!current) return current.error();
+    const std::uint64_t offset = recovered_.end_position - recovered_.segments.back().first_position;
+    journal_->attach(std::move(*current), offset);
+  } else {
+    auto prepared = pool_->prepare();
+    if (!prepared) return prepared.error();
+    auto rolled = journal_->roll(std::move(*prepared), recovered_.end_sequence + 1, recovered_.end_position);
+    if (!rolled) return rolled.error();
+    recovered_.segments.push_back(journal_->current().name);
+  }
+  // What the last broker left unsynced is made durable before anybody is told so.
+  if (::fdatasync(journal_->current().fd.get()) != 0 || ::fsync(journal_fd_.get()) != 0) {
+    return system_error(errno, "syncing the journal in " + paths_.journal.string());
+  }
+  return {};
+}
+
+// Brings the ring up to the journal's end. An adopted one already holds all but what was appended and never committed.
+Result<void> Broker::set_up_ring() {
+  BroadcastHeader& header = files_->broadcast_header();
+  const std::uint64_t end = recovered_.end_position;
+  std::uint64_t from = header.committed.load(std::memory_order_relaxed);
+  if (!files_->ring_adopted()) {
+    const std::uint64_t begin = recovered_.segments.back().first_position;
+    from = end - begin > options_.ring_bytes ? end - options_.ring_bytes : begin;
+    header.max_record_bytes = static_cast<std::uint32_t>(max_record_bytes(options_));
+    for (Watermark& slot : header.latest) slot.position.store(BroadcastWriter::kNoPosition);
+  }
+  ring_ = BroadcastWriter(files_->broadcast.data(), files_->broadcast.spec.capacity);
+  auto files = JournalFiles::open(paths_.journal.string());
+  if (!files) return files.error();
+  RecordBuffer buffer(256 * 1024);
+  ring_.raise_intent(end);
+  for (std::uint64_t position = from; position < end;) {
+    // The string leaves a segment where the next one begins, not where its file ends.
+    const auto next = std::ranges::upper_bound(files->segments(), position, {}, &SegmentName::first_position);
+    const std::uint64_t until = next == files->segments().end() ? end : std::min(end, next->first_position);
+    buffer.restart(position);
+    if (files->fill(buffer, false, until) != JournalFiles::Fill::ok) {
+      return Error{ErrorCode::corrupt, "the journal's end cannot be read back: " + files->error().message};
+    }
+    const std::uint64_t bytes = std::min<std::uint64_t>(buffer.capacity(), until - position);
+    copy_words_in(ring_.place(position), buffer.room(), bytes);
+    position += bytes;
+  }
+  if (!files_->ring_adopted()) header.start_position = from;
+  header.epoch.store(recovered_.identity.current().id, std::memory_order_relaxed);
+  header.broker_life.store(broker_life_, std::memory_order_relaxed);
+  header.earliest_sequence.store(recovered_.segments.front().first_sequence, std::memory_order_relaxed);
+  header.earliest_position.store(recovered_.segments.front().first_position, std::memory_order_release);
+  ring_.commit(end, recovered_.end_sequence);
+  header.durable_sequence.store(recovered_.end_sequence, std::memory_order_relaxed);
+  header.durable.store(end, std::memory_order_release);
+  header.file.publish_state(FileState::ready);
+  files_->doorbell_header().file.publish_state(FileState::ready);
+  files_->inbound_header().broker_life.store(broker_life_, std::memory_order_release);
+  return {};
+}
+
+void Broker::set_up_threads() {
+  inbound_ = InboundConsumer(files_->inbound.data(), files_->inbound.spec.capacity,
+                             files_->registry_header().inbound_head.load(std::memory_order_acquire));
+  table_.publish_durable(recovered_.end_sequence);
+  registry_ = std::make_unique<ProducerRegistry>(*files_, table_, lanes_, next_producer_id_);
+  control_ = std::make_unique<ControlServer>(options_, admission_, *files_, table_, *registry_, lanes_,
+                                             journal_fd_.get(), broker_life_);
+  SequencerParts parts{.inbound = &inbound_,
+                       .ring = &ring_,
+                       .doorbell = &files_->doorbell_header(),
+                       .journal = journal_.get(),
+                       .handover = handover_.get(),
+                       .lanes = &lanes_,
+                       .registry = &files_->registry_header(),
+                       .counters = &files_->status_header().sequencer,
+                       .wake_control = [this] { control_->wake(); },
+                       .failed = [this](const Error& error) { on_failure(error); },
+                       .next_producer_id = &next_producer_id_,
+                       .producer_slots = files_->producer_slots()};
+  sequencer_ = std::make_unique<Sequencer>(
+      options_, std::move(parts),
+      SequencerStart{.position = recovered_.end_position,
+                     .sequence = recovered_.end_sequence,
+                     .last_timestamp_ns = recovered_.last_timestamp_ns,
+                     .feed_seed = feed_checksum_seed(recovered_.identity.uuid),
+                     .tail = recovered_.tail});
+  syncer_ = std::make_unique<Syncer>(
+      options_, journal_fd_.get(), paths_.journal.string(), *handover_, *pool_, files_->broadcast_header(),
+      files_->broadcast.spec.capacity, files_->doorbell_header(), files_->status_header().syncer,
+      SyncerHooks{.durable_advanced = [this](std::uint64_t sequence) { on_durable(sequence); },
+                  .wake_sequencer = [this] { inbound_.wake(); },
+                  .failed = [this](const Error& error) { on_failure(error); }});
+  if (files_->ingest_adopted()) control_->watch_adopted(registry_->adopt(recovered_.tail));
+}
+
+void Broker::set_state(FeedState state) {
+  files_->inbound_header().feed_state.store(static_cast<std::uint32_t>(state), std::memory_order_release);
+  files_->broadcast_header().feed_state.store(static_cast<std::uint32_t>(state), std::memory_order_release);
+  files_->status_header().control.state.store(static_cast<std::uint32_t>(state), std::memory_order_release);
+}
+
+void Broker::on_durable(std::uint64_t sequence) {
+  table_.publish_durable(sequence);
+  auto& armed = files_->doorbell_header().armed_events;
+  if (armed.load(std::memory_order_relaxed) == 0) return;  // after the fence in ring_doorbell and publish_durable
+  armed.store(0, std::memory_order_seq_cst);
+  control_->wake();
+}
+
+void Broker::on_failure(const Error& error) {
+  spdlog::critical("the feed stops accepting: {}; reading goes on; what is on disk is found out at the next start: "
+                   "mend the disk, then restart leatd", error.message);
+  set_state(FeedState::failed);
+  table_.wake_all();
+  inbound_.wake();
+}
+
+int Broker::run(int stop_fd) {
+  ControlCounters& counters = files_->status_header().control;
+  counters.pid.store(::getpid(), std::memory_order_relaxed);
+  counters.broker_life.store(broker_life_, std::memory_order_relaxed);
+  counters.inbound_slots.store(inbound_.slots(), std::memory_order_relaxed);
+  set_state(FeedState::running);
+  sequencer_->start();
+  syncer_->start(recovered_.segments, journal_->current().fd.get());
+  spdlog::info("ready: {} (life {}, {})", (paths_.runtime / "control.sock").string(), broker_life_,
+               paths_.journal.string());
+  const auto served = control_->run(stop_fd);
+  if (!served) spdlog::critical("the control thread ends: {}", served.error().message);
+  const int status = shut_down();
+  return served.ok() ? status : kExitFailed;
+}
+
+int Broker::shut_down() {
+  control_->close_listener();
+  sequencer_->stop();
+  syncer_->stop();
+  control_->take_notices();
+  const bool failed = handover_->state.load() == FeedState::failed;
+  if (!failed) {
+    if (auto closed = close_journal(); !closed) {
+      spdlog::critical("the journal could not be closed: {}", closed.error().message);
+      set_state(FeedState::failed);
+      return kExitFailed;
+    }
+    set_state(FeedState::stopped);
+  }
+  if (!failed && registry_->empty() && !control_->has_clients()) {
+    files_->remove_all();
+  } else {
+    spdlog::info("rings and arenas stay for the clients that are still there");
+  }
+  spdlog::info("stopped at sequence {}{}", sequencer_->sequence(), failed ? " (failed)" : "");
+  return failed ? kExitFailed : kExitOk;
+}
+
+Result<void> Broker::close_journal() {
+  const std::uint64_t end = sequencer_->append_clean_mark();
+  if (::fdatasync(journal_->current().fd.get()) != 0) return system_error(errno, "the last fdatasync");
+  BroadcastHeader& header = files_->broadcast_header();
+  header.durable_sequence.store(sequencer_->sequence(), std::memory_order_relaxed);
+  header.durable.store(end, std::memory_order_release);
+  table_.publish_durable(sequencer_->sequence());
+  recovered_.identity.closed_position = end;
+  recovered_.identity.closed_sequence = sequencer_->sequence();
+  return store_identity(journal_fd_.get(), paths_.journal.string(), recovered_.identity);
+}
+
+}  // namespace leat::broker

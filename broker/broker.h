@@ -1,0 +1,82 @@
+// The broker put together: files, recovery, three threads, and the order in which they begin and end.
+//
+//   sequencer   sequence/    numbers, journals and publishes events
+//   syncer      journal/     fdatasync, segments ahead, retention
+//   control     control/     the socket, admission; runs on the thread that calls run()
+#pragma once
+
+#include <atomic>
+#include <memory>
+
+#include <leat/feed_address.h>
+#include <leat/result.h>
+
+#include "broker/control/admission.h"
+#include "broker/control/control_server.h"
+#include "broker/control/producer_registry.h"
+#include "broker/control/runtime_files.h"
+#include "broker/ingest/producer_table.h"
+#include "broker/journal/handover.h"
+#include "broker/journal/journal_writer.h"
+#include "broker/journal/recovery.h"
+#include "broker/journal/segment_pool.h"
+#include "broker/journal/syncer.h"
+#include "broker/options.h"
+#include "broker/sequence/sequencer.h"
+
+namespace leat::broker {
+
+inline constexpr int kExitOk = 0;
+inline constexpr int kExitFailed = 1;
+inline constexpr int kExitUsage = 2;
+inline constexpr int kExitAnotherBroker = 3;
+
+/// One feed's broker.
+class Broker {
+ public:
+  explicit Broker(Options options) : options_(std::move(options)) {}
+
+  /// Locks, recovers, maps and creates everything. Errors: busy (another broker), corrupt, no_space, ...
+  Result<void> open();
+  /// Serves until a byte is readable on `stop_fd`, then stops cleanly. Returns the exit status.
+  int run(int stop_fd);
+
+ private:
+  Result<void> open_directories();
+  Result<void> take_locks();
+  Result<void> recover();
+  Result<void> open_current_segment();
+  Result<void> set_up_ring();
+  void set_up_threads();
+  void set_state(shm::FeedState state);
+  void on_durable(std::uint64_t sequence);
+  void on_failure(const Error& error);
+  int shut_down();
+  Result<void> close_journal();
+
+  Options options_;
+  FeedPaths paths_;
+  Admission admission_;
+  shm::UniqueFd journal_lock_;
+  shm::UniqueFd runtime_lock_;
+  shm::UniqueFd journal_fd_;
+  std::unique_ptr<RuntimeFiles> files_;
+  Recovered recovered_;
+  std::uint64_t broker_life_ = 0;
+  std::atomic<std::uint32_t> next_producer_id_{1};
+  FaultRange inbound_range_;
+
+  std::unique_ptr<SegmentPool> pool_;
+  std::unique_ptr<JournalHandover> handover_;
+  std::unique_ptr<JournalWriter> journal_;
+  shm::InboundConsumer inbound_;
+  shm::BroadcastWriter ring_;
+  LaneQueues lanes_;
+  ProducerTable table_;
+  std::unique_ptr<ProducerRegistry> registry_;
+  std::unique_ptr<ControlServer> control_;
+  std::unique_ptr<Sequencer> sequencer_;
+  std::unique_ptr<Syncer> syncer_;
+};
+
+}  // namespace leat::broker

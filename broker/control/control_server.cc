@@ -1,0 +1,259 @@
+#include "broker/control/control_server.h"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "broker/log.h"
+#include "shm/base/clock.h"
+
+namespace leat::broker {
+
+using namespace shm;
+
+namespace {
+
+constexpr std::uint64_t kListenerId = 1;
+constexpr std::uint64_t kWakeId = 2;
+constexpr std::uint64_t kStopId = 3;
+constexpr std::uint64_t kFirstClientId = 16;
+constexpr int kMaxEvents = 64;
+constexpr int kTickMs = 200;
+constexpr std::int64_t kHelloTimeoutNs = 5 * kNanosPerSecond;
+constexpr int kBacklog = 256;
+
+}  // namespace
+
+ControlServer::ControlServer(const Options& options, const Admission& admission, RuntimeFiles& files,
+                             ProducerTable& table, ProducerRegistry& registry, LaneQueues& lanes,
+                             int journal_directory_fd, std::uint64_t broker_life)
+    : options_(options),
+      admission_(admission),
+      files_(files),
+      table_(table),
+      registry_(registry),
+      lanes_(lanes),
+      journal_directory_fd_(journal_directory_fd),
+      broker_life_(broker_life),
+      epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+      wake_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      next_id_(kFirstClientId),
+      consumers_(files.consumer_slots(), 0) {}
+
+ControlServer::~ControlServer() { close_listener(); }
+
+void ControlServer::wake() noexcept {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = ::write(wake_fd_.get(), &one, sizeof one);
+}
+
+bool ControlServer::has_clients() const noexcept { return !clients_.empty(); }
+
+Result<void> ControlServer::watch(int fd, ClientId id) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = id;
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) return system_error(errno, "epoll_ctl");
+  return {};
+}
+
+Result<void> ControlServer::listen(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) {
+    return Error{ErrorCode::invalid_argument, "the socket's path " + path + " is longer than " +
+                                                  std::to_string(sizeof address.sun_path - 1) +
+                                                  " bytes; choose a shorter --runtime-dir"};
+  }
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  listener_ = UniqueFd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!listener_.valid()) return system_error(errno, "creating the control socket");
+  ::unlink(path.c_str());  // we hold the lock: whoever left it is dead
+  const mode_t old_mask = ::umask(admission_.admits_others() ? 0111 : 0177);
+  const int bound = ::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  const int failed = errno;
+  ::umask(old_mask);
+  if (bound != 0) return system_error(failed, "binding " + path);
+  if (::listen(listener_.get(), kBacklog) != 0) return system_error(errno, "listening on " + path);
+  path_ = path;
+  if (auto done = watch(listener_.get(), kListenerId); !done) return done;
+  return watch(wake_fd_.get(), kWakeId);
+}
+
+void ControlServer::close_listener() {
+  if (!listener_.valid()) return;
+  ::unlink(path_.c_str());
+  listener_.reset();
+}
+
+void ControlServer::watch_adopted(const std::vector<std::uint32_t>& slots) {
+  for (const std::uint32_t index : slots) {
+    const RegistrySlot& slot = registry_.slot(index);
+    Client client;
+    client.admitted = true;
+    client.role = Role::producer;
+    client.slot = index;
+    client.name = std::string(slot.name, ::strnlen(slot.name, sizeof slot.name));
+    client.peer = {.pid = slot.pid, .uid = slot.uid, .groups = {}};
+    const bool alive = slot.pid > 0 && process_start_time(slot.pid) == slot.pid_start_time;
+    if (alive) client.pidfd = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, slot.pid, 0)));
+    const bool leaving = slot.state.load() == static_cast<std::uint32_t>(SlotState::leaving);
+    if (slot.pid > 0 && (!client.pidfd.valid() || leaving)) {
+      registry_.leave(index);  // its process is gone: what it had published is taken, then its slot is free
+      continue;
+    }
+    spdlog::info("producer {} ('{}', pid {}) taken over", slot.producer_id, client.name, slot.pid);
+    const ClientId id = next_id_++;
+    if (client.pidfd.valid()) (void)watch(client.pidfd.get(), id).ok();
+    clients_.emplace(id, std::move(client));
+  }
+}
+
+Result<void> ControlServer::run(int stop_fd) {
+  if (auto done = watch(stop_fd, kStopId); !done) return done;
+  for (;;) {
+    epoll_event events[kMaxEvents];
+    const int count = ::epoll_wait(epoll_.get(), events, kMaxEvents, kTickMs);
+    if (count < 0 && errno != EINTR) return system_error(errno, "epoll_wait");
+    for (int i = 0; i < count; ++i) {
+      const std::uint64_t id = events[i].data.u64;
+      if (id == kStopId) return {};
+      if (id == kListenerId) {
+        accept_all();
+      } else if (id == kWakeId) {
+        std::uint64_t ignored = 0;
+        [[maybe_unused]] const ssize_t got = ::read(wake_fd_.get(), &ignored, sizeof ignored);
+        take_notices();
+        ring_armed();
+      } else {
+        serve(id);
+      }
+    }
+    drop_silent();
+  }
+}
+
+void ControlServer::accept_all() {
+  for (;;) {
+    UniqueFd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (!socket.valid()) {
+      if (errno != EAGAIN && errno != EINTR) spdlog::warn("accept failed: {}", std::strerror(errno));
+      return;
+    }
+    auto peer = read_peer(socket.get());
+    if (!peer) {
+      spdlog::warn("connection refused: {}", peer.error().message);
+      continue;
+    }
+    const ClientId id = next_id_++;
+    if (!watch(socket.get(), id)) continue;
+    Client client;
+    client.socket = std::move(socket);
+    client.peer = std::move(*peer);
+    client.hello_deadline_ns = monotonic_ns() + kHelloTimeoutNs;
+    clients_.emplace(id, std::move(client));
+  }
+}
+
+void ControlServer::serve(ClientId id) {
+  const auto found = clients_.find(id);
+  if (found == clients_.end()) return;
+  Client& client = found->second;
+  if (!client.socket.valid()) return drop(id);  // the pidfd of an adopted producer: its process has ended
+  Received received;
+  if (auto got = receive_message(client.socket.get(), received, 0); !got) {
+    if (got.error().code == ErrorCode::timed_out) return;
+    refuse(client, got.error());
+    return drop(id);
+  }
+  if (received.size == 0) return drop(id);
+  if (auto served = serve_message(client, received); !served) {
+    refuse(client, served.error());
+    drop(id);
+  }
+}
+
+Result<void> ControlServer::serve_message(Client& client, const Received& received) {
+  if (!client.admitted) return admit(client, received);
+  if (auto checked = check_message(received, MessageType::refresh, sizeof(BareMessage)); !checked) return checked;
+  if (client.role != Role::observer) return Error{ErrorCode::protocol_error, "only observers may ask for a refresh"};
+  refresh_rows();
+  const BareMessage answer{.header = make_header(MessageType::refreshed, sizeof(BareMessage))};
+  return send_message(client.socket.get(), &answer, sizeof answer);
+}
+
+void ControlServer::refuse(Client& client, const Error& error) {
+  bump(files_.status_header().control.refused_connections);
+  spdlog::warn("client of pid {}, uid {} refused: {}", client.peer.pid, client.peer.uid, error.message);
+  if (client.admitted) return;
+  WelcomeMessage answer = make_welcome(client);
+  answer.status = static_cast<std::uint32_t>(error.code);
+  std::snprintf(answer.text, sizeof answer.text, "%s", error.message.c_str());
+  (void)send_message(client.socket.get(), &answer, sizeof answer).ok();  // it may be gone: then nobody is there to tell
+}
+
+void ControlServer::drop(ClientId id) {
+  const auto found = clients_.find(id);
+  if (found == clients_.end()) return;
+  Client& client = found->second;
+  if (client.admitted && client.role == Role::producer) registry_.leave(client.slot);
+  if (client.admitted && client.role == Role::consumer) {
+    consumers_[client.slot] = 0;
+    consumer_rows(files_.status.data(), files_.producer_slots())[client.slot].state.store(0);
+  }
+  spdlog::debug("client '{}' of pid {} has left", client.name, client.peer.pid);
+  clients_.erase(found);
+}
+
+void ControlServer::drop_adopted(std::uint32_t slot) {
+  std::erase_if(clients_, [&](const auto& entry) {
+    const Client& client = entry.second;
+    return !client.socket.valid() && client.role == Role::producer && client.slot == slot;
+  });
+}
+
+void ControlServer::drop_silent() {
+  const std::int64_t now = monotonic_ns();
+  std::vector<ClientId> silent;
+  for (const auto& [id, client] : clients_) {
+    if (!client.admitted && now > client.hello_deadline_ns) silent.push_back(id);
+  }
+  for (const ClientId id : silent) {
+    refuse(clients_.at(id), {ErrorCode::timed_out, "no hello within five seconds"});
+    drop(id);
+  }
+}
+
+void ControlServer::take_notices() {
+  lanes_.notices.consume_all([&](const LaneNotice& notice) {
+    if (notice.kind == LaneNotice::Kind::released) {
+      registry_.release(notice.slot, notice.generation);
+      producer_rows(files_.status.data())[notice.slot].state.store(static_cast<std::uint32_t>(ClientState::free));
+      return;
+    }
+    const RegistrySlot& slot = registry_.slot(notice.slot);
+    spdlog::warn("producer {} (pid {}) revoked: it broke the protocol (reason {}); nobody else is affected",
+                 slot.producer_id, slot.pid, static_cast<int>(notice.reason));
+    table_.wake_all();
+  });
+}
+
+// Writes the eventfd of every consumer that has armed it.
+void ControlServer::ring_armed() {
+  auto* slots = reinterpret_cast<ConsumerSlot*>(files_.doorbell.data() + kConsumerSlotsOffset);
+  for (std::size_t slot = 0; slot < consumers_.size(); ++slot) {
+    if (consumers_[slot] == 0 || slots[slot].armed.exchange(0, std::memory_order_seq_cst) == 0) continue;
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = ::write(clients_.at(consumers_[slot]).event_fd.get(), &one, sizeof one);
+  }
+}
+
+}  // namespace leat::broker

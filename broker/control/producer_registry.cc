@@ -1,0 +1,150 @@
+#include "broker/control/producer_registry.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include "broker/log.h"
+#include "shm/base/random.h"
+
+namespace leat::broker {
+
+using namespace shm;
+
+std::uint64_t process_start_time(pid_t pid) {
+  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
+  std::string line;
+  if (!std::getline(stat, line)) return 0;
+  // Field 22; the second one, the name, may hold spaces and parentheses: count from its closing one.
+  std::istringstream fields(line.substr(line.rfind(')') + 1));
+  std::string field;
+  constexpr int kStartTimeAfterName = 20;
+  for (int i = 0; i < kStartTimeAfterName; ++i) fields >> field;
+  return std::strtoull(field.c_str(), nullptr, 10);
+}
+
+void ProducerRegistry::push(const LaneCommand& command) {
+  while (!lanes_.commands.push(command)) ::sched_yield();  // the sequencer empties it at every look
+}
+
+void ProducerRegistry::announce(std::uint32_t index, std::uint64_t last_producer_sequence) {
+  RegistrySlot& slot = files_.registry_slots()[index];
+  ProducerRow& row = producer_rows(files_.status.data())[index];
+  push({.kind = LaneCommand::Kind::add,
+        .slot = index,
+        .generation = slot.generation,
+        .producer_id = slot.producer_id,
+        .arena_base = table_.base(index),
+        .arena_bytes = slot.arena_bytes,
+        .last_producer_sequence = last_producer_sequence,
+        .registry = &slot,
+        .row = &row});
+}
+
+std::vector<std::uint32_t> ProducerRegistry::adopt(const JournaledTail& tail) {
+  std::vector<std::uint32_t> adopted;
+  for (std::uint32_t index = 0; index < files_.producer_slots(); ++index) {
+    RegistrySlot& slot = files_.registry_slots()[index];
+    if (slot.state.load(std::memory_order_acquire) == static_cast<std::uint32_t>(SlotState::free)) continue;
+    auto arena = files_.open_arena(index, slot.generation, slot.arena_bytes);
+    if (!arena) {
+      spdlog::error("the arena of producer {} (slot {}) cannot be taken over: {}", slot.producer_id, index,
+                    arena.error().message);
+      slot.state.store(static_cast<std::uint32_t>(SlotState::free), std::memory_order_release);
+      continue;
+    }
+    table_.add(index, std::move(*arena));
+    std::uint64_t last = slot.last_producer_sequence.load(std::memory_order_acquire);
+    if (const auto found = tail.find(slot.producer_id); found != tail.end() && !found->second.empty()) {
+      last = std::max(last, found->second.rbegin()->first);
+    }
+    announce(index, last);
+    adopted.push_back(index);
+  }
+  return adopted;
+}
+
+Result<Registration> ProducerRegistry::add(const Peer& peer, const std::string& name, std::uint64_t arena_bytes) {
+  std::uint32_t index = 0;
+  const std::uint32_t slots = files_.producer_slots();
+  while (index < slots &&
+         files_.registry_slots()[index].state.load() != static_cast<std::uint32_t>(SlotState::free)) {
+    ++index;
+  }
+  if (index == slots) {
+    return Error{ErrorCode::busy, "all " + std::to_string(slots) +
+                                      " producer slots are taken; close some producers or raise --max-producers"};
+  }
+  RegistrySlot& slot = files_.registry_slots()[index];
+  const std::uint32_t generation = slot.generation + 1;
+  auto arena = files_.create_arena(index, generation, arena_bytes);
+  if (!arena) return arena.error();
+  slot.generation = generation;
+  slot.producer_id = next_producer_id_.fetch_add(1, std::memory_order_relaxed);
+  files_.registry_header().next_producer_id = next_producer_id_.load(std::memory_order_relaxed);
+  slot.pid = peer.pid;
+  slot.pid_start_time = process_start_time(peer.pid);
+  slot.token = random_id();
+  slot.arena_bytes = arena_bytes;
+  slot.consumed.store(0, std::memory_order_relaxed);
+  slot.last_producer_sequence.store(0, std::memory_order_relaxed);
+  slot.uid = peer.uid;
+  slot.revoked.store(0, std::memory_order_relaxed);
+  std::memset(slot.name, 0, sizeof slot.name);
+  std::memcpy(slot.name, name.data(), std::min(name.size(), sizeof slot.name));
+  slot.state.store(static_cast<std::uint32_t>(SlotState::used), std::memory_order_release);
+  last_arena_fds_.fd = std::move(arena->file.fd);
+  table_.add(index, std::move(*arena));
+  announce(index, 0);
+  return Registration{.slot = index,
+                      .generation = generation,
+                      .producer_id = slot.producer_id,
+                      .token = slot.token,
+                      .arena_bytes = arena_bytes};
+}
+
+Result<Registration> ProducerRegistry::resume(const Peer& peer, std::uint32_t index, std::uint64_t token) {
+  const auto unknown = Error{ErrorCode::refused, "this broker knows nothing of that registration; register anew"};
+  if (index >= files_.producer_slots()) return unknown;
+  RegistrySlot& slot = files_.registry_slots()[index];
+  if (slot.state.load() != static_cast<std::uint32_t>(SlotState::used) || slot.token != token ||
+      slot.uid != peer.uid) {
+    return unknown;
+  }
+  slot.pid = peer.pid;
+  slot.pid_start_time = process_start_time(peer.pid);
+  return Registration{.slot = index,
+                      .generation = slot.generation,
+                      .producer_id = slot.producer_id,
+                      .token = token,
+                      .arena_bytes = slot.arena_bytes};
+}
+
+void ProducerRegistry::leave(std::uint32_t index) {
+  RegistrySlot& slot = files_.registry_slots()[index];
+  slot.state.store(static_cast<std::uint32_t>(SlotState::leaving), std::memory_order_release);
+  push({.kind = LaneCommand::Kind::leave, .slot = index, .generation = slot.generation});
+}
+
+void ProducerRegistry::release(std::uint32_t index, std::uint32_t generation) {
+  RegistrySlot& slot = files_.registry_slots()[index];
+  if (slot.generation != generation) return;
+  // The arena is never used again, so whoever still has it mapped can only scribble over its own memory.
+  table_.remove(index);
+  files_.remove_arena(index, generation);
+  slot.token = 0;
+  slot.state.store(static_cast<std::uint32_t>(SlotState::free), std::memory_order_release);
+}
+
+bool ProducerRegistry::empty() const {
+  for (std::uint32_t i = 0; i < files_.producer_slots(); ++i) {
+    if (slot(i).state.load() != static_cast<std::uint32_t>(SlotState::free)) return false;
+  }
+  return true;
+}
+
+}  // namespace leat::broker

@@ -1,0 +1,65 @@
+// Producer slots: handed out, adopted after a restart, and given back once their tickets are drained.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include <leat/result.h>
+
+#include "broker/control/admission.h"
+#include "broker/control/runtime_files.h"
+#include "broker/ingest/producer_table.h"
+#include "broker/sequence/lane.h"
+
+namespace leat::broker {
+
+/// What a new or resumed producer is told.
+struct Registration {
+  std::uint32_t slot = 0;
+  std::uint32_t generation = 0;
+  std::uint32_t producer_id = 0;
+  std::uint64_t token = 0;
+  std::uint64_t arena_bytes = 0;
+};
+
+/// Control thread only.
+class ProducerRegistry {
+ public:
+  ProducerRegistry(RuntimeFiles& files, ProducerTable& table, LaneQueues& lanes,
+                   std::atomic<std::uint32_t>& next_producer_id)
+      : files_(files), table_(table), lanes_(lanes), next_producer_id_(next_producer_id) {}
+
+  /// Takes over the producers of the last broker: maps their arenas and tells the sequencer. `tail`: what the journal
+  /// holds of the round that the last broker died in. Returns the slots taken over.
+  std::vector<std::uint32_t> adopt(const JournaledTail& tail);
+
+  /// A new producer gets a slot and an arena of its own. Errors: busy, no_space, invalid_argument.
+  Result<Registration> add(const Peer& peer, const std::string& name, std::uint64_t arena_bytes);
+  /// A producer of an earlier broker shows its token. Error: refused when it is not known (any more).
+  Result<Registration> resume(const Peer& peer, std::uint32_t slot, std::uint64_t token);
+  /// Its connection, or its process, has ended.
+  void leave(std::uint32_t slot);
+  /// The sequencer has drained a leaving producer's tickets: unmaps and removes the arena, frees the slot.
+  void release(std::uint32_t slot, std::uint32_t generation);
+
+  [[nodiscard]] const RegistrySlot& slot(std::uint32_t index) const { return files_.registry_slots()[index]; }
+  [[nodiscard]] SharedFile& arena_of_last_add() { return last_arena_fds_; }
+  [[nodiscard]] bool empty() const;
+
+ private:
+  void announce(std::uint32_t index, std::uint64_t last_producer_sequence);
+  void push(const LaneCommand& command);
+
+  RuntimeFiles& files_;
+  ProducerTable& table_;
+  LaneQueues& lanes_;
+  std::atomic<std::uint32_t>& next_producer_id_;
+  SharedFile last_arena_fds_;
+};
+
+/// Start time of a process in clock ticks since boot, from /proc; 0 if there is none. Tells a reused pid apart.
+std::uint64_t process_start_time(pid_t pid);
+
+}  // namespace leat::broker

@@ -1,0 +1,44 @@
+#include "broker/ingest/producer_table.h"
+
+namespace leat::broker {
+
+using namespace shm;
+
+void ProducerTable::add(std::uint32_t slot, ArenaFile arena) {
+  const std::lock_guard lock(mutex_);
+  ArenaReader reader(arena.file.data(), arena.file.spec.capacity);
+  reader.header().durable_sequence.store(durable_sequence_, std::memory_order_release);
+  arenas_.insert_or_assign(slot, std::move(arena));
+}
+
+void ProducerTable::remove(std::uint32_t slot) {
+  const std::lock_guard lock(mutex_);
+  arenas_.erase(slot);
+}
+
+void ProducerTable::publish_durable(std::uint64_t sequence) {
+  const std::lock_guard lock(mutex_);
+  durable_sequence_ = sequence;
+  for (auto& [slot, arena] : arenas_) {
+    ArenaReader reader(arena.file.data(), arena.file.spec.capacity);
+    reader.header().durable_sequence.store(sequence, std::memory_order_release);
+  }
+  fence_seq_cst();  // SYNC POINT: pairs with the fence in the producer's wait
+  for (auto& [slot, arena] : arenas_) ArenaReader(arena.file.data(), arena.file.spec.capacity).wake(kWaitDurable);
+}
+
+void ProducerTable::wake_all() {
+  const std::lock_guard lock(mutex_);
+  fence_seq_cst();
+  for (auto& [slot, arena] : arenas_) {
+    ArenaReader(arena.file.data(), arena.file.spec.capacity).wake(kWaitCommitted | kWaitDurable | kWaitRoom);
+  }
+}
+
+std::byte* ProducerTable::base(std::uint32_t slot) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = arenas_.find(slot);
+  return found == arenas_.end() ? nullptr : found->second.file.data();
+}
+
+}  // namespace leat::broker

@@ -1,0 +1,34 @@
+// The arenas of all producers that are here: owned by the control thread, looked through by the syncer (durable
+// acknowledgements) and on failure. The sequencer has its own view, its lanes, and never takes this lock.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+
+#include "broker/control/runtime_files.h"
+#include "broker/ingest/arena_reader.h"
+
+namespace leat::broker {
+
+/// Thread-safe.
+class ProducerTable {
+ public:
+  void add(std::uint32_t slot, ArenaFile arena);
+  void remove(std::uint32_t slot);
+
+  /// Tells every producer how far the feed is durable, and wakes those that wait for it.
+  void publish_durable(std::uint64_t sequence);
+  /// Wakes everyone who waits for anything: the feed has failed, they look why.
+  void wake_all();
+
+  [[nodiscard]] std::byte* base(std::uint32_t slot) const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::uint32_t, ArenaFile> arenas_;
+  std::uint64_t durable_sequence_ = 0;
+};
+
+}  // namespace leat::broker

@@ -1,0 +1,58 @@
+// leatd: the broker of one feed.
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+
+#include "broker/broker.h"
+#include "broker/journal/fault_guard.h"
+#include "broker/log.h"
+
+namespace {
+
+using namespace leat;
+
+int complain(const Error& error, int status) {
+  spdlog::critical("{}", error.message);
+  return status;
+}
+
+int run_broker(const broker::Options& options) {
+  if (auto ready = broker::set_up_log(options); !ready) {
+    std::fprintf(stderr, "leatd: %s\n", ready.error().message.c_str());
+    return broker::kExitFailed;
+  }
+  // Blocked before any thread starts, so that only the signalfd sees them.
+  sigset_t stop_signals;
+  sigemptyset(&stop_signals);
+  sigaddset(&stop_signals, SIGTERM);
+  sigaddset(&stop_signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  const shm::UniqueFd stop_fd(::signalfd(-1, &stop_signals, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!stop_fd.valid()) return complain(system_error(errno, "signalfd"), broker::kExitFailed);
+  broker::install_fault_guard();
+
+  broker::Broker broker(options);
+  if (auto opened = broker.open(); !opened) {
+    switch (opened.error().code) {
+      case ErrorCode::busy: return complain(opened.error(), broker::kExitAnotherBroker);
+      case ErrorCode::invalid_argument: return complain(opened.error(), broker::kExitUsage);
+      default: return complain(opened.error(), broker::kExitFailed);
+    }
+  }
+  return broker.run(stop_fd.get());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const broker::ParsedOptions parsed = broker::parse_options(argc, argv);
+  if (parsed.exit_now) {
+    std::fprintf(parsed.status == 0 ? stdout : stderr, "%s%s", parsed.text.c_str(),
+                 parsed.text.ends_with('\n') ? "" : "\n");
+    return parsed.status;
+  }
+  return run_broker(parsed.options);
+}

@@ -1,0 +1,49 @@
+// Getting a client's connection and descriptors from the broker.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <leat/feed_address.h>
+#include <leat/result.h>
+
+#include "shm/base/mapping.h"
+#include "shm/base/shared_file.h"
+#include "shm/base/unique_fd.h"
+#include "shm/control/control_socket.h"
+
+namespace leat::client {
+
+/// An admitted client's end of the control connection: while it is open, the broker knows that we live.
+struct Connection {
+  shm::UniqueFd socket;
+  shm::WelcomeMessage welcome = {};
+  std::vector<shm::UniqueFd> fds;
+};
+
+struct ConnectRequest {
+  FeedAddress address;
+  shm::Role role = shm::Role::observer;
+  std::string name;
+  std::uint64_t arena_bytes = 0;
+  std::uint32_t resume_slot = 0;
+  std::uint64_t resume_token = 0;
+  int timeout_ms = 5000;
+};
+
+/// Connects, says hello, takes the welcome. Errors: unknown_feed, no_broker, permission_denied, layout_mismatch,
+/// timed_out, or what the broker answered.
+Result<Connection> connect_to_broker(const ConnectRequest& request);
+
+/// True once the broker has closed its end (it has stopped, or died, or dropped us).
+bool peer_has_gone(int socket);
+
+/// Maps a descriptor after checking its header. `what` names the file in errors.
+Result<shm::Mapping> map_shared(int fd, std::uint64_t magic, shm::Access access, bool mirrored, const char* what,
+                                shm::SharedFileSpec& spec);
+
+/// The program's own name, for `leat stat`.
+std::string program_name();
+
+}  // namespace leat::client

@@ -1,0 +1,55 @@
+#include <leat/consumer.h>
+
+#include "consume/consumer_impl.h"
+
+namespace leat {
+
+Consumer::Consumer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Consumer::Consumer(Consumer&&) noexcept = default;
+Consumer& Consumer::operator=(Consumer&&) noexcept = default;
+Consumer::~Consumer() = default;
+
+Result<Consumer> Consumer::connect(ConsumerOptions options) {
+  auto impl = std::make_unique<Impl>();
+  impl->options = std::move(options);
+  if (impl->options.name.empty()) impl->options.name = client::program_name();
+  if (auto done = impl->open(); !done) return done.error();
+  return Consumer(std::move(impl));
+}
+
+Poll Consumer::poll(EventView& out) { return impl_->poll(out); }
+Poll Consumer::wait(EventView& out, std::chrono::nanoseconds timeout) { return impl_->wait(out, timeout.count()); }
+const Reset& Consumer::last_reset() const noexcept { return impl_->reset; }
+const Error& Consumer::last_error() const noexcept { return impl_->error; }
+Cursor Consumer::cursor() const noexcept { return impl_->cursor(); }
+bool Consumer::online() const noexcept { return impl_->ring() != nullptr; }
+Result<int> Consumer::event_fd() { return impl_->event_fd(); }
+
+ConsumerStats Consumer::stats() const noexcept {
+  impl_->report_place();
+  return impl_->stats;
+}
+
+std::uint64_t Consumer::latest_sequence() const noexcept {
+  const auto* ring = impl_->ring();
+  if (ring == nullptr) return impl_->next_sequence - 1;
+  return impl_->options.level == Level::live ? ring->read_latest().sequence
+                                             : ring->header().durable_sequence.load(std::memory_order_acquire);
+}
+
+std::uint64_t Consumer::earliest_sequence() const noexcept {
+  const auto* ring = impl_->ring();
+  if (ring != nullptr) return ring->header().earliest_sequence.load(std::memory_order_acquire);
+  const auto& segments = impl_->stream->files().segments();
+  return segments.empty() ? impl_->next_sequence : segments.front().first_sequence;
+}
+
+Consumer::Iterator& Consumer::Iterator::operator++() {
+  constexpr auto kLong = std::chrono::hours(24);
+  Poll found = Poll::empty;
+  while (found == Poll::empty) found = consumer_->wait(event_, kLong);
+  if (found != Poll::event) consumer_ = nullptr;
+  return *this;
+}
+
+}  // namespace leat

@@ -1,0 +1,172 @@
+#include "consume/consumer_impl.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "shm/base/clock.h"
+#include "shm/journal/tail_scan.h"
+
+namespace leat {
+
+using namespace shm;
+using client::RecordStream;
+
+namespace {
+constexpr std::int64_t kSpinNs = 5 * kNanosPerMicro;
+constexpr std::int64_t kMaxSleepNs = 50 * kNanosPerMilli;
+constexpr std::int64_t kOfflineSleepNs = 10 * kNanosPerMilli;
+}  // namespace
+
+void fill_event(EventView& out, const RecordView& record, std::uint64_t epoch) noexcept {
+  out.sequence = record.header.sequence;
+  out.timestamp_ns = record.header.timestamp_ns;
+  out.producer_sequence = record.header.producer_sequence;
+  out.producer_id = record.header.producer_id;
+  out.more_in_batch = (record.header.flags & kFlagMoreInBatch) != 0;
+  out.topic = record.topic;
+  out.key = record.key;
+  out.message_id = record.message_id;
+  out.payload = record.payload;
+  out.cursor = {.epoch = epoch, .sequence = record.header.sequence};
+}
+
+Poll Consumer::Impl::poll(EventView& out) {
+  if (event_fd_armed) drain_event_fd();
+  for (;;) {
+    if (reset_pending) {
+      reset_pending = false;
+      ++stats.resets;
+      report_place();
+      return Poll::reset;
+    }
+    RecordView record;
+    bool again = false;
+    switch (stream->next(record)) {
+      case RecordStream::Next::record: {
+        const Poll found = take_record(record, out, again);
+        if (again) continue;
+        return found;
+      }
+      case RecordStream::Next::empty:
+        report_place();
+        if (event_poll.valid() && arm_event_fd()) continue;
+        return Poll::empty;
+      case RecordStream::Next::expired: return expired();
+      case RecordStream::Next::failed: error = stream->error(); return Poll::error;
+    }
+  }
+}
+
+Poll Consumer::Impl::take_record(const RecordView& record, EventView& out, bool& again) {
+  if (record.header.type == static_cast<std::uint16_t>(RecordType::gap)) return take_gap(record);
+  if (record.header.type != static_cast<std::uint16_t>(RecordType::event) || record.header.sequence != next_sequence) {
+    const std::uint64_t found = record.header.sequence;
+    stream->seek(stream->position() - padded_record_bytes(record.header.length));
+    error = {ErrorCode::corrupt, "the journal's string holds a record of type " + std::to_string(record.header.type) +
+                                     " with sequence " + std::to_string(found) + " at position " +
+                                     std::to_string(stream->position()) + ", expected the event of sequence " +
+                                     std::to_string(next_sequence) + "; stop the broker and check the disk"};
+    return Poll::error;
+  }
+  ++next_sequence;
+  if (!options.filter.matches(record.topic)) {
+    ++stats.filtered;
+    again = true;
+    return Poll::empty;
+  }
+  if (const BroadcastReader* live = ring()) epoch = live->header().epoch.load(std::memory_order_relaxed);
+  fill_event(out, record, epoch);
+  ++stats.delivered;
+  return Poll::event;
+}
+
+Poll Consumer::Impl::take_gap(const RecordView& record) {
+  GapBody gap{};
+  if (record.payload.size() == sizeof gap) std::memcpy(&gap, record.payload.data(), sizeof gap);
+  const client::Window now = ring() != nullptr ? window() : client::Window{};
+  reset = {.reason = Reset::Reason::gap,
+           .wanted_sequence = next_sequence,
+           .earliest_sequence = now.earliest_sequence,
+           .latest_sequence = now.latest_sequence,
+           .resume = {.epoch = epoch, .sequence = gap.last_missing}};
+  next_sequence = gap.last_missing + 1;
+  ++stats.resets;
+  return Poll::reset;
+}
+
+Poll Consumer::Impl::expired() {
+  if (auto done = stream->files().refresh(); !done) {
+    error = done.error();
+    return Poll::error;
+  }
+  client::Window now;
+  if (ring() != nullptr) {
+    now = window();
+  } else if (auto offline = offline_window(); offline) {
+    now = *offline;
+  } else {
+    error = offline.error();
+    return Poll::error;
+  }
+  take_place(client::reset_to_earliest(stream->files(), Reset::Reason::expired, next_sequence, now));
+  reset_pending = false;
+  ++stats.resets;
+  report_place();
+  return Poll::reset;
+}
+
+// A hint for `leat stat`, on a line of our own that nobody polls.
+void Consumer::Impl::report_place() noexcept {
+  stats.lapped = stream->lapped;
+  stats.ring_bytes = stream->ring_bytes;
+  stats.journal_bytes = stream->journal_bytes;
+  if (slot == nullptr) return;
+  slot->position.store(stream->position(), std::memory_order_relaxed);
+  slot->sequence.store(next_sequence - 1, std::memory_order_relaxed);
+  slot->lapped.store(stats.lapped, std::memory_order_relaxed);
+  slot->resets.store(stats.resets, std::memory_order_relaxed);
+}
+
+Poll Consumer::Impl::wait(EventView& out, std::int64_t timeout_ns) {
+  Poll found = poll(out);
+  if (found != Poll::empty || timeout_ns <= 0) return found;
+  constexpr std::int64_t kForever = 1LL << 62;
+  const std::int64_t now = monotonic_ns();
+  const std::int64_t deadline_ns = timeout_ns > kForever - now ? kForever : now + timeout_ns;
+  const IdleStrategy strategy = options.idle == Idle::spin    ? IdleStrategy::spin
+                                : options.idle == Idle::block ? IdleStrategy::block
+                                                              : IdleStrategy::adaptive;
+  IdleSpinner spinner(strategy, kSpinNs, cpus);
+  std::int64_t next_look_ns = now + kMaxSleepNs;
+  for (;;) {
+    found = poll(out);
+    if (found != Poll::empty) return found;
+    const bool spinning = spinner.keep_spinning();
+    const std::int64_t time_ns = monotonic_ns();
+    if (time_ns >= deadline_ns) return Poll::empty;
+    if (!spinning || time_ns >= next_look_ns) {
+      maintain();
+      next_look_ns = time_ns + kMaxSleepNs;
+    }
+    if (!spinning) sleep(deadline_ns - time_ns);
+  }
+}
+
+void Consumer::Impl::sleep(std::int64_t limit_ns) {
+  const BroadcastReader* live = ring();
+  if (live == nullptr) {
+    const timespec nap{.tv_sec = 0, .tv_nsec = std::min(limit_ns, kOfflineSleepNs)};
+    ::nanosleep(&nap, nullptr);
+    return;
+  }
+  const BroadcastHeader& header = live->header();
+  const auto& watermark = options.level == Level::live ? header.committed : header.durable;
+  auto& sleepers = options.level == Level::live ? doorbell->live_sleepers : doorbell->durable_sleepers;
+  const std::uint64_t seen = watermark.load(std::memory_order_acquire);
+  if (seen > stream->position()) return;
+  sleep_on(sleepers, watermark, seen, std::min(limit_ns, kMaxSleepNs));
+}
+
+}  // namespace leat

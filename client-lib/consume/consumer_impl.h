@@ -1,0 +1,69 @@
+// What a Consumer holds.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include <leat/consumer.h>
+
+#include "connect/connection.h"
+#include "consume/places.h"
+#include "consume/record_stream.h"
+#include "shm/base/idle.h"
+#include "shm/broadcast/doorbell.h"
+
+namespace leat {
+
+/// Fills in an EventView from a decoded record.
+void fill_event(EventView& out, const shm::RecordView& record, std::uint64_t epoch) noexcept;
+
+struct Consumer::Impl {
+  ConsumerOptions options;
+  FeedPaths paths;
+  client::Connection connection;
+  shm::Mapping ring_mapping;
+  shm::Mapping doorbell_mapping;
+  shm::DoorbellHeader* doorbell = nullptr;
+  shm::ConsumerSlot* slot = nullptr;
+  std::uint64_t ring_instance = 0;
+  std::optional<client::RecordStream> stream;
+  std::uint64_t next_sequence = 1;
+  std::uint64_t epoch = 0;
+  bool reset_pending = false;
+  Reset reset;
+  Error error;
+  ConsumerStats stats;
+  int cpus = 1;
+  std::int64_t next_attempt_ns = 0;
+  shm::UniqueFd event_poll;  // the epoll descriptor handed out by event_fd()
+  shm::UniqueFd retry_timer;
+  bool event_fd_armed = false;
+
+  Result<void> open();
+  Result<void> attach(client::Connection connected, const Start& start);
+  Result<void> open_offline(const Start& start);
+  [[nodiscard]] client::Window window() const;
+  Result<client::Window> offline_window();
+  void take_place(const client::StartPlace& place);
+  [[nodiscard]] Cursor cursor() const noexcept { return {.epoch = epoch, .sequence = next_sequence - 1}; }
+  [[nodiscard]] const shm::BroadcastReader* ring() const noexcept { return stream ? stream->ring() : nullptr; }
+
+  Poll poll(EventView& out);
+  Poll take_record(const shm::RecordView& record, EventView& out, bool& again);
+  Poll take_gap(const shm::RecordView& record);
+  Poll expired();
+  Poll wait(EventView& out, std::int64_t timeout_ns);
+  void sleep(std::int64_t limit_ns);
+  void report_place() noexcept;
+
+  /// Slow path: joins a broker that has come, or its successor.
+  void maintain();
+  void reconnect();
+  Result<int> event_fd();
+  Result<void> watch_events();
+  bool arm_event_fd();
+  void drain_event_fd();
+};
+
+}  // namespace leat

@@ -1,0 +1,35 @@
+// Where a consumer starts, and why it cannot: the rules of I11 as one function, shared by all readers.
+#pragma once
+
+#include <cstdint>
+
+#include <leat/consumer.h>
+
+#include "shm/journal/journal_files.h"
+
+namespace leat::client {
+
+/// What is there to be read.
+struct Window {
+  std::uint64_t earliest_position = 0;
+  std::uint64_t earliest_sequence = 1;
+  std::uint64_t latest_position = 0;
+  std::uint64_t latest_sequence = 0;  ///< earliest - 1 when empty
+};
+
+/// The place to read from. With a reset, it is the earliest one retained.
+struct StartPlace {
+  std::uint64_t position = 0;
+  std::uint64_t next_sequence = 1;
+  bool reset = false;
+  Reset why = {};
+};
+
+/// Resolves a start against a window. The files' identity must be fresh. Errors: io_error, corrupt.
+Result<StartPlace> resolve_start(shm::JournalFiles& files, const Start& start, const Window& window);
+
+/// The reset that a reader gets who wanted `sequence`.
+StartPlace reset_to_earliest(const shm::JournalFiles& files, Reset::Reason reason, std::uint64_t wanted,
+                             const Window& window);
+
+}  // namespace leat::client

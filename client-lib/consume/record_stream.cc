@@ -1,0 +1,205 @@
+#include "consume/record_stream.h"
+
+#include <algorithm>
+
+#include "shm/base/clock.h"
+#include "shm/journal/tail_scan.h"
+
+namespace leat::client {
+
+using namespace shm;
+
+namespace {
+
+constexpr std::size_t kBufferBytes = 64 * 1024;
+constexpr std::uint64_t kNoLimit = ~0ULL;
+
+bool is_type(const RecordView& record, RecordType type) {
+  return record.header.type == static_cast<std::uint16_t>(type);
+}
+
+}  // namespace
+
+RecordStream::RecordStream(JournalFiles files) : files_(std::move(files)), buffer_(kBufferBytes) {}
+
+void RecordStream::attach(BroadcastReader ring, Level level) noexcept {
+  ring_ = ring;
+  level_ = level;
+}
+
+void RecordStream::seek(std::uint64_t position) {
+  buffer_.restart(position);
+  filled_at_ = ~0ULL;
+  from_journal_ = false;  // so that the first look into the journal lists it afresh
+  starts_segment_ = in_batch_ = false;
+}
+
+std::uint64_t RecordStream::limit() const noexcept {
+  if (!ring_) return kNoLimit;
+  return level_ == Level::live ? ring_->committed() : ring_->durable();
+}
+
+void RecordStream::fail(std::string what) { error_ = {ErrorCode::corrupt, std::move(what)}; }
+
+RecordStream::Next RecordStream::next(RecordView& out) {
+  for (;;) {
+    const std::size_t max_record = ring_ && !from_journal_ ? ring_->max_record_bytes() : files_.data_bytes();
+    switch (buffer_.next(out, files_.feed_seed(), max_record)) {
+      case RecordBuffer::Next::record:
+        starts_segment_ = is_type(out, RecordType::segment_end);
+        if (starts_segment_ && from_journal_) buffer_.restart(buffer_.position());
+        if (starts_segment_ || is_type(out, RecordType::mark)) continue;
+        // Below a watermark batches are whole. Without one, the end of the files may be the middle of a batch.
+        if (!ring_ && !in_batch_ && (out.header.flags & kFlagMoreInBatch) != 0 && !batch_is_whole(out)) {
+          return Next::empty;
+        }
+        in_batch_ = (out.header.flags & kFlagMoreInBatch) != 0;
+        return Next::record;
+      case RecordBuffer::Next::end:
+        if (!ring_) {
+          buffer_.restart(buffer_.position());
+          filled_at_ = ~0ULL;
+          return Next::empty;
+        }
+        return judge_bad();
+      case RecordBuffer::Next::bad: return judge_bad();
+      case RecordBuffer::Next::need_more: break;
+    }
+    switch (fill()) {
+      case Filled::ok: continue;
+      case Filled::empty: return Next::empty;
+      case Filled::expired: return Next::expired;
+      case Filled::failed: return Next::failed;
+    }
+  }
+}
+
+RecordStream::Filled RecordStream::fill() {
+  buffer_.ensure_capacity(std::min<std::size_t>(buffer_.wanted_bytes(), std::max<std::size_t>(
+      files_.data_bytes(), ring_ ? ring_->max_record_bytes() : 0)));
+  const std::uint64_t to = limit();
+  if (buffer_.position() >= to) return Filled::empty;
+  if (ring_ && fill_from_ring(to)) return Filled::ok;
+  return fill_from_journal(to);
+}
+
+bool RecordStream::fill_from_ring(std::uint64_t limit) {
+  const std::uint64_t position = buffer_.position();
+  // Coming from the journal, ask for some room to the window's edge, or we would be lapped again at once.
+  const std::uint64_t margin = from_journal_ ? ring_->capacity() / 8 : 0;
+  if (!ring_->in_window(position, margin)) return false;
+  const std::size_t bytes = std::min<std::uint64_t>(
+      {limit - position, buffer_.capacity(), ring_->capacity()});
+  if (!ring_->copy(position, bytes, buffer_.room())) {
+    ++lapped;
+    return false;
+  }
+  ring_bytes += bytes;
+  buffer_.filled(bytes, false);
+  from_journal_ = false;
+  filled_at_ = ~0ULL;
+  return true;
+}
+
+RecordStream::Filled RecordStream::fill_from_journal(std::uint64_t limit) {
+  const std::uint64_t position = buffer_.position();
+  if (!from_journal_) {
+    // Segments may have come and gone since we last looked.
+    if (auto done = files_.refresh(); !done) {
+      error_ = done.error();
+      return Filled::failed;
+    }
+    from_journal_ = true;
+  }
+  const auto filled = files_.fill(buffer_, starts_segment_, limit);
+  // The same rule as for the ring: copy first, then look whether the place was still ours.
+  if (ring_ && ring_->header().earliest_position.load(std::memory_order_seq_cst) > position) return Filled::expired;
+  switch (filled) {
+    case JournalFiles::Fill::ok: break;
+    case JournalFiles::Fill::no_data: {
+      if (!ring_) return Filled::empty;
+      fail("journal " + files_.directory() + " holds nothing at position " + std::to_string(position) +
+           ", which the broker says is committed; was the directory replaced?");
+      return Filled::failed;
+    }
+    case JournalFiles::Fill::expired: return Filled::expired;
+    case JournalFiles::Fill::failed: error_ = files_.error(); return Filled::failed;
+  }
+  const std::uint64_t bytes = buffer_.filled_bytes();
+  if (position == filled_at_ && bytes == filled_bytes_) {  // the record is longer than what there is of it
+    buffer_.restart(position);
+    if (!ring_) return Filled::empty;
+    return judge_bad() == Next::expired ? Filled::expired : Filled::failed;
+  }
+  filled_at_ = position;
+  filled_bytes_ = bytes;
+  journal_bytes += bytes;
+  return Filled::ok;
+}
+
+RecordStream::Next RecordStream::judge_bad() {
+  const std::uint64_t position = buffer_.position();
+  buffer_.restart(position);
+  filled_at_ = ~0ULL;
+  if (from_journal_ && !files_.still_retained()) return Next::expired;
+  if (!ring_) return judge_bad_offline();
+  if (!from_journal_) {
+    fail("the broadcast ring holds no record at position " + std::to_string(position));
+    return Next::failed;
+  }
+  fail("corrupt journal: " + files_.describe(position) + " (position " + std::to_string(position) +
+       ") does not hold the record it should; stop the broker and check the disk");
+  return Next::failed;
+}
+
+// Without a broker nobody says where the journal ends: recovery's own table decides whether this is the end.
+RecordStream::Next RecordStream::judge_bad_offline() {
+  const std::string place = files_.describe(buffer_.position());
+  const SegmentName name = files_.current();
+  if (auto done = files_.refresh(); !done) {
+    error_ = done.error();
+    return Next::failed;
+  }
+  auto scan = scan_tail(files_, name);
+  if (!scan) {
+    error_ = scan.error();
+    return Next::failed;
+  }
+  from_journal_ = false;  // scan_tail has moved the files elsewhere
+  // A writer may have finished the record since we looked: then the scan went past it, and we look again later.
+  const bool end_or_torn = scan->verdict == TailVerdict::torn || scan->verdict == TailVerdict::clean_end;
+  if (end_or_torn || scan->bad_position > buffer_.position()) return Next::empty;
+  fail("corrupt journal: " + place + " does not hold the record it should; events from sequence " +
+       std::to_string(scan->end_sequence + 1) + " on are affected");
+  return Next::failed;
+}
+
+// Filling anew moves the bytes under `first`, which is then decoded again.
+bool RecordStream::batch_is_whole(RecordView& first) {
+  const std::uint64_t begin = buffer_.position() - padded_record_bytes(first.header.length);
+  for (;;) {
+    const RecordBuffer::Bookmark bookmark = buffer_.bookmark();
+    RecordView record;
+    RecordBuffer::Next found{};
+    while ((found = buffer_.next(record, files_.feed_seed(), files_.data_bytes())) == RecordBuffer::Next::record) {
+      if ((record.header.flags & kFlagMoreInBatch) != 0) continue;
+      buffer_.rewind(bookmark);
+      return true;
+    }
+    // Fill once more from the batch's start, with twice the room; without progress the batch is not all there.
+    const std::uint64_t had = buffer_.filled_bytes();
+    buffer_.restart(begin);
+    filled_at_ = ~0ULL;
+    if (found != RecordBuffer::Next::need_more) return false;
+    buffer_.ensure_capacity(std::min<std::uint64_t>(2 * buffer_.capacity(), files_.data_bytes()));
+    if (files_.fill(buffer_, false, kNoLimit) != JournalFiles::Fill::ok) return false;
+    const bool progress = buffer_.filled_bytes() > had || begin != filled_from_batch_;
+    filled_from_batch_ = begin;
+    if (!progress || buffer_.next(first, files_.feed_seed(), files_.data_bytes()) != RecordBuffer::Next::record) {
+      buffer_.restart(begin);
+      return false;
+    }
+  }
+}
+
+}  // namespace leat::client

@@ -1,0 +1,71 @@
+// The journal's string as a stream of records, from wherever its bytes are to be had: the broadcast ring while the
+// position is inside its window, the journal's files while it is not. One buffer and one decoder for both, so a
+// hand-over in either direction can neither skip nor repeat (I3).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <leat/consumer.h>
+
+#include "shm/broadcast/broadcast_ring.h"
+#include "shm/journal/journal_files.h"
+
+namespace leat::client {
+
+/// Not thread-safe.
+class RecordStream {
+ public:
+  explicit RecordStream(shm::JournalFiles files);
+
+  enum class [[nodiscard]] Next : std::uint8_t {
+    record,   ///< an event or a gap; marks and segment ends are passed over in here
+    empty,    ///< nothing more up to the limit
+    expired,  ///< the position has left the journal
+    failed,   ///< see error(); the stream stays where it is
+  };
+
+  /// Reads from `ring` too from now on, up to its `level` watermark. Without, up to the end of what is stored.
+  void attach(shm::BroadcastReader ring, Level level) noexcept;
+  void detach() noexcept { ring_.reset(); }
+
+  /// Goes to `position`, which must be the start of a record.
+  void seek(std::uint64_t position);
+
+  Next next(shm::RecordView& out);
+
+  [[nodiscard]] std::uint64_t position() const noexcept { return buffer_.position(); }
+  [[nodiscard]] std::uint64_t limit() const noexcept;
+  [[nodiscard]] const Error& error() const noexcept { return error_; }
+  [[nodiscard]] shm::JournalFiles& files() noexcept { return files_; }
+  [[nodiscard]] const shm::BroadcastReader* ring() const noexcept { return ring_ ? &*ring_ : nullptr; }
+
+  std::uint64_t lapped = 0;
+  std::uint64_t ring_bytes = 0;
+  std::uint64_t journal_bytes = 0;
+
+ private:
+  enum class Filled : std::uint8_t { ok, empty, expired, failed };
+  Filled fill();
+  bool fill_from_ring(std::uint64_t limit);
+  Filled fill_from_journal(std::uint64_t limit);
+  Next judge_bad();
+  Next judge_bad_offline();
+  bool batch_is_whole(shm::RecordView& first);
+  void fail(std::string what);
+
+  shm::JournalFiles files_;
+  shm::RecordBuffer buffer_;
+  std::optional<shm::BroadcastReader> ring_;
+  Level level_ = Level::live;
+  Error error_;
+  std::uint64_t filled_at_ = ~0ULL;   // where the buffer was last filled from, and
+  std::uint64_t filled_bytes_ = 0;    // with how much: filling the same again is no progress
+  bool from_journal_ = true;
+  bool starts_segment_ = false;       // the record before was a segment_end
+  bool in_batch_ = false;
+  std::uint64_t filled_from_batch_ = ~0ULL;  // batch_is_whole: the batch that the buffer was last filled for
+};
+
+}  // namespace leat::client

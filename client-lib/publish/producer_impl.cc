@@ -1,0 +1,212 @@
+#include "publish/producer_impl.h"
+
+#include <algorithm>
+#include <string>
+
+namespace leat {
+
+using namespace shm;
+
+namespace {
+
+constexpr std::int64_t kMaxSleepNs = 20 * kNanosPerMilli;
+constexpr std::int64_t kSpinNs = 20 * kNanosPerMicro;
+constexpr std::int64_t kResumeRetryNs = 100 * kNanosPerMilli;
+constexpr int kResumeTimeoutMs = 200;
+
+std::string describe(Refusal reason) {
+  switch (reason) {
+    case Refusal::none: return "no reason";
+    case Refusal::bad_entry: return "its entry header is out of bounds";
+    case Refusal::bad_record: return "a record's fields contradict each other";
+    case Refusal::bad_topic: return "bad topic";
+    case Refusal::too_large: return "larger than the feed allows";
+    case Refusal::bad_sequence: return "its producer sequence does not follow on";
+  }
+  return "unknown reason";
+}
+
+}  // namespace
+
+Result<void> Producer::Impl::register_anew() {
+  auto connected = client::connect_to_broker({.address = options.address,
+                                              .role = Role::producer,
+                                              .name = options.name,
+                                              .arena_bytes = options.arena_bytes});
+  if (!connected) return connected.error();
+  if (connected->fds.size() != 2) {
+    return Error{ErrorCode::protocol_error, "the broker passed " + std::to_string(connected->fds.size()) +
+                                                " descriptors to a producer, expected 2"};
+  }
+  SharedFileSpec inbound_spec;
+  SharedFileSpec arena_spec;
+  auto ring = client::map_shared(connected->fds[0].get(), kInboundMagic, Access::read_write, false, "the inbound ring",
+                                 inbound_spec);
+  if (!ring) return ring.error();
+  auto own = client::map_shared(connected->fds[1].get(), kArenaMagic, Access::read_write, true, "the arena", arena_spec);
+  if (!own) return own.error();
+  inbound_mapping = std::move(*ring);
+  arena_mapping = std::move(*own);
+  const auto& header = *reinterpret_cast<const InboundHeader*>(inbound_mapping.data());
+  const WelcomeMessage& welcome = connected->welcome;
+  inbound = InboundProducer(inbound_mapping.data(), inbound_spec.capacity, header.max_producers);
+  arena = ArenaWriter(arena_mapping.data(), arena_spec.capacity, 0);
+  slot = welcome.slot;
+  generation = welcome.generation;
+  producer_id = welcome.producer_id;
+  broker_life = welcome.broker_life;
+  max_record_bytes = welcome.max_record_bytes;
+  max_batch_bytes = std::min(welcome.max_batch_bytes, max_entry_record_bytes(arena_spec.capacity));
+  next_producer_sequence = 1;
+  claim_open = false;
+  ++registration;
+  connected->fds.clear();  // the mappings stay; nobody can get at the files through us
+  connection = std::move(*connected);
+  return {};
+}
+
+void Producer::Impl::resume() noexcept {
+  const std::int64_t now = monotonic_ns();
+  if (now < next_resume_ns) return;
+  next_resume_ns = now + kResumeRetryNs;
+  if (inbound.retired()) {
+    // The rings are gone for good (another feed, or one begun anew): what was in flight was never taken.
+    (void)register_anew().ok();
+    return;
+  }
+  auto connected = client::connect_to_broker({.address = options.address,
+                                              .role = Role::producer,
+                                              .name = options.name,
+                                              .arena_bytes = options.arena_bytes,
+                                              .resume_slot = slot,
+                                              .resume_token = connection.welcome.token,
+                                              .timeout_ms = kResumeTimeoutMs});
+  if (!connected || connected->welcome.resumed != 1) return;
+  broker_life = connected->welcome.broker_life;
+  max_record_bytes = connected->welcome.max_record_bytes;
+  max_batch_bytes = std::min(connected->welcome.max_batch_bytes, max_entry_record_bytes(arena.capacity()));
+  connection = std::move(*connected);
+}
+
+Publish Producer::Impl::no_room() noexcept {
+  ArenaHeader& header = arena.header();
+  if (is_revoked()) return Publish::revoked;
+  if (inbound.feed_state() == FeedState::failed) return Publish::feed_failed;
+  header.would_block_arena.store(header.would_block_arena.load(std::memory_order_relaxed) + 1,
+                                 std::memory_order_relaxed);
+  maintain();
+  return Publish::would_block;
+}
+
+Publish Producer::Impl::publish_entry(std::uint32_t record_bytes, std::uint32_t count, Receipt* receipt) noexcept {
+  ArenaHeader& header = arena.header();
+  // Same line as `sleeping`, which we read anyway.
+  if (inbound.feed_state() == FeedState::failed) return refused(Publish::feed_failed);
+  if (inbound.broker_life() != broker_life) [[unlikely]] {
+    const std::uint32_t before = registration;
+    resume();
+    if (registration != before) return refused(Publish::would_block);  // another arena: encode again
+  }
+  arena.seal(record_bytes, count, next_producer_sequence);
+  const std::uint64_t full = full_slot(slot, generation & ((1U << kGenerationBits) - 1), arena.tail());
+  Fill filled = Fill::overrun;
+  do {
+    if (!inbound.has_room()) break;
+    filled = inbound.fill(inbound.take_ticket(), full);
+    if (filled != Fill::ok) {
+      header.retried_tickets.store(header.retried_tickets.load(std::memory_order_relaxed) + 1,
+                                   std::memory_order_relaxed);
+    }
+  } while (filled == Fill::skipped);
+  if (filled != Fill::ok) {
+    header.would_block_ring.store(header.would_block_ring.load(std::memory_order_relaxed) + 1,
+                                  std::memory_order_relaxed);
+    return refused(Publish::would_block);
+  }
+  inbound.wake_sequencer();
+  if (receipt != nullptr) *receipt = {.arena_position = arena.tail(), .events = count, .registration = registration};
+  arena.advance(record_bytes);
+  next_producer_sequence += count;
+  return Publish::ok;
+}
+
+Error Producer::Impl::full_error() const {
+  const bool gone = client::peer_has_gone(connection.socket.get());
+  return {ErrorCode::timed_out,
+          std::string("no room for the event within publish_timeout: the arena (") + std::to_string(arena.capacity()) +
+              " bytes) or the inbound ring is full" +
+              (gone ? "; the broker is away: restart leatd" : "; the broker is behind: see leat stat, or raise arena_bytes")};
+}
+
+template <typename Done>
+Result<void> Producer::Impl::sleep_until(const Receipt& receipt, std::uint32_t reason, std::int64_t deadline_ns,
+                                         Done done) {
+  IdleSpinner spinner(IdleStrategy::adaptive, kSpinNs);
+  while (!done()) {
+    if (spinner.keep_spinning()) continue;
+    if (is_revoked()) return Error{ErrorCode::revoked, std::string(to_string(Publish::revoked))};
+    if (inbound.feed_state() == FeedState::failed) {
+      return Error{ErrorCode::feed_failed, std::string(to_string(Publish::feed_failed))};
+    }
+    maintain();
+    if (receipt.registration != registration) {
+      return Error{ErrorCode::closed, "the feed was begun anew while this event was in flight; publish it again"};
+    }
+    ArenaHeader& header = arena.header();
+    const std::uint32_t seen = header.receipt_word.load(std::memory_order_acquire);
+    header.waiting.fetch_or(reason, std::memory_order_seq_cst);
+    fence_seq_cst();  // SYNC POINT: pairs with the broker's fence before ArenaReader::wake
+    if (done()) return {};
+    const std::int64_t left_ns = deadline_ns - monotonic_ns();
+    if (left_ns <= 0) {
+      const bool gone = client::peer_has_gone(connection.socket.get());
+      return Error{ErrorCode::timed_out,
+                   std::string("not acknowledged within the time-out; it is in the inbound ring and will be journaled") +
+                       (gone ? " once leatd runs again (it is away)" : "")};
+    }
+    futex_wait(&header.receipt_word, seen, std::min(left_ns, kMaxSleepNs));
+  }
+  return {};
+}
+
+Result<std::uint64_t> Producer::Impl::wait_committed(const Receipt& receipt, std::int64_t deadline_ns) {
+  if (receipt.registration != registration) {
+    return Error{ErrorCode::closed, "the receipt is of an earlier registration of this producer"};
+  }
+  const auto expired = Error{ErrorCode::receipt_expired,
+                             "the event is committed, but its sequence is no longer held: wait for it before another " +
+                                 std::to_string(arena.capacity()) + " bytes are published, or use a larger arena"};
+  if (!arena.held(receipt.arena_position)) return expired;
+  std::uint64_t completion = 0;
+  auto slept = sleep_until(receipt, kWaitCommitted, deadline_ns, [&] {
+    completion = arena.completion(receipt.arena_position);
+    return completion_status(completion) != CompletionStatus::pending;
+  });
+  if (!slept) return slept.error();
+  if (completion_status(completion) == CompletionStatus::refused) {
+    return Error{ErrorCode::refused,
+                 "the broker refused the event: " + describe(static_cast<Refusal>(completion_value(completion)))};
+  }
+  return completion_value(completion);
+}
+
+Result<std::uint64_t> Producer::Impl::wait_durable(const Receipt& receipt, std::uint64_t sequence,
+                                                   std::int64_t deadline_ns) {
+  const std::uint64_t last = sequence + receipt.events - 1;
+  auto slept = sleep_until(receipt, kWaitDurable, deadline_ns, [&] {
+    return arena.header().durable_sequence.load(std::memory_order_acquire) >= last;
+  });
+  if (!slept) return slept.error();
+  return sequence;
+}
+
+Result<std::uint64_t> Producer::Impl::wait(const Receipt& receipt, Ack level, std::int64_t timeout_ns) {
+  constexpr std::int64_t kForever = 1LL << 62;
+  const std::int64_t now = monotonic_ns();
+  const std::int64_t deadline_ns = timeout_ns > kForever - now ? kForever : now + timeout_ns;
+  auto sequence = wait_committed(receipt, deadline_ns);
+  if (!sequence || level == Ack::committed) return sequence;
+  return wait_durable(receipt, *sequence, deadline_ns);
+}
+
+}  // namespace leat

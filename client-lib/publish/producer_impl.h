@@ -1,0 +1,108 @@
+// What a Producer holds.
+#pragma once
+
+#include <cstdint>
+
+#include <leat/producer.h>
+#include <leat/topic_filter.h>
+
+#include "connect/connection.h"
+#include "shm/base/clock.h"
+#include "shm/base/idle.h"
+#include "shm/ingest/arena_writer.h"
+#include "shm/ingest/inbound_ring.h"
+#include "shm/record/record.h"
+
+namespace leat {
+
+struct Producer::Impl {
+  ProducerOptions options;
+  client::Connection connection;
+  shm::Mapping inbound_mapping;
+  shm::Mapping arena_mapping;
+  shm::InboundProducer inbound;
+  shm::ArenaWriter arena;
+  std::uint32_t slot = 0;
+  std::uint32_t generation = 0;
+  std::uint32_t producer_id = 0;
+  std::uint32_t registration = 0;
+  std::uint64_t broker_life = 0;
+  std::uint64_t next_producer_sequence = 1;
+  std::uint64_t max_record_bytes = 0;
+  std::uint64_t max_batch_bytes = 0;
+  std::uint64_t refused_attempts = 0;
+  std::int64_t next_resume_ns = 0;
+  bool claim_open = false;
+  std::uint32_t claim_bytes = 0;
+
+  Result<void> register_anew();
+  /// After a broker restart: shows the new one our token, or registers anew if the rings are others. Never blocks long.
+  void resume() noexcept;
+
+  Publish check(const Event& event, std::size_t payload_bytes) const noexcept {
+    if (!event.durable) return Publish::ephemeral;
+    if (claim_open || event.key.size() > shm::kMaxKeyBytes || event.message_id.size() > shm::kMaxMessageIdBytes) {
+      return Publish::bad_field;
+    }
+    if (!shm::topic_is_valid(event.topic)) return Publish::bad_topic;
+    const std::uint64_t padded = shm::padded_record_bytes(
+        shm::record_length(event.topic.size(), event.key.size(), event.message_id.size(), payload_bytes));
+    const bool fits = padded <= max_record_bytes && padded <= shm::max_entry_record_bytes(arena.capacity());
+    return fits ? Publish::ok : Publish::too_large;
+  }
+  std::byte* reserve(std::uint64_t record_bytes) noexcept {
+    if (record_bytes > shm::max_entry_record_bytes(arena.capacity())) return nullptr;
+    return arena.reserve(record_bytes);
+  }
+  Publish refused(Publish outcome) noexcept {
+    ++refused_attempts;
+    return outcome;
+  }
+  Publish no_room() noexcept;
+  Publish publish_entry(std::uint32_t record_bytes, std::uint32_t count, Receipt* receipt) noexcept;
+
+  /// Repeats an attempt while it would block, until publish_timeout has passed.
+  template <typename Attempt>
+  Publish until_deadline(Attempt attempt) {
+    Publish outcome = attempt();
+    if (outcome != Publish::would_block) return outcome;
+    const std::int64_t deadline_ns = shm::monotonic_ns() + options.publish_timeout.count();
+    for (;;) {
+      const std::int64_t left_ns = deadline_ns - shm::monotonic_ns();
+      if (left_ns <= 0) return outcome;
+      wait_for_room(left_ns, [&] { return (outcome = attempt()) == Publish::would_block; });
+      if (outcome != Publish::would_block) return outcome;
+    }
+  }
+
+  template <typename StillFull>
+  void wait_for_room(std::int64_t left_ns, StillFull still_full) {
+    shm::ArenaHeader& header = arena.header();
+    const std::uint32_t seen = header.receipt_word.load(std::memory_order_acquire);
+    header.waiting.fetch_or(shm::kWaitRoom, std::memory_order_seq_cst);
+    shm::fence_seq_cst();  // SYNC POINT: pairs with the broker's fence before ArenaReader::wake
+    if (!still_full()) return;
+    maintain();
+    // Room in the inbound ring is announced to nobody, so this sleep is short.
+    shm::futex_wait(&header.receipt_word, seen, std::min(left_ns, shm::kNanosPerMilli));
+  }
+
+  /// Looks whether the broker has changed, on slow paths.
+  void maintain() noexcept {
+    if (inbound.broker_life() != broker_life || inbound.retired()) resume();
+  }
+  [[nodiscard]] bool is_revoked() const noexcept {
+    return arena.header().state.load(std::memory_order_acquire) ==
+           static_cast<std::uint32_t>(shm::ArenaState::revoked);
+  }
+  [[nodiscard]] Error full_error() const;
+
+  Result<std::uint64_t> wait(const Receipt& receipt, Ack level, std::int64_t timeout_ns);
+  Result<std::uint64_t> wait_committed(const Receipt& receipt, std::int64_t deadline_ns);
+  Result<std::uint64_t> wait_durable(const Receipt& receipt, std::uint64_t sequence, std::int64_t deadline_ns);
+  /// Sleeps until `done()` or the deadline. Errors: timed_out, feed_failed, revoked, closed.
+  template <typename Done>
+  Result<void> sleep_until(const Receipt& receipt, std::uint32_t reason, std::int64_t deadline_ns, Done done);
+};
+
+}  // namespace leat

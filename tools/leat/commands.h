@@ -1,0 +1,26 @@
+// The subcommands of `leat`. One file each: it describes its options to CLI11 and hands back what to run.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+namespace leat::tool {
+
+/// A subcommand whose options have been declared. `run` is called once, after a successful parse, and returns the exit
+/// status (see exit_code.h).
+struct Command {
+  CLI::App* app = nullptr;
+  std::function<int()> run;
+};
+using Commands = std::vector<Command>;
+
+// To add one: write <name>.cc with a function of this shape, declare it here, and name it in main.cc's kRegister.
+void register_pub(CLI::App& app, Commands& commands);
+void register_tail(CLI::App& app, Commands& commands);
+void register_replay(CLI::App& app, Commands& commands);
+void register_stat(CLI::App& app, Commands& commands);
+void register_bench(CLI::App& app, Commands& commands);
+
+}  // namespace leat::tool
