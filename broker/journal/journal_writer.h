@@ -56,10 +56,11 @@ class JournalWriter {
     return offset_ + bytes + shm::kSegmentEndRecordBytes + shm::kWordBytes <= data_bytes_;
   }
 
-  /// Appends `bytes` (one batch, checksums in place). Two copies of a cache line or two for a small event; no call.
+  /// Appends `bytes` of whole batches, checksums in place: all of a round at once. It appears whole or not at all.
   void append(const std::byte* from, std::uint64_t bytes) noexcept;
 
-  /// Notes the event record at `position` in the sparse index, if it is time for an entry. Called after its append.
+  /// Notes the event record at `position` in the sparse index, if it is time for an entry. May run ahead of its append:
+  /// entries are checked against their records by whoever uses them.
   void index(std::uint64_t position, std::uint64_t sequence, std::int64_t timestamp_ns) noexcept {
     if (position >= next_index_position_) add_index_entry(position, sequence, timestamp_ns);
   }

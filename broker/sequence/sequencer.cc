@@ -16,6 +16,7 @@ constexpr std::uint64_t kMaxRoundBytes = 256 * 1024;
 constexpr std::uint64_t kMaxIntentStep = 16 * 1024;
 constexpr std::uint32_t kLooksPerTailCheck = 64;
 constexpr std::uint32_t kRoundsPerCheck = 64;
+constexpr std::uint64_t kPrefetchTickets = 6;
 constexpr std::int64_t kMaxSleepNs = 100 * kNanosPerMilli;
 
 }  // namespace
@@ -32,6 +33,7 @@ Sequencer::Sequencer(const Options& options, SequencerParts parts, SequencerStar
       timestamp_ns_(start.last_timestamp_ns),
       feed_seed_(start.feed_seed),
       tail_(std::move(start.tail)),
+      appended_(start.position),
       committed_(start.position),
       committed_sequence_(start.sequence),
       max_record_bytes_(broker::max_record_bytes(options)),
@@ -142,6 +144,7 @@ bool Sequencer::step() {
     const std::uint64_t slot = inbound.peek(ticket);
     if (slot == inbound.unfilled(ticket)) break;
     if (ticket == head) begin_round();
+    prefetch(ticket + kPrefetchTickets);
     if (is_full(slot)) {
       if (!take_ticket(parse_full_slot(slot))) break;  // stalled: this ticket's turn comes again
     } else if (slot != inbound.unfilled(ticket + inbound.slots())) {
@@ -159,6 +162,16 @@ bool Sequencer::step() {
   return true;
 }
 
+// The entry of a ticket a few places on is on its way from its producer's core while we work on this one.
+void Sequencer::prefetch(std::uint64_t ticket) const noexcept {
+  const std::uint64_t slot = parts_.inbound->peek(ticket);
+  if (!is_full(slot)) return;
+  const Ticket ahead = parse_full_slot(slot);
+  if (ahead.producer_slot >= lanes_.size()) return;
+  const Lane& lane = lanes_[ahead.producer_slot];
+  if (lane.live) lane.arena.prefetch(ahead.position_units * kPositionUnit);
+}
+
 void Sequencer::begin_round() noexcept {
   parts_.registry->round_position.store(position_, std::memory_order_relaxed);
   std::atomic_signal_fence(std::memory_order_seq_cst);  // a kill sees stores in program order
@@ -167,6 +180,7 @@ void Sequencer::begin_round() noexcept {
 
 void Sequencer::finish_round(std::uint64_t end_ticket) {
   InboundConsumer& inbound = *parts_.inbound;
+  append_staged();
   if (position_ != committed_) {
     SequencerCounters& counters = *parts_.counters;
     bump(counters.events, sequence_ - committed_sequence_);
@@ -183,6 +197,13 @@ void Sequencer::finish_round(std::uint64_t end_ticket) {
   wake_waiters();
   if (position_ >= next_announce_position_) announce_write_place(false);
   if (leaving_ > 0) release_leavers();
+}
+
+// The ring holds the round's records as the journal will: one append, which appears whole or not at all.
+void Sequencer::append_staged() noexcept {
+  if (appended_ == position_) return;
+  parts_.journal->append(parts_.ring->place(appended_), position_ - appended_);
+  appended_ = position_;
 }
 
 void Sequencer::complete_entries() {
@@ -279,7 +300,7 @@ bool Sequencer::take_entry(Lane& lane, const Entry& entry) {
     refuse(lane, entry, Refusal::too_large);
     return true;
   }
-  if (!parts_.journal->has_room(bytes) && !roll()) return false;
+  if (!parts_.journal->has_room(position_ - appended_ + bytes) && !roll()) return false;
   // Raised in steps, so that not every event moves the line that all readers check.
   parts_.ring->raise_intent(align_up(position_ + bytes, intent_step_));
   std::byte* const records = parts_.ring->place(position_);
@@ -288,7 +309,6 @@ bool Sequencer::take_entry(Lane& lane, const Entry& entry) {
     refuse(lane, entry, reason);
     return true;
   }
-  parts_.journal->append(records, bytes);
   parts_.journal->index(position_, sequence_ + 1, timestamp_ns_);
   done_.push_back({.lane = &lane,
                    .entry_position = entry.position,
@@ -342,7 +362,7 @@ void Sequencer::revoke(Lane& lane, Refusal reason) {
 }
 
 Refusal Sequencer::check_record(const RecordHeader& header, const std::byte* record, std::uint32_t index,
-                                std::uint64_t left, const Entry& entry) const noexcept {
+                                std::uint64_t left, const Entry& entry) noexcept {
   const std::uint16_t flags = index + 1 < entry.count ? kFlagMoreInBatch : 0;
   if (!header_is_sane(header, max_record_bytes_)) {
     return header.length > max_record_bytes_ ? Refusal::too_large : Refusal::bad_record;
@@ -353,7 +373,11 @@ Refusal Sequencer::check_record(const RecordHeader& header, const std::byte* rec
   }
   if (header.producer_sequence != entry.producer_sequence + index) return Refusal::bad_sequence;
   const std::string_view topic(reinterpret_cast<const char*>(record) + kRecordHeaderBytes, header.topic_length);
-  return topic_is_valid(topic) ? Refusal::none : Refusal::bad_topic;
+  if (topic == valid_topic()) return Refusal::none;  // most events have the topic of the one before
+  if (!topic_is_valid(topic)) return Refusal::bad_topic;
+  std::memcpy(valid_topic_, topic.data(), topic.size());
+  valid_topic_bytes_ = topic.size();
+  return Refusal::none;
 }
 
 // Checks the copy of an entry's records and fills in what only the sequencer knows. The copy lies where no producer can

@@ -3,7 +3,7 @@
 // A round:  take tickets until the inbound ring is empty or the round is long enough; for each entry
 //             copy it from the arena into the broadcast ring, beyond `committed`   (1 copy; nobody sees it yet)
 //             check and stamp the copy: sequence, time, producer, checksum         (in the first-level cache)
-//             append the copy to the journal's mapping                             (1 copy)
+//           append all of the round to the journal's mapping                       (1 copy, one memcpy)
 //           commit: raise `committed`; complete the entries; free the tickets; wake whoever sleeps.
 //
 // Cost of one small event on the critical path: the ticket's line and the entry's two or three lines come from the
@@ -51,7 +51,7 @@ struct SequencerStart {
   std::uint64_t sequence = 0;
   std::int64_t last_timestamp_ns = 0;
   std::uint64_t feed_seed = 0;
-  JournaledTail tail;  ///< what the last broker had journaled of the round it died in
+  JournaledTail tail = {};  ///< what the last broker had journaled of the round it died in
 };
 
 /// step() and the rest belong to one thread: the one start() makes, or a test's.
@@ -85,7 +85,9 @@ class Sequencer {
   void run();
   void idle(shm::IdleSpinner& spinner);
   bool try_skip();
+  void prefetch(std::uint64_t ticket) const noexcept;
   void begin_round() noexcept;
+  void append_staged() noexcept;
   void finish_round(std::uint64_t end_ticket);
   void complete_entries();
   void wake_waiters();
@@ -99,7 +101,7 @@ class Sequencer {
   void revoke(Lane& lane, shm::Refusal reason);
   shm::Refusal stamp(std::byte* records, const Entry& entry, const Lane& lane) noexcept;
   shm::Refusal check_record(const shm::RecordHeader& header, const std::byte* record, std::uint32_t index,
-                            std::uint64_t left, const Entry& entry) const noexcept;
+                            std::uint64_t left, const Entry& entry) noexcept;
 
   bool roll();
   bool write_mark(std::uint16_t flags, std::uint64_t durable_position, std::uint64_t durable_sequence);
@@ -116,12 +118,17 @@ class Sequencer {
   std::int64_t timestamp_ns_;
   std::uint64_t feed_seed_;
   JournaledTail tail_;
+  std::uint64_t appended_;   // in the journal up to here; beyond it, up to position_, staged in the ring
   std::uint64_t committed_;
   std::uint64_t committed_sequence_;
   std::uint64_t max_record_bytes_;
   std::uint64_t max_batch_bytes_;
   std::uint64_t max_round_bytes_;
   std::uint64_t intent_step_;
+  [[nodiscard]] std::string_view valid_topic() const noexcept { return {valid_topic_, valid_topic_bytes_}; }
+
+  char valid_topic_[shm::kMaxTopicBytes];  // the last one that was checked
+  std::size_t valid_topic_bytes_ = 0;
   std::vector<Lane> lanes_;
   std::vector<Done> done_;
   std::vector<Lane*> touched_;

@@ -31,8 +31,8 @@ void Sequencer::stage(RecordType type, std::uint16_t flags, const void* payload,
   const std::size_t padded = padded_record_bytes(length);
   parts_.ring->raise_intent(align_up(position_ + padded, intent_step_));
   copy_words_in(parts_.ring->place(position_), record, padded);
-  parts_.journal->append(record, padded);
   position_ += padded;
+  append_staged();
 }
 
 // False: no prepared segment is at hand. Nothing more is taken until there is one: back-pressure, not loss.

@@ -23,9 +23,9 @@ struct Connection {
 };
 
 struct ConnectRequest {
-  FeedAddress address;
+  FeedAddress address = {};
   shm::Role role = shm::Role::observer;
-  std::string name;
+  std::string name = {};
   std::uint64_t arena_bytes = 0;
   std::uint32_t resume_slot = 0;
   std::uint64_t resume_token = 0;

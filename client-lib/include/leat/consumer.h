@@ -44,7 +44,7 @@ enum class Idle : std::uint8_t {
 };
 
 struct ConsumerOptions {
-  FeedAddress address;
+  FeedAddress address = {};
   std::string name = {};           ///< shown by `leat stat`; default: the program's name
   Start start = {};
   Level level = Level::live;

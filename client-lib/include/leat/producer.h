@@ -44,7 +44,7 @@ struct Receipt {
 };
 
 struct ProducerOptions {
-  FeedAddress address;
+  FeedAddress address = {};
   std::string name = {};             ///< shown by `leat stat`; default: the program's name
   std::size_t arena_bytes = 0;       ///< 0: the broker's default
   std::chrono::nanoseconds publish_timeout = std::chrono::seconds(30);  ///< for publish(), when full

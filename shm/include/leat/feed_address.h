@@ -12,7 +12,7 @@ namespace leat {
 /// `runtime_dir` (socket, rings, arenas): option, else $LEAT_RUNTIME_DIR, else /dev/shm/leat-<uid>.
 /// `data_dir` (journal): option, else $LEAT_DATA_DIR, else /var/lib/leat for root, ~/.local/share/leat otherwise.
 struct FeedAddress {
-  std::string feed;            ///< 1..64 of [A-Za-z0-9_-]; not starting with '-'
+  std::string feed = {};        ///< 1..64 of [A-Za-z0-9_-]; not starting with '-'
   std::string runtime_dir = {};
   std::string data_dir = {};
 };
