@@ -117,7 +117,8 @@ Result<void> Broker::recover() {
 
 Result<void> Broker::open_current_segment() {
   const std::uint64_t seed = feed_checksum_seed(recovered_.identity.uuid);
-  pool_ = std::make_unique<SegmentPool>(journal_fd_.get(), paths_.journal.string(), options_.segment_bytes);
+  pool_ = std::make_unique<SegmentPool>(journal_fd_.get(), paths_.journal.string(), options_.segment_bytes,
+                                        options_.sync == SyncPolicy::always);
   if (auto done = pool_->clear_leftovers(); !done) return done;
   handover_ = std::make_unique<JournalHandover>();
   journal_ = std::make_unique<JournalWriter>(journal_fd_.get(), paths_.journal.string(), recovered_.identity.uuid, seed,

@@ -36,8 +36,6 @@ struct JournalHandover {
 
   WakeWord syncer_wake;                            ///< rung by the sequencer: rolled, stalled, or something to sync
   std::atomic<shm::FeedState> state{shm::FeedState::running};  ///< failed is final; stalled by the sequencer only
-  std::atomic<std::uintptr_t> write_place{0};      ///< address in the current segment's mapping that is written next
-  std::atomic<std::uintptr_t> write_limit{0};      ///< end of that mapping
 
   ~JournalHandover() {
     prepared.consume_all([](MappedSegment* segment) { delete segment; });

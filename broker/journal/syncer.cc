@@ -1,7 +1,6 @@
 #include "broker/journal/syncer.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,7 +17,6 @@ using namespace shm;
 namespace {
 constexpr std::int64_t kHousekeepingNs = 200 * kNanosPerMilli;
 constexpr std::int64_t kPrepareRetryNs = 100 * kNanosPerMilli;
-constexpr std::size_t kPrefaultBytes = 4 << 20;
 constexpr std::size_t kMaxUnsyncedSegments = 4;
 }  // namespace
 
@@ -74,10 +72,9 @@ std::int64_t Syncer::next_wait_ns() const {
 void Syncer::run() {
   while (!stopping_.load(std::memory_order_acquire)) {
     take_rolls();
+    prune();  // first: a segment that goes is the cheapest one to come
     keep_prepared();
-    prefault();
     sync_if_due(false);
-    prune();
     const bool more = options_.sync == SyncPolicy::always &&
                       ring_.committed.load(std::memory_order_acquire) > ring_.durable.load(std::memory_order_relaxed) &&
                       handover_.state.load(std::memory_order_relaxed) != FeedState::failed;
@@ -99,10 +96,14 @@ void Syncer::take_rolls() {
 }
 
 void Syncer::keep_prepared() {
-  if (handover_.prepared.read_available() > 0 || handover_.state.load() == FeedState::failed) return;
+  if (handover_.state.load() == FeedState::failed) return;
+  // One ahead costs a segment of disk; recycled ones cost nothing more, so all of them go ahead.
+  const std::size_t ahead = handover_.prepared.read_available();
+  if (ahead > 0 && (ahead >= SegmentPool::kMaxRecycled || !pool_.has_recycled())) return;
   const std::int64_t now = monotonic_ns();
   if (now < next_prepare_ns_) return;
-  auto segment = pool_.prepare();
+  const bool stalled = handover_.state.load(std::memory_order_acquire) == FeedState::stalled;
+  auto segment = pool_.prepare(stalled ? SegmentPool::Hurry::yes : SegmentPool::Hurry::no);
   if (!segment) {
     next_prepare_ns_ = now + kPrepareRetryNs;
     if (!told_no_space_) {
@@ -116,19 +117,6 @@ void Syncer::keep_prepared() {
   told_no_space_ = false;
   if (handover_.prepared.push(segment->get())) (void)segment->release();
   hooks_.wake_sequencer();
-}
-
-// Makes the pages that are written next present and writable, so that the sequencer's stores do not fault: a sync makes
-// pages read-only again, and a new segment's have never been touched. Bounded, as each of them is dirty from here on.
-void Syncer::prefault() {
-#ifdef MADV_POPULATE_WRITE
-  const std::uintptr_t place = handover_.write_place.load(std::memory_order_acquire) & ~(kPageBytes - 1);
-  const std::uintptr_t limit = handover_.write_limit.load(std::memory_order_acquire);
-  if (place == 0 || place >= limit) return;
-  const std::size_t bytes = std::min<std::size_t>(kPrefaultBytes, limit - place);
-  // Only a hint: if it fails (an older kernel, an address just unmapped), stores fault one page at a time.
-  ::madvise(reinterpret_cast<void*>(place), bytes, MADV_POPULATE_WRITE);
-#endif
 }
 
 void Syncer::sync_if_due(bool now_due) {
@@ -198,8 +186,11 @@ bool Syncer::must_prune() const {
 void Syncer::prune() {
   while (must_prune()) {
     const SegmentName gone = retained_.front().name;
-    const bool unsynced = std::ranges::any_of(unsynced_, [&](const auto& segment) { return segment->name == gone; });
-    if (unsynced) return;  // not before its last sync: the durable mark must not stand still because of it
+    const auto unsynced = std::ranges::find_if(unsynced_, [&](const auto& segment) { return segment->name == gone; });
+    if (unsynced != unsynced_.end()) {
+      if (options_.sync != SyncPolicy::none) return;  // after its last sync, or the durable mark would stand still
+      unsynced_.erase(unsynced);                      // nobody was promised that it would ever be durable
+    }
     const SegmentName next = retained_[1].name;
     // Readers first: whoever copies from the old segment after this looks at the watermark and throws it away.
     ring_.earliest_sequence.store(next.first_sequence, std::memory_order_relaxed);

@@ -48,7 +48,6 @@ class Syncer {
   void run();
   void take_rolls();
   void keep_prepared();
-  void prefault();
   void sync_if_due(bool now_due);
   bool sync_files();
   void fail(const Error& error);

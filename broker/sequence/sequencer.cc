@@ -43,7 +43,6 @@ Sequencer::Sequencer(const Options& options, SequencerParts parts, SequencerStar
       lanes_(parts_.producer_slots) {
   done_.reserve(kMaxRoundTickets);
   touched_.reserve(kMaxRoundTickets);
-  announce_write_place(true);
 }
 
 Sequencer::~Sequencer() {
@@ -195,7 +194,6 @@ void Sequencer::finish_round(std::uint64_t end_ticket) {
   parts_.registry->inbound_head.store(end_ticket, std::memory_order_release);
   inbound.publish_head(end_ticket);
   wake_waiters();
-  if (position_ >= next_announce_position_) announce_write_place(false);
   if (leaving_ > 0) release_leavers();
 }
 

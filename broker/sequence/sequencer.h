@@ -108,7 +108,6 @@ class Sequencer {
   void write_pending_mark();
   void stage(shm::RecordType type, std::uint16_t flags, const void* payload, std::size_t payload_bytes);
   void set_stalled(bool stalled);
-  void announce_write_place(bool now);
   void release_leavers();
 
   const Options& options_;
@@ -137,7 +136,6 @@ class Sequencer {
   std::int64_t skip_since_ns_ = 0;
   std::uint32_t empty_looks_ = 0;
   std::uint32_t rounds_ = 0;
-  std::uint64_t next_announce_position_ = 0;
   bool mark_pending_ = false;
   MarkRequest pending_mark_{};
   bool stalled_ = false;

@@ -9,10 +9,6 @@ namespace leat::broker {
 
 using namespace shm;
 
-namespace {
-constexpr std::uint64_t kAnnounceBytes = 1 << 20;
-}  // namespace
-
 // Builds one of our own records in the ring at position_ and appends it. The caller has made sure of the room.
 void Sequencer::stage(RecordType type, std::uint16_t flags, const void* payload, std::size_t payload_bytes) {
   alignas(kWordBytes) std::byte record[kMarkRecordBytes] = {};
@@ -54,7 +50,6 @@ bool Sequencer::roll() {
   }
   const MappedSegment& current = parts_.journal->current();
   parts_.handover->rolled.push({.sealed = sealed->release(), .current_fd = current.fd.get(), .current = current.name});
-  announce_write_place(true);
   return true;
 }
 
@@ -64,18 +59,6 @@ void Sequencer::set_stalled(bool stalled) {
   const FeedState state = stalled ? FeedState::stalled : FeedState::running;
   FeedState expected = stalled ? FeedState::running : FeedState::stalled;
   if (parts_.handover->state.compare_exchange_strong(expected, state)) parts_.inbound->set_feed_state(state);
-}
-
-// Tells the syncer which pages are written next. One notification a MiB.
-void Sequencer::announce_write_place(bool now) {
-  const MappedSegment& segment = parts_.journal->current();
-  const SegmentGeometry geometry = segment_geometry(segment.file_bytes);
-  const auto base = reinterpret_cast<std::uintptr_t>(segment.mapping.data());
-  const std::uint64_t offset = position_ - segment.name.first_position;
-  parts_.handover->write_limit.store(base + segment.file_bytes, std::memory_order_release);
-  parts_.handover->write_place.store(base + geometry.data_offset + offset, std::memory_order_release);
-  next_announce_position_ = position_ + kAnnounceBytes;
-  if (!now) parts_.handover->syncer_wake.notify();
 }
 
 bool Sequencer::write_mark(std::uint16_t flags, std::uint64_t durable_position, std::uint64_t durable_sequence) {

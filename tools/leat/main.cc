@@ -21,7 +21,8 @@ namespace {
 using namespace leat::tool;
 
 using Register = void (*)(CLI::App&, Commands&);
-constexpr Register kRegister[] = {register_pub, register_tail, register_replay, register_stat};
+constexpr Register kRegister[] = {register_pub, register_tail, register_replay, register_stat,
+                                  register_bench};
 
 /// Makes sure that descriptors 0 to 2 are taken, or a socket of ours could become somebody's "standard output".
 /// Opened the wrong way round, so that using them still fails.
@@ -35,6 +36,9 @@ void occupy_standard_descriptors() {
 int usage_error(const CLI::App& app, const CLI::ParseError& error) {
   std::string text = error.what();
   std::replace(text.begin(), text.end(), '\n', ' ');
+  if (app.get_subcommands().empty() && !app.remaining().empty()) {
+    text = "unknown command or option '" + app.remaining().front() + "'";
+  }
   std::string command = "leat";
   for (const CLI::App* sub : app.get_subcommands()) command += " " + sub->get_name();
   return fail(kExitUsage, text + "; see " + command + " --help");
