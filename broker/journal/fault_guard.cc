@@ -95,7 +95,7 @@ FaultRange::FaultRange(const void* base, std::size_t bytes, FaultKind kind) noex
     index_ = i;
     return;
   }
-  LEAT_ASSERT(!"more mappings than fault ranges");
+  LEAT_ASSERT(false && "more mappings than fault ranges");
 }
 
 FaultRange& FaultRange::operator=(FaultRange&& other) noexcept {

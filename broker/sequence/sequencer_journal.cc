@@ -50,6 +50,7 @@ bool Sequencer::roll() {
   }
   const MappedSegment& current = parts_.journal->current();
   parts_.handover->rolled.push({.sealed = sealed->release(), .current_fd = current.fd.get(), .current = current.name});
+  parts_.handover->syncer_wake.notify();  // the next one must be ready before this one is full
   return true;
 }
 

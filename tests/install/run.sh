@@ -55,7 +55,7 @@ grep -q "^leat_DIR:PATH=$prefix/" "$scratch/outside/CMakeCache.txt" ||
 
 say "run"
 "$prefix/bin/leat" --help >/dev/null || die "the installed leat does not run"
-"$scratch/outside/outside" "$runtime" "$data" no_broker
+"$scratch/outside/outside" "$runtime" "$data" unknown_feed
 "$prefix/bin/leatd" --feed outside --runtime-dir "$runtime" --data-dir "$data" --log-level warning &
 broker_pid=$!
 await_broker "$broker_pid" test -S "$runtime/outside/control.sock" || die "leatd does not serve (status $?)"
@@ -63,4 +63,5 @@ await_broker "$broker_pid" test -S "$runtime/outside/control.sock" || die "leatd
 pid=$broker_pid
 broker_pid=
 stop_broker "$pid" || die "leatd ended with status $? on SIGTERM; expected 0"
+"$scratch/outside/outside" "$runtime" "$data" no_broker
 say "passed"

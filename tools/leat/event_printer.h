@@ -36,6 +36,8 @@ class EventPrinter {
   /// Appends a line about a reset, for standard output, if the format has one (json). False if not: report it elsewhere.
   bool append(std::string& out, const Reset& reset) const;
 
+  [[nodiscard]] Format format() const noexcept { return options_.format; }
+
  private:
   void append_text(std::string& out, const EventView& event) const;
   void append_word(std::string& out, std::string_view colour, std::string_view text) const;

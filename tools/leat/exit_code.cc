@@ -93,7 +93,7 @@ std::string describe(const Error& error, std::string_view context) {
   text += error.message.empty() ? std::string(error_name(error.code)) : error.message;
   // The library's messages read "<what>; <what to do>" or "<what>: <what to do>" where they know what to do; a
   // message without a second half, such as strerror's, gets the general advice for its code.
-  if (error.message.find(';') == std::string::npos) {
+  if (error.message.find(';') == std::string::npos && error.message.find(": use ") == std::string::npos) {
     if (const std::string_view hint = hint_for(error.code); !hint.empty()) text.append("; ").append(hint);
   }
   return text;

@@ -1,0 +1,150 @@
+#include "event_loop.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+
+#include "exit_code.h"
+#include "stop_signal.h"
+
+namespace leat::tool {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// While events keep coming, printed lines are held back no longer than this; the clock is read every few events only.
+constexpr auto kMaxHold = std::chrono::milliseconds(20);
+constexpr unsigned kEventsPerClock = 64;
+
+class Loop {
+ public:
+  Loop(EventSource& source, const EventPrinter& printer, Output& output, const LoopOptions& options)
+      : source_(source), printer_(printer), output_(output), options_(options) {}
+
+  int run() {
+    while (!status_) {
+      if (stop_signal() != 0) return end(stopped_status());
+      step();
+    }
+    return *status_;
+  }
+
+ private:
+  void step() {
+    EventView event;
+    Poll found = source_.poll(event);
+    if (found == Poll::empty) {
+      if (!output_.flush() || options_.end_when_empty) return finish(kExitOk);
+      if (!output_.reader_is_there(0)) return finish(kExitOk);
+      found = source_.wait(event, next_slice());
+      if (found == Poll::empty) return check_timeout();
+    }
+    switch (found) {
+      case Poll::event: return take(event);
+      case Poll::reset: return take_reset(source_.last_reset());
+      case Poll::error: return take_error(source_.last_error());
+      case Poll::empty: return;
+    }
+  }
+
+  void take(const EventView& event) {
+    const std::uint64_t last = options_.last_sequence;
+    if (last != 0 && event.sequence > last) return finish(kExitOk);
+    if (options_.filter.matches(event.topic)) {
+      printer_.append(output_.buffer(), event);
+      ++printed_;
+      printed_lately_ = true;
+      if (!output_.end_line() || printed_ == options_.count) return finish(kExitOk);
+    }
+    if (last != 0 && event.sequence == last) return finish(kExitOk);
+    if (++events_since_clock_ >= kEventsPerClock) look_at_clock();
+  }
+
+  void take_reset(const Reset& reset) {
+    if (printer_.append(output_.buffer(), reset)) {
+      if (!output_.end_line()) return finish(kExitOk);
+    } else if (!output_.flush()) {
+      return finish(kExitOk);
+    }
+    const bool in_place = reset.reason == Reset::Reason::gap;
+    if (options_.strict) {
+      finish(kExitReset);
+      complain(reset.to_string() + "; without --strict reading goes on " +
+               (in_place ? "behind the gap" : "at the earliest event"));
+    } else if (!printed_as_json()) {
+      complain(reset.to_string() + "; going on at " + std::to_string(reset.resume.sequence + 1));
+    }
+  }
+
+  void take_error(const Error& error) {
+    finish(kExitOk);  // what came before the error goes out before the message
+    status_ = fail(error);
+  }
+
+  /// Only now and then, for it costs as much as an event.
+  void look_at_clock() {
+    events_since_clock_ = 0;
+    const auto now = Clock::now();
+    note_activity(now);
+    if (now - last_flush_ < kMaxHold) return;
+    last_flush_ = now;
+    if (!output_.flush()) return finish(kExitOk);
+    if (timed_out(now)) time_out();  // plenty of events, but none that matches
+  }
+
+  void check_timeout() {
+    const auto now = Clock::now();
+    note_activity(now);
+    if (timed_out(now)) time_out();
+  }
+
+  void note_activity(Clock::time_point now) {
+    if (printed_lately_) last_event_ = now;
+    printed_lately_ = false;
+  }
+
+  [[nodiscard]] bool timed_out(Clock::time_point now) const {
+    return options_.timeout.count() != 0 && now - last_event_ >= options_.timeout;
+  }
+
+  void time_out() {
+    finish(kExitOk);
+    status_ = fail(kExitTimedOut, "no event came within --timeout; raise it, or see leat stat for who publishes");
+  }
+
+  std::chrono::nanoseconds next_slice() {
+    if (options_.timeout.count() == 0) return kStopSlice;
+    const auto now = Clock::now();
+    note_activity(now);
+    const std::chrono::nanoseconds left = last_event_ + options_.timeout - now;
+    return std::clamp<std::chrono::nanoseconds>(left, std::chrono::nanoseconds(0), kStopSlice);
+  }
+
+  [[nodiscard]] bool printed_as_json() const { return printer_.format() == Format::json; }
+
+  /// Writes what is left and sets the exit status. A failing standard output goes before anything else.
+  void finish(int status) { status_ = end(status); }
+  int end(int status) {
+    output_.flush();
+    return output_.status(status);
+  }
+
+  EventSource& source_;
+  const EventPrinter& printer_;
+  Output& output_;
+  const LoopOptions& options_;
+  std::optional<int> status_;
+  std::uint64_t printed_ = 0;
+  unsigned events_since_clock_ = 0;
+  bool printed_lately_ = false;
+  Clock::time_point last_flush_ = Clock::now();
+  Clock::time_point last_event_ = Clock::now();
+};
+
+}  // namespace
+
+int print_events(EventSource& source, const EventPrinter& printer, Output& output, const LoopOptions& options) {
+  return Loop(source, printer, output, options).run();
+}
+
+}  // namespace leat::tool

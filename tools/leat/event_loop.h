@@ -1,0 +1,44 @@
+// The loop of tail and replay: takes events, prints them, ends when it should.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include <leat/consumer.h>
+#include <leat/topic_filter.h>
+
+#include "event_printer.h"
+#include "output.h"
+
+namespace leat::tool {
+
+/// Where events come from: a consumer or a journal.
+class EventSource {
+ public:
+  EventSource() = default;
+  EventSource(const EventSource&) = delete;
+  EventSource& operator=(const EventSource&) = delete;
+  virtual ~EventSource() = default;
+
+  virtual Poll poll(EventView& out) = 0;
+  /// As poll(), but may sleep up to `slice` for an event.
+  virtual Poll wait(EventView& out, std::chrono::nanoseconds slice) = 0;
+  [[nodiscard]] virtual const Reset& last_reset() const = 0;
+  [[nodiscard]] virtual const Error& last_error() const = 0;
+};
+
+struct LoopOptions {
+  TopicFilter filter;
+  std::uint64_t count = 0;                ///< events to print; 0: no bound
+  std::uint64_t last_sequence = 0;        ///< 0: no bound
+  std::chrono::nanoseconds timeout = {};  ///< 0: none
+  bool strict = false;
+  bool end_when_empty = false;            ///< do not wait for more
+};
+
+/// Runs until an end is reached, and returns the exit status. Complains about what went wrong. The filter is applied
+/// here, not in the source, so that neither a stop signal nor the flush of a line already printed has to wait while
+/// millions of unwanted events go by.
+int print_events(EventSource& source, const EventPrinter& printer, Output& output, const LoopOptions& options);
+
+}  // namespace leat::tool

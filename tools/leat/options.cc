@@ -1,0 +1,134 @@
+#include "options.h"
+
+#include <cmath>
+#include <cstdlib>
+
+namespace leat::tool {
+namespace {
+
+std::string plain(double value) {
+  std::string text = std::to_string(value);
+  text.erase(text.find_last_not_of('0') + 1);
+  if (text.ends_with('.')) text.pop_back();
+  return text;
+}
+
+std::string bounds(const std::string& low, const std::string& high, const std::string& otherwise) {
+  return " (" + low + " to " + high + "; default: " + otherwise + ")";
+}
+
+/// "--count" of "-n,--count".
+std::string long_name(const std::string& name) { return name.substr(name.find_last_of(',') + 1); }
+
+std::string bound_text(std::uint64_t value) { return value == UINT64_MAX ? "2^64-1" : std::to_string(value); }
+
+}  // namespace
+
+void add_feed_options(CLI::App& app, FeedAddress& address) {
+  app.add_option("-f,--feed", address.feed, "The feed's name (1 to 64 of A-Z a-z 0-9 _ -)")->required();
+  app.add_option("--runtime-dir", address.runtime_dir,
+                 "Where brokers keep sockets and rings (default: $LEAT_RUNTIME_DIR, else /dev/shm/leat-<uid>)");
+  app.add_option("--data-dir", address.data_dir,
+                 "Where journals lie (default: $LEAT_DATA_DIR, else /var/lib/leat for root, ~/.local/share/leat for others)");
+}
+
+void add_integer(CLI::App& app, const std::string& name, std::uint64_t& value, std::uint64_t low, std::uint64_t high,
+                 const std::string& description, const std::string& otherwise) {
+  const std::string range = bound_text(low) + " to " + bound_text(high);
+  const auto take = [&value, low, high, name, range](const std::string& text) {
+    const auto number = parse_decimal(text);
+    if (!number || *number < low || *number > high) {
+      throw CLI::ValidationError(long_name(name), "'" + text + "' is not a whole number from " + range);
+    }
+    value = *number;
+  };
+  app.add_option_function<std::string>(name, take, description + bounds(bound_text(low), bound_text(high), otherwise))
+      ->type_name("N");
+}
+
+std::chrono::nanoseconds parse_seconds(const std::string& option, const std::string& text, double low, double high) {
+  char* end = nullptr;
+  const double seconds = std::strtod(text.c_str(), &end);
+  const bool whole = !text.empty() && end == text.c_str() + text.size() && std::isfinite(seconds);
+  if (!whole || seconds < low || seconds > high) {
+    throw CLI::ValidationError(option, "'" + text + "' is not a number of seconds from " + plain(low) + " to " + plain(high));
+  }
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(seconds));
+}
+
+void add_seconds(CLI::App& app, const std::string& name, std::chrono::nanoseconds& value, double low, double high,
+                 const std::string& description, const std::string& otherwise) {
+  const auto take = [&value, low, high, name](const std::string& text) { value = parse_seconds(name, text, low, high); };
+  app.add_option_function<std::string>(name, take, description + bounds(plain(low), plain(high) + " s", otherwise))
+      ->type_name("SECONDS");
+}
+
+void add_choice(CLI::App& app, const std::string& name, std::string& value, const std::vector<std::string>& choices,
+                const std::string& description) {
+  std::string list;
+  for (const std::string& choice : choices) list += (list.empty() ? "" : "|") + choice;
+  const auto check_choice = [choices, list](const std::string& text) {
+    for (const std::string& choice : choices) {
+      if (choice == text) return std::string();
+    }
+    return "'" + text + "' is none of " + list;
+  };
+  app.add_option(name, value, description + " (" + list + "; default: " + value + ")")
+      ->type_name("WORD")
+      ->check(check_choice);
+}
+
+const char* const kStartHelp =
+    "Where to start: earliest, latest, N (the first event wanted), CURSOR (after it: <16 hex>-<n>, as in "
+    "--format json), time:ISO or time:NS (UTC unless it says otherwise; nanoseconds since 1970)";
+
+Result<Start> parse_start(std::string_view text) {
+  constexpr std::string_view kTime = "time:";
+  constexpr std::size_t kEpochDigits = 16;
+  constexpr std::uint64_t kFirstNanos = 100'000'000'000'000'000;  // 1973: less is a year, seconds, or some other unit
+  if (text == "earliest") return Start::earliest();
+  if (text == "latest") return Start::latest();
+  if (text.starts_with(kTime)) {
+    const std::string_view time = text.substr(kTime.size());
+    const auto nanos = parse_decimal(time);
+    if (nanos && *nanos >= kFirstNanos && *nanos <= INT64_MAX) return Start::at_time(static_cast<std::int64_t>(*nanos));
+    if (const auto iso = parse_iso_time(time)) return Start::at_time(*iso);
+    return Error{ErrorCode::invalid_argument, "--from " + std::string(text) + ": not a time; write time:2026-08-01T12:34:56.5Z, "
+                                                                              "or time:NANOSECONDS since 1970"};
+  }
+  if (const auto sequence = parse_decimal(text); sequence && *sequence > 0) return Start::at(*sequence);
+  if (text.find('-') == kEpochDigits) {
+    if (auto cursor = Cursor::parse(text)) return Start::after(*cursor);
+  }
+  return Error{ErrorCode::invalid_argument,
+               "--from " + std::string(text) +
+                   ": not a place; give earliest, latest, a sequence from 1, a cursor <16 hex>-<n>, or time:..."};
+}
+
+void add_reading_options(CLI::App& app, ReadingOptions& options) {
+  app.add_option("--from", options.from, std::string(kStartHelp) + " (default: " + options.from + ")")
+      ->type_name("PLACE");
+  app.add_option("--filter", options.filter,
+                 "Topics wanted: * stands for one token, a final > for one or more (default: >, all of them)")
+      ->type_name("PATTERN");
+  add_integer(app, "-n,--count", options.count, 1, UINT64_MAX, "End after N events were printed", "no end");
+  add_choice(app, "--format", options.format, {"text", "json", "raw"},
+             "text: sequence, time, topic, key (- if none), payload, escaped so that no terminal acts on it; "
+             "json: one object a line, bytes that are not UTF-8 as ..._base64; raw: payload bytes as they are and a newline");
+  add_seconds(app, "--timeout", options.timeout, 0.001, kMaxSeconds, "End with status 5 after so long without an event",
+              "none");
+  app.add_flag("--strict", options.strict,
+               "End with status 8 at a reset or a gap, instead of reporting it and going on (default: go on)");
+}
+
+Result<Reading> check(const ReadingOptions& options) {
+  auto start = parse_start(options.from);
+  if (!start) return start.error();
+  auto filter = TopicFilter::parse(options.filter);
+  if (!filter) return filter.error();
+  return Reading{.start = *start,
+                 .filter = std::move(*filter),
+                 .format = parse_format(options.format).value_or(Format::text)};
+}
+
+}  // namespace leat::tool

@@ -1,0 +1,63 @@
+// Options that several subcommands have in common, and the values they take.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <CLI/CLI.hpp>
+
+#include <leat/consumer.h>
+#include <leat/feed_address.h>
+
+#include "event_printer.h"
+
+namespace leat::tool {
+
+/// The longest duration an option takes: a year.
+inline constexpr double kMaxSeconds = 365.0 * 86'400.0;
+
+/// --feed, --runtime-dir, --data-dir.
+void add_feed_options(CLI::App& app, FeedAddress& address);
+
+/// An integer option, decimal, within bounds. The help names both; `otherwise` is what it says about the default.
+void add_integer(CLI::App& app, const std::string& name, std::uint64_t& value, std::uint64_t low, std::uint64_t high,
+                 const std::string& description, const std::string& otherwise);
+
+/// A duration in seconds, fractions allowed, within bounds.
+void add_seconds(CLI::App& app, const std::string& name, std::chrono::nanoseconds& value, double low, double high,
+                 const std::string& description, const std::string& otherwise);
+
+/// Seconds in decimal, e.g. "0.5". Throws CLI::ValidationError naming `option` if it is not a number within bounds.
+std::chrono::nanoseconds parse_seconds(const std::string& option, const std::string& text, double low, double high);
+
+/// One of a few words. `value` must hold the default.
+void add_choice(CLI::App& app, const std::string& name, std::string& value, const std::vector<std::string>& choices,
+                const std::string& description);
+
+/// --from of tail and replay: earliest | latest | N | CURSOR | time:ISO | time:NS. Error: invalid_argument.
+Result<Start> parse_start(std::string_view text);
+
+extern const char* const kStartHelp;
+
+/// What tail and replay both take.
+struct ReadingOptions {
+  std::string from;
+  std::string filter = ">";
+  std::string format = "text";
+  std::uint64_t count = 0;                ///< 0: no bound
+  std::chrono::nanoseconds timeout = {};  ///< 0: none
+  bool strict = false;
+};
+void add_reading_options(CLI::App& app, ReadingOptions& options);
+
+/// The same, checked.
+struct Reading {
+  Start start;
+  TopicFilter filter;
+  Format format = Format::text;
+};
+Result<Reading> check(const ReadingOptions& options);
+
+}  // namespace leat::tool

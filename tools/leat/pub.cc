@@ -1,0 +1,147 @@
+// leat pub: publishes one event, or a stream of them.
+#include <unistd.h>
+
+#include <memory>
+#include <optional>
+
+#include "commands.h"
+#include "exit_code.h"
+#include "line_reader.h"
+#include "options.h"
+#include "output.h"
+#include "pub_stream.h"
+#include "publisher.h"
+#include "stop_signal.h"
+
+namespace leat::tool {
+namespace {
+
+constexpr std::chrono::seconds kDefaultTimeout{30};
+constexpr std::size_t kMaxFieldBytes = 255;
+
+struct PubOptions {
+  FeedAddress address;
+  std::string topic;
+  std::string key;
+  std::string message_id;
+  std::optional<std::string> payload;
+  std::string ack = "committed";
+  std::string format = "text";
+  bool lines = false;
+  bool ndjson = false;
+  bool keep_going = false;
+  std::chrono::nanoseconds timeout = kDefaultTimeout;
+};
+
+Ack level_of(const std::string& name) {
+  return name == "accepted" ? Ack::accepted : name == "durable" ? Ack::durable : Ack::committed;
+}
+
+/// What is wrong with the options taken together, if anything.
+std::string complaint_about(const PubOptions& options) {
+  const bool stream = options.lines || options.ndjson;
+  if (options.lines && options.ndjson) return "--lines and --ndjson exclude each other: give one";
+  if (stream && options.payload) return "a PAYLOAD and --lines or --ndjson exclude each other: give one";
+  if (stream && !options.message_id.empty()) {
+    return "--message-id names a single event: with --ndjson give each object its message_id";
+  }
+  if (options.keep_going && !stream) return "--keep-going is for --lines and --ndjson: leave it out";
+  if (options.topic.empty() && !options.ndjson) return "no topic: give --topic, e.g. --topic session.created";
+  if (!options.topic.empty()) {
+    if (auto checked = check_topic(options.topic); !checked) return describe(checked.error(), "--topic");
+  }
+  if (options.key.size() > kMaxFieldBytes) return "--key is over 255 bytes: shorten it";
+  if (options.message_id.size() > kMaxFieldBytes) return "--message-id is over 255 bytes: shorten it";
+  if (!stream && !options.payload && ::isatty(STDIN_FILENO) == 1) {
+    return "no payload: give PAYLOAD, or --lines, or pipe it into standard input";
+  }
+  return {};
+}
+
+void print_outcome(std::string& out, const PubOptions& options, std::uint64_t sequence) {
+  if (options.format == "json") {
+    out += "{\"ack\":\"" + options.ack + '"';
+    if (sequence != 0) out += ",\"sequence\":" + std::to_string(sequence);
+    out += "}\n";
+  } else if (sequence != 0) {
+    out += std::to_string(sequence) + '\n';
+  }
+}
+
+int publish_one(Producer& producer, const PubOptions& options) {
+  std::string payload;
+  if (options.payload) {
+    payload = *options.payload;
+  } else {
+    auto all = read_all(STDIN_FILENO, producer.max_event_bytes());
+    if (stop_signal() != 0) return stopped_status();
+    if (!all) return fail(all.error());
+    payload = std::move(*all);
+  }
+  std::optional<Error> refusal;
+  Publisher publisher(producer, level_of(options.ack), options.timeout,
+                      [&](std::uint64_t, const Error& error) { refusal = error; });
+  auto done = publisher.publish(
+      {.topic = options.topic, .key = options.key, .message_id = options.message_id, .payload = payload}, 1);
+  if (done) done = publisher.finish();
+  if (!done && stop_signal() != 0 && done.error().code == ErrorCode::timed_out) return stopped_status();
+  if (!done) return fail(done.error());
+  if (refusal) return fail(*refusal);
+  Output output;
+  print_outcome(output.buffer(), options, publisher.totals().first_sequence);
+  output.flush();
+  return output.status(kExitOk);
+}
+
+int run_pub(const PubOptions& options) {
+  if (const std::string complaint = complaint_about(options); !complaint.empty()) {
+    return fail(kExitUsage, complaint + "; see leat pub --help");
+  }
+  auto producer = Producer::connect(
+      {.address = options.address, .name = "leat-pub", .publish_timeout = Publisher::kPublishSlice});
+  if (!producer) return fail(producer.error());
+  if (!options.lines && !options.ndjson) return publish_one(*producer, options);
+  return publish_stream(*producer, {.topic = options.topic,
+                                    .key = options.key,
+                                    .ndjson = options.ndjson,
+                                    .keep_going = options.keep_going,
+                                    .json_summary = options.format == "json",
+                                    .level = level_of(options.ack),
+                                    .timeout = options.timeout});
+}
+
+void add_pub_options(CLI::App& pub, PubOptions& options) {
+  add_feed_options(pub, options.address);
+  pub.add_option("-t,--topic", options.topic,
+                 "Dot-separated topic, 1 to 255 printable bytes (required; with --ndjson the default for objects without)");
+  pub.add_option("-k,--key", options.key,
+                 "The entity the event is about, 0 to 255 bytes; wins over an object's own key (default: none)");
+  pub.add_option("--message-id", options.message_id, "Carried to consumers, 0 to 255 bytes (default: none)");
+  pub.add_option("PAYLOAD", options.payload,
+                 "The event's payload, any bytes, up to the feed's bound (default: all of standard input, unless that is "
+                 "a terminal); write -- before one that starts with a dash");
+  pub.add_flag("--lines", options.lines, "Publish each line of standard input as an event (default: off)");
+  pub.add_flag("--ndjson", options.ndjson,
+               "Publish each line of standard input, a JSON object with topic, key, message_id, payload (a string, or any "
+               "JSON value) or payload_base64, and durable (false: do not publish, only count) (default: off)");
+  pub.add_flag("--keep-going", options.keep_going,
+               "With --lines or --ndjson: report a bad or refused line and go on (default: stop there)");
+  add_choice(pub, "--ack", options.ack, {"accepted", "committed", "durable"},
+             "How far events must have come before leat ends well: handed over; journaled; on disk");
+  add_choice(pub, "--format", options.format, {"text", "json"},
+             "Of what is printed: the sequence of a single event, the summary of a stream");
+  add_seconds(pub, "--timeout", options.timeout, 0.001, kMaxSeconds, "Longest wait for room or an acknowledgement", "30");
+}
+
+}  // namespace
+
+void register_pub(CLI::App& app, Commands& commands) {
+  auto options = std::make_shared<PubOptions>();
+  CLI::App* const pub = app.add_subcommand("pub", "Publish an event, or each line of standard input");
+  add_pub_options(*pub, *options);
+  pub->footer("A single event's sequence goes to standard output (not with --ack accepted). A stream ends with a summary "
+              "on standard error: published, refused, ephemeral skipped, first..last sequence.");
+  commands.push_back({pub, [options] { return run_pub(*options); }});
+}
+
+}  // namespace leat::tool

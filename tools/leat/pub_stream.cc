@@ -1,0 +1,195 @@
+#include "pub_stream.h"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <optional>
+
+#include "exit_code.h"
+#include "line_reader.h"
+#include "ndjson.h"
+#include "publisher.h"
+#include "stop_signal.h"
+
+namespace leat::tool {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// JSON may write a byte as six (\u00XX), and says more than the event.
+constexpr std::size_t kNdjsonExpansion = 6;
+constexpr std::size_t kNdjsonExtraBytes = 64 * 1024;
+constexpr auto kProgressPeriod = std::chrono::seconds(1);
+
+std::size_t max_line_bytes(const Producer& producer, bool ndjson) {
+  const std::size_t event_bytes = producer.max_event_bytes();
+  return ndjson ? event_bytes * kNdjsonExpansion + kNdjsonExtraBytes : event_bytes;
+}
+
+class Stream {
+ public:
+  Stream(Producer& producer, const StreamOptions& options)
+      : options_(options),
+        reader_(STDIN_FILENO, max_line_bytes(producer, options.ndjson)),
+        publisher_(producer, options.level, options.timeout,
+                   [this](std::uint64_t line, const Error& error) { reject(line, error); }),
+        show_progress_(::isatty(STDERR_FILENO) == 1) {}
+
+  int run() {
+    bool more = true;
+    while (more && !ended_ && stop_signal() == 0) more = step();
+    // Whatever ended it: the events already handed over are in the feed, and deserve an honest count.
+    if (auto done = publisher_.finish(); !done && !fatal_) end_with(done.error());
+    clear_progress();
+    print_summary();
+    return stop_signal() != 0 ? stopped_status() : status_;
+  }
+
+ private:
+  /// Takes a line. False at the end of the input.
+  bool step() {
+    switch (reader_.next()) {
+      case LineReader::Next::line: take_line(); break;
+      case LineReader::Next::too_long: take_too_long(); break;
+      case LineReader::Next::idle:
+        if (auto done = publisher_.collect_ready(); !done) end_with(done.error());
+        lines_since_clock_ = kLinesPerClock;
+        break;
+      case LineReader::Next::end: return false;
+      case LineReader::Next::failed: end_with(reader_.error()); break;
+    }
+    if (show_progress_) progress();
+    return true;
+  }
+
+  void take_line() {
+    if (!options_.ndjson) return publish({.topic = options_.topic, .key = options_.key, .payload = reader_.line()});
+    if (reader_.line().find_first_not_of(" \t\r") == std::string_view::npos) {
+      ++blank_lines_;  // NDJSON allows them
+      return;
+    }
+    auto parsed = parse_ndjson(reader_.line());
+    if (!parsed) return take_bad_line(parsed.error());
+    if (parsed->topic.empty()) parsed->topic = options_.topic;
+    if (parsed->topic.empty()) {
+      return take_bad_line({ErrorCode::invalid_argument, "no topic; give one in the object, or a default with --topic"});
+    }
+    publish({.topic = parsed->topic,
+             .key = options_.key.empty() ? std::string_view(parsed->key) : std::string_view(options_.key),
+             .message_id = parsed->message_id,
+             .payload = parsed->payload,
+             .durable = parsed->durable});
+  }
+
+  void publish(const Event& event) {
+    auto done = publisher_.publish(event, reader_.line_number());
+    if (done) return;
+    if (Publisher::is_about_one_event(done.error().code)) {
+      reject(reader_.line_number(), done.error());
+    } else {
+      end_with(done.error());
+    }
+  }
+
+  void take_too_long() {
+    ++bad_lines_;
+    reject(reader_.line_number(), {ErrorCode::too_large, "longer than an event may be; split it, or raise leatd's "
+                                                         "--max-event-bytes"});
+  }
+
+  void take_bad_line(const Error& error) {
+    ++bad_lines_;
+    reject(reader_.line_number(), error);
+  }
+
+  void reject(std::uint64_t line, const Error& error) {
+    clear_progress();
+    std::string text = "line " + std::to_string(line) + ": " + error.message;
+    if (!options_.keep_going) text += "; mend it, or use --keep-going";
+    complain(text);
+    status_ = kExitRefused;
+    if (!options_.keep_going) ended_ = true;
+  }
+
+  /// An error that no later event can escape.
+  void end_with(const Error& error) {
+    ended_ = true;
+    fatal_ = true;
+    if (stop_signal() != 0 && error.code == ErrorCode::timed_out) return;  // cut short by Ctrl-C: the summary says it
+    clear_progress();
+    complain(describe(error));
+    status_ = exit_code_for(error.code);
+  }
+
+  void progress() {
+    if (++lines_since_clock_ < kLinesPerClock) return;
+    lines_since_clock_ = 0;
+    const auto now = Clock::now();
+    if (now - last_progress_ < kProgressPeriod) return;
+    const std::chrono::duration<double> period = now - last_progress_;
+    const std::uint64_t published = publisher_.totals().published;
+    std::fprintf(stderr, "\r%llu events, %.0f/s \033[K", static_cast<unsigned long long>(published),
+                 static_cast<double>(published - shown_) / period.count());
+    shown_ = published;
+    last_progress_ = now;
+    progress_shown_ = true;
+  }
+
+  void clear_progress() {
+    if (progress_shown_) std::fputs("\r\033[K", stderr);
+    progress_shown_ = false;
+  }
+
+  void print_summary() const {
+    const PublisherTotals& totals = publisher_.totals();
+    const std::uint64_t waiting = totals.published - totals.acknowledged;
+    std::string text;
+    const auto add = [&](const char* name, const char* label, std::uint64_t count, bool always) {
+      if (options_.json_summary) {
+        text += (text.empty() ? "\"" : ",\"") + std::string(name) + "\":" + std::to_string(count);
+      } else if (count != 0 || always) {
+        text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + label;
+      }
+    };
+    add("published", "published", totals.published, true);
+    add("refused", "refused", totals.refused, true);
+    add("bad_lines", "bad", bad_lines_, false);
+    add("ephemeral_skipped", "ephemeral skipped", totals.ephemeral, true);
+    add("blank_lines", "blank", blank_lines_, false);
+    add("not_acknowledged", "not acknowledged", waiting, false);
+    if (options_.json_summary) {
+      add("first_sequence", "", totals.first_sequence, true);
+      add("last_sequence", "", totals.last_sequence, true);
+      text = "{" + text + "}\n";
+    } else {
+      if (totals.first_sequence != 0) {
+        text += ", sequences " + std::to_string(totals.first_sequence) + ".." + std::to_string(totals.last_sequence);
+      }
+      text += "\n";
+    }
+    std::fputs(text.c_str(), stderr);
+  }
+
+  static constexpr unsigned kLinesPerClock = 256;
+
+  const StreamOptions& options_;
+  LineReader reader_;
+  Publisher publisher_;
+  bool show_progress_;
+  bool progress_shown_ = false;
+  bool ended_ = false;
+  bool fatal_ = false;  // reported already
+  int status_ = kExitOk;
+  std::uint64_t bad_lines_ = 0;
+  std::uint64_t blank_lines_ = 0;
+  std::uint64_t shown_ = 0;
+  unsigned lines_since_clock_ = 0;
+  Clock::time_point last_progress_ = Clock::now();
+};
+
+}  // namespace
+
+int publish_stream(Producer& producer, const StreamOptions& options) { return Stream(producer, options).run(); }
+
+}  // namespace leat::tool

@@ -1,0 +1,129 @@
+#include "publisher.h"
+
+#include <algorithm>
+
+#include "stop_signal.h"
+
+namespace leat::tool {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// What an entry takes in the arena besides the event's own bytes, at most: headers and the padding to a cache line.
+constexpr std::size_t kEntryOverheadBytes = 192;
+/// Once stopped by a signal, no receipt is waited for longer than this.
+constexpr std::chrono::seconds kStoppedTimeout{2};
+
+std::size_t arena_bytes_of(const Event& event) {
+  return event.topic.size() + event.key.size() + event.message_id.size() + event.payload.size() + kEntryOverheadBytes;
+}
+
+}  // namespace
+
+bool Publisher::is_about_one_event(ErrorCode code) noexcept {
+  return code == ErrorCode::too_large || code == ErrorCode::bad_topic || code == ErrorCode::invalid_argument ||
+         code == ErrorCode::refused;
+}
+
+Result<void> Publisher::publish(const Event& event, std::uint64_t number) {
+  if (!event.durable) {
+    ++totals_.ephemeral;
+    return {};
+  }
+  const std::size_t bytes = arena_bytes_of(event);
+  if (auto room = make_room(bytes); !room) return room;
+  const auto deadline = Clock::now() + timeout_;
+  auto receipt = producer_.publish(event);
+  while (!receipt && receipt.error().code == ErrorCode::timed_out && stop_signal() == 0 && Clock::now() < deadline) {
+    receipt = producer_.publish(event);
+  }
+  if (!receipt) {
+    if (is_about_one_event(receipt.error().code)) ++totals_.refused;
+    return receipt.error();
+  }
+  ++totals_.published;
+  if (level_ == Ack::accepted) {
+    ++totals_.acknowledged;
+    return {};
+  }
+  outstanding_.push_back({.receipt = *receipt, .number = number, .arena_bytes = bytes});
+  outstanding_bytes_ += bytes;
+  return {};
+}
+
+/// A receipt is held until a whole arena has been written after it; with a quarter outstanding and the next entry being
+/// half an arena at most, none expires. Once full, half of the window is collected, so that one sleep serves many.
+Result<void> Publisher::make_room(std::size_t arena_bytes) {
+  const std::size_t most_bytes = producer_.arena_bytes() / 4;
+  if (outstanding_.size() < kMaxOutstanding && outstanding_bytes_ + arena_bytes <= most_bytes) return {};
+  while (!outstanding_.empty() &&
+         (outstanding_.size() > kMaxOutstanding / 2 || outstanding_bytes_ + arena_bytes > most_bytes / 2)) {
+    if (auto done = collect_front(timeout_); !done) return done;
+  }
+  return {};
+}
+
+Result<std::uint64_t> Publisher::wait(const Receipt& receipt, Ack level, std::chrono::nanoseconds timeout) {
+  const auto start = Clock::now();
+  for (;;) {
+    const auto limit = stop_signal() == 0 ? timeout : std::min<std::chrono::nanoseconds>(timeout, kStoppedTimeout);
+    const std::chrono::nanoseconds left = start + limit - Clock::now();
+    auto outcome = producer_.wait(receipt, level, std::clamp<std::chrono::nanoseconds>(left, {}, kStopSlice));
+    if (outcome || outcome.error().code != ErrorCode::timed_out || left <= kStopSlice) return outcome;
+  }
+}
+
+Result<void> Publisher::collect_front(std::chrono::nanoseconds timeout) {
+  // Later events have later sequences, so it is enough to wait for the last one to become durable.
+  const auto outcome = wait(outstanding_.front().receipt, Ack::committed, timeout);
+  if (!outcome && outcome.error().code == ErrorCode::timed_out) return outcome.error();
+  return settle(outcome);
+}
+
+Result<void> Publisher::settle(const Result<std::uint64_t>& outcome) {
+  const Outstanding front = outstanding_.front();
+  if (outcome) {
+    outstanding_.pop_front();
+    outstanding_bytes_ -= front.arena_bytes;
+    last_committed_ = front.receipt;
+    durable_pending_ = level_ == Ack::durable;
+    if (totals_.first_sequence == 0) totals_.first_sequence = *outcome;
+    totals_.last_sequence = *outcome;
+    ++committed_;
+    if (level_ == Ack::committed) totals_.acknowledged = committed_;
+    return {};
+  }
+  if (!is_about_one_event(outcome.error().code)) return outcome.error();
+  outstanding_.pop_front();
+  outstanding_bytes_ -= front.arena_bytes;
+  --totals_.published;
+  ++totals_.refused;
+  refused_(front.number, outcome.error());
+  // Were many refused in a row, the receipt kept for the durable level could expire.
+  return wait_durable();
+}
+
+Result<void> Publisher::wait_durable() {
+  if (!durable_pending_) return {};
+  if (const auto durable = wait(last_committed_, Ack::durable, timeout_); !durable) return durable.error();
+  durable_pending_ = false;
+  totals_.acknowledged = committed_;
+  return {};
+}
+
+Result<void> Publisher::collect_ready() {
+  while (!outstanding_.empty()) {
+    auto done = collect_front({});
+    if (!done) return done.error().code == ErrorCode::timed_out ? Result<void>() : done;
+  }
+  return {};
+}
+
+Result<void> Publisher::finish() {
+  while (!outstanding_.empty()) {
+    if (auto done = collect_front(timeout_); !done) return done;
+  }
+  return wait_durable();
+}
+
+}  // namespace leat::tool

@@ -1,0 +1,79 @@
+// Publishing many events without waiting for each: what `leat pub --lines` and `--ndjson` do.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <string_view>
+
+#include <leat/producer.h>
+
+namespace leat::tool {
+
+struct PublisherTotals {
+  std::uint64_t published = 0;       ///< accepted, and not refused since
+  std::uint64_t acknowledged = 0;    ///< at the level asked for
+  std::uint64_t refused = 0;         ///< by the library or by the broker
+  std::uint64_t ephemeral = 0;       ///< durable=false: by request not published
+  std::uint64_t first_sequence = 0;  ///< 0: none known
+  std::uint64_t last_sequence = 0;
+};
+
+/// A producer with a bounded number of receipts outstanding, collected in order. It waits for room and receipts in short
+/// slices, so that it can act on a stop signal. One thread.
+class Publisher {
+ public:
+  /// How often the producer's own waits return: give it as ProducerOptions::publish_timeout.
+  static constexpr std::chrono::milliseconds kPublishSlice{100};
+
+  /// `refused` is told the number that publish() was given and the error, for each event that the broker refused later.
+  using Refused = std::function<void(std::uint64_t number, const Error& error)>;
+
+  Publisher(Producer& producer, Ack level, std::chrono::nanoseconds timeout, Refused refused)
+      : producer_(producer), level_(level), timeout_(timeout), refused_(std::move(refused)) {}
+
+  /// Publishes one event, called `number` in reports. On an error nothing of it was published: `refused` and its like are
+  /// about this event alone (see is_about_one_event), any other is about the feed.
+  Result<void> publish(const Event& event, std::uint64_t number);
+
+  /// Takes the receipts that are there, without waiting.
+  Result<void> collect_ready();
+
+  /// Waits for every receipt, up to the time-out for each, and for the level asked for. An error of the feed ends it.
+  Result<void> finish();
+
+  [[nodiscard]] const PublisherTotals& totals() const noexcept { return totals_; }
+
+  /// True if the next event may well fare better.
+  static bool is_about_one_event(ErrorCode code) noexcept;
+
+ private:
+  /// More would gain nothing: the sequencer works in smaller batches.
+  static constexpr std::size_t kMaxOutstanding = 4096;
+
+  struct Outstanding {
+    Receipt receipt;
+    std::uint64_t number = 0;
+    std::size_t arena_bytes = 0;
+  };
+
+  Result<void> make_room(std::size_t arena_bytes);
+  Result<void> collect_front(std::chrono::nanoseconds timeout);
+  Result<void> settle(const Result<std::uint64_t>& outcome);
+  Result<void> wait_durable();
+  Result<std::uint64_t> wait(const Receipt& receipt, Ack level, std::chrono::nanoseconds timeout);
+
+  Producer& producer_;
+  Ack level_;
+  std::chrono::nanoseconds timeout_;
+  Refused refused_;
+  std::deque<Outstanding> outstanding_;
+  std::size_t outstanding_bytes_ = 0;
+  Receipt last_committed_;
+  bool durable_pending_ = false;  // last_committed_ is not yet known to be durable
+  std::uint64_t committed_ = 0;
+  PublisherTotals totals_;
+};
+
+}  // namespace leat::tool
