@@ -205,10 +205,11 @@ void Sequencer::append_staged() noexcept {
 }
 
 void Sequencer::complete_entries() {
-  for (const Done& done : done_) {
-    done.lane->registry->last_producer_sequence.store(done.last_producer_sequence, std::memory_order_release);
-    done.lane->arena.complete(done.entry_position, done.completion);
+  // All of the round is in the journal (or refused) by now, so the newest number stands for all below it.
+  for (Lane* lane : touched_) {
+    lane->registry->last_producer_sequence.store(lane->last_producer_sequence, std::memory_order_release);
   }
+  for (const Done& done : done_) done.lane->arena.complete(done.entry_position, done.completion);
   done_.clear();
   for (Lane* lane : touched_) {
     lane->registry->consumed.store(lane->next_position, std::memory_order_release);
@@ -310,8 +311,7 @@ bool Sequencer::take_entry(Lane& lane, const Entry& entry) {
   parts_.journal->index(position_, sequence_ + 1, timestamp_ns_);
   done_.push_back({.lane = &lane,
                    .entry_position = entry.position,
-                   .completion = pack_completion(CompletionStatus::committed, sequence_ + 1),
-                   .last_producer_sequence = last});
+                   .completion = pack_completion(CompletionStatus::committed, sequence_ + 1)});
   lane.last_producer_sequence = last;
   lane.events_in_round += entry.count;
   sequence_ += entry.count;
@@ -335,8 +335,7 @@ void Sequencer::finish_known_entry(Lane& lane, const Entry& entry) {
   bump(parts_.counters->duplicates);
   done_.push_back({.lane = &lane,
                    .entry_position = entry.position,
-                   .completion = pack_completion(CompletionStatus::committed, sequence),
-                   .last_producer_sequence = lane.last_producer_sequence});
+                   .completion = pack_completion(CompletionStatus::committed, sequence)});
 }
 
 void Sequencer::refuse(Lane& lane, const Entry& entry, Refusal reason) {
@@ -346,8 +345,7 @@ void Sequencer::refuse(Lane& lane, const Entry& entry, Refusal reason) {
       std::max(lane.last_producer_sequence, entry.producer_sequence + entry.count - 1);
   done_.push_back({.lane = &lane,
                    .entry_position = entry.position,
-                   .completion = pack_completion(CompletionStatus::refused, static_cast<std::uint64_t>(reason)),
-                   .last_producer_sequence = lane.last_producer_sequence});
+                   .completion = pack_completion(CompletionStatus::refused, static_cast<std::uint64_t>(reason))});
 }
 
 void Sequencer::revoke(Lane& lane, Refusal reason) {

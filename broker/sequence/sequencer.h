@@ -79,7 +79,6 @@ class Sequencer {
     Lane* lane;
     std::uint64_t entry_position;
     std::uint64_t completion;
-    std::uint64_t last_producer_sequence;
   };
 
   void run();

@@ -42,6 +42,7 @@ inline void store_word(void* word, std::uint64_t value) noexcept {
 inline void copy_words_out(void* to_private, const void* from_shared, std::size_t bytes) noexcept {
   auto* to = static_cast<std::uint64_t*>(to_private);
   const auto* from = static_cast<const std::uint64_t*>(from_shared);
+#pragma GCC unroll 4
   for (std::size_t i = 0; i < bytes / kWordBytes; ++i) to[i] = __atomic_load_n(from + i, kWordLoadOrder);
 }
 
@@ -49,6 +50,7 @@ inline void copy_words_out(void* to_private, const void* from_shared, std::size_
 inline void copy_words_across(void* to_shared, const void* from_shared, std::size_t bytes) noexcept {
   auto* to = static_cast<std::uint64_t*>(to_shared);
   const auto* from = static_cast<const std::uint64_t*>(from_shared);
+#pragma GCC unroll 4
   for (std::size_t i = 0; i < bytes / kWordBytes; ++i) {
     __atomic_store_n(to + i, __atomic_load_n(from + i, kWordLoadOrder), kWordStoreOrder);
   }

@@ -1,8 +1,5 @@
 #include "shm/record/record.h"
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include <cstring>
 
 namespace leat::shm {
@@ -12,13 +9,6 @@ std::uint64_t checksum_bytes(const void* bytes, std::size_t count, std::uint64_t
 }
 
 std::uint64_t feed_checksum_seed(const FeedUuid& uuid) noexcept { return checksum_bytes(uuid.data(), uuid.size(), 0); }
-
-std::uint64_t record_checksum(const void* record, std::size_t length, std::uint64_t feed_seed,
-                              std::uint64_t position) noexcept {
-  const auto* bytes = static_cast<const std::byte*>(record);
-  const std::uint64_t sum = XXH3_64bits_withSeed(bytes + kWordBytes, length - kWordBytes, feed_seed ^ position);
-  return sum != 0 ? sum : 1;
-}
 
 namespace {
 
@@ -53,11 +43,6 @@ std::byte* encode_event(std::byte* to, const Event& event, std::size_t payload_b
   cursor = append(cursor, event.message_id);
   if (event.payload.data() != nullptr && payload_bytes > 0) std::memcpy(cursor, event.payload.data(), payload_bytes);
   return cursor;
-}
-
-bool header_is_sane(const RecordHeader& header, std::size_t max_length) noexcept {
-  const std::size_t fields = kRecordHeaderBytes + header.topic_length + header.key_length + header.message_id_length;
-  return header.length >= fields && header.length <= max_length;
 }
 
 Decode decode_record(const std::byte* from, std::size_t available, std::size_t max_length, RecordView& out) noexcept {
