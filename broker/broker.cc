@@ -75,10 +75,14 @@ Result<void> Broker::open_directories() {
   if (auto done = make_directory(paths_.runtime.parent_path(), mode); !done) return done;
   if (auto done = make_directory(paths_.runtime, mode); !done) return done;
   if (auto done = check_owner(paths_.runtime); !done) return done;
+  const bool default_base = paths_.runtime.parent_path() == "/dev/shm/leat-" + std::to_string(::geteuid());
+  if (default_base) {  // anybody could have made it before us
+    if (auto done = check_owner(paths_.runtime.parent_path()); !done) return done;
+  }
   if (auto done = make_directory(paths_.runtime / "shm", 0700); !done) return done;
   std::filesystem::create_directories(paths_.journal.parent_path(), failed);
   if (failed) return system_error(failed.value(), "creating " + paths_.journal.parent_path().string());
-  if (auto done = make_directory(paths_.journal, admission_.admits_others() ? 0755 : 0700); !done) return done;
+  if (auto done = make_directory(paths_.journal, 0700); !done) return done;
   journal_fd_ = UniqueFd(::open(paths_.journal.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!journal_fd_.valid()) return system_error(errno, "opening " + paths_.journal.string());
   return {};
@@ -94,16 +98,30 @@ Result<void> Broker::take_locks() {
   return {};
 }
 
+// After a failed sync the page cache may show what never reached the disk: clean pages are dropped, so that recovery reads
+// what is really there.
+void Broker::drop_page_cache() {
+  auto names = list_segments(journal_fd_.get(), paths_.journal.string());
+  if (!names) return;  // recovery will say so
+  spdlog::warn("the last broker failed on the disk: the journal is read back from it, not from the page cache");
+  for (const SegmentName& name : *names) {
+    const UniqueFd fd(::openat(journal_fd_.get(), name.to_string().c_str(), O_RDONLY | O_CLOEXEC));
+    if (fd.valid()) ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED);
+  }
+}
+
 Result<void> Broker::recover() {
   files_ = std::make_unique<RuntimeFiles>(paths_.runtime / "shm");
   const auto identity = load_identity(journal_fd_.get(), paths_.journal.string());
   if (!identity && identity.error().code != ErrorCode::unknown_feed) return identity.error();
   if (identity) files_->adopt(identity->uuid);
+  if (files_->last_life().failed) drop_page_cache();
   auto recovered = recover_journal(journal_fd_.get(), paths_.journal.string(), files_->last_life());
   if (!recovered) return recovered.error();
   recovered_ = std::move(*recovered);
   if (!identity) files_->adopt(recovered_.identity.uuid);  // leftovers of a feed whose journal is gone are retired
   if (auto done = files_->complete(options_, recovered_.identity.uuid, recovered_.ring_can_go_on); !done) return done;
+  files_->remove_stray_arenas();
   const std::uint32_t known = files_->registry_header().next_producer_id;
   next_producer_id_ = std::max({recovered_.next_producer_id, known, 1U});
   broker_life_ = ++files_->registry_header().broker_life;

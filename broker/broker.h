@@ -45,6 +45,7 @@ class Broker {
   Result<void> open_directories();
   Result<void> take_locks();
   Result<void> recover();
+  void drop_page_cache();
   Result<void> open_current_segment();
   Result<void> set_up_ring();
   void set_up_threads();

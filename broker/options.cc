@@ -48,7 +48,7 @@ void add_sizes(CLI::App& app, Options& o) {
            "Largest arena a producer may ask for; a power of two");
   add_size(app, "--max-producers", o.max_producers, 1, shm::kMaxProducerSlots, "Producer handles at once");
   add_size(app, "--max-consumers", o.max_consumers, 1, 1 << 16, "Consumers at once");
-  add_size(app, "--max-event-bytes", o.max_event_bytes, 64, 256 * kMiB,
+  add_size(app, "--max-event-bytes", o.max_event_bytes, 128, 256 * kMiB,
            "Largest record: 48 bytes + topic + key + message id + payload");
 }
 

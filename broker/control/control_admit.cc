@@ -1,4 +1,5 @@
 // What each role is given when it is let in, and the rows that observers see.
+#include <fcntl.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include "broker/control/control_server.h"
 #include "broker/log.h"
 #include "broker/sequence/sequencer.h"
+#include "shm/journal/segment_layout.h"
 
 namespace leat::broker {
 
@@ -128,9 +130,30 @@ Result<void> ControlServer::admit_consumer(Client& client) {
   row.state.store(static_cast<std::uint32_t>(ClientState::connected), std::memory_order_release);
   spdlog::info("consumer '{}' (pid {}, uid {}) connected", client.name, client.peer.pid, client.peer.uid);
   const WelcomeMessage welcome = make_welcome(client);
-  const int fds[] = {files_.broadcast.read_only.get(), files_.doorbell.fd.get(), journal_directory_fd_,
+  // Opened anew for each consumer: a shared one would have one read offset for all that list the directory.
+  const UniqueFd directory(::openat(journal_directory_fd_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory.valid()) return system_error(errno, "opening the journal's directory");
+  const int fds[] = {files_.broadcast.read_only.get(), files_.doorbell.fd.get(), directory.get(),
                      client.event_fd.get()};
   return send_message(client.socket.get(), &welcome, sizeof welcome, fds);
+}
+
+// A consumer may be another user, to whom the journal's directory is closed: it gets descriptors, as for the rings.
+Result<void> ControlServer::open_file(Client& client, const Received& received) {
+  if (auto checked = check_message(received, MessageType::open_file, sizeof(OpenFileMessage)); !checked) return checked;
+  OpenFileMessage ask;
+  std::memcpy(&ask, received.bytes.data(), sizeof ask);
+  const std::string name(ask.name, ::strnlen(ask.name, sizeof ask.name));
+  if (name != kIdentityFileName && !SegmentName::parse(name)) {
+    return Error{ErrorCode::protocol_error, "a consumer asked for a file that is neither a segment nor the identity"};
+  }
+  const UniqueFd file(::openat(journal_directory_fd_, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  FileOpenedMessage answer{};
+  answer.header = make_header(MessageType::file_opened, sizeof answer);
+  answer.status = file.valid() ? 0 : static_cast<std::uint32_t>(errno);
+  const int fds[] = {file.get()};
+  return send_message(client.socket.get(), &answer, sizeof answer,
+                      file.valid() ? std::span<const int>(fds) : std::span<const int>());
 }
 
 Result<void> ControlServer::admit_observer(Client& client) {

@@ -183,6 +183,7 @@ void ControlServer::serve(ClientId id) {
 
 Result<void> ControlServer::serve_message(Client& client, const Received& received) {
   if (!client.admitted) return admit(client, received);
+  if (client.role == Role::consumer) return open_file(client, received);
   if (auto checked = check_message(received, MessageType::refresh, sizeof(BareMessage)); !checked) return checked;
   if (client.role != Role::observer) return Error{ErrorCode::protocol_error, "only observers may ask for a refresh"};
   refresh_rows();

@@ -63,6 +63,7 @@ class ControlServer {
   Result<void> admit_consumer(Client& client);
   Result<void> admit_observer(Client& client);
   shm::WelcomeMessage make_welcome(const Client& client) const;
+  Result<void> open_file(Client& client, const shm::Received& received);
   void refuse(Client& client, const Error& error);
   void drop(ClientId id);
   void drop_adopted(std::uint32_t slot);

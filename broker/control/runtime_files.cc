@@ -4,7 +4,7 @@
 #include <sys/statvfs.h>
 
 #include <cerrno>
-#include <new>
+#include <set>
 
 #include "broker/log.h"
 #include "shm/base/random.h"
@@ -98,7 +98,8 @@ LastLife RuntimeFiles::last_life() const {
   if (!broadcast.valid() || !registry.valid()) return {};
   return {.known = true,
           .committed = broadcast_header().committed.load(std::memory_order_acquire),
-          .round_position = registry_header().round_position.load(std::memory_order_acquire)};
+          .round_position = registry_header().round_position.load(std::memory_order_acquire),
+          .failed = broadcast_header().feed_state.load() == static_cast<std::uint32_t>(FeedState::failed)};
 }
 
 void RuntimeFiles::retire(SharedFile& file, const std::string& name) {
@@ -249,6 +250,19 @@ Result<ArenaFile> RuntimeFiles::open_arena(std::uint32_t slot, std::uint32_t gen
 
 void RuntimeFiles::remove_arena(std::uint32_t slot, std::uint32_t generation) {
   ::unlink((directory_ / arena_name(slot, generation)).c_str());
+}
+
+void RuntimeFiles::remove_stray_arenas() {
+  std::set<std::string> known;
+  for (std::uint32_t i = 0; i < producer_slots(); ++i) {
+    const RegistrySlot& slot = registry_slots()[i];
+    if (slot.state.load() != static_cast<std::uint32_t>(SlotState::free)) known.insert(arena_name(i, slot.generation));
+  }
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(directory_, ignored)) {
+    const std::string name = entry.path().filename();
+    if (name.starts_with("arena-") && !known.contains(name)) ::unlink(entry.path().c_str());
+  }
 }
 
 void RuntimeFiles::remove_all() {

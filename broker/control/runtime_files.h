@@ -60,6 +60,8 @@ class RuntimeFiles {
   Result<ArenaFile> create_arena(std::uint32_t slot, std::uint32_t generation, std::uint64_t bytes);
   Result<ArenaFile> open_arena(std::uint32_t slot, std::uint32_t generation, std::uint64_t bytes);
   void remove_arena(std::uint32_t slot, std::uint32_t generation);
+  /// Removes arenas that no slot of the registry names: a broker was killed while it made or removed them.
+  void remove_stray_arenas();
 
   /// Retires and removes everything: nobody is left who could want it.
   void remove_all();

@@ -17,6 +17,7 @@ struct LastLife {
   bool known = false;
   std::uint64_t committed = 0;       ///< visible to consumers
   std::uint64_t round_position = 0;  ///< start of the round in progress
+  bool failed = false;               ///< it stopped on a disk error
 };
 
 /// producer_id -> (producer_sequence -> sequence): what the journal holds of the round in which the last broker died.

@@ -3,6 +3,7 @@
 #include <sys/timerfd.h>
 
 #include <cerrno>
+#include <cstring>
 
 #include "consume/consumer_impl.h"
 #include "shm/base/clock.h"
@@ -16,6 +17,7 @@ namespace {
 constexpr std::int64_t kRetryNs = 100 * kNanosPerMilli;
 constexpr int kReconnectTimeoutMs = 200;
 constexpr std::size_t kConsumerFds = 4;
+constexpr int kOpenFileTimeoutMs = 2000;
 }  // namespace
 
 Result<void> Consumer::Impl::open() {
@@ -48,16 +50,20 @@ Result<void> Consumer::Impl::attach(client::Connection connected, const Start& s
   if (connected.welcome.slot >= bell_spec.capacity) {
     return Error{ErrorCode::protocol_error, "the broker named a consumer slot that the doorbell does not have"};
   }
-  auto files = JournalFiles::open(std::move(connected.fds[2]), paths.journal.string());
+  // The connection comes first: through it the broker opens the journal's files for us if we may not do it ourselves.
+  const std::uint32_t consumer_slot = connected.welcome.slot;
+  UniqueFd directory = std::move(connected.fds[2]);
+  connection = std::move(connected);
+  auto files = JournalFiles::open(std::move(directory), paths.journal.string(),
+                                  [this](const std::string& name) { return open_by_broker(name); });
   if (!files) return files.error();
 
   stream.emplace(std::move(*files));
   ring_mapping = std::move(*ring_map);
   doorbell_mapping = std::move(*bell_map);
   doorbell = reinterpret_cast<DoorbellHeader*>(doorbell_mapping.data());
-  slot = reinterpret_cast<ConsumerSlot*>(doorbell_mapping.data() + kConsumerSlotsOffset) + connected.welcome.slot;
+  slot = reinterpret_cast<ConsumerSlot*>(doorbell_mapping.data() + kConsumerSlotsOffset) + consumer_slot;
   ring_instance = ring_spec.instance;
-  connection = std::move(connected);
   stream->attach(BroadcastReader(ring_mapping.data(), ring_spec.capacity), options.level);
   // A segment may be recycled while we look for our place in it: then look again, in what is retained by then.
   constexpr int kAttempts = 3;
@@ -70,6 +76,25 @@ Result<void> Consumer::Impl::attach(client::Connection connected, const Start& s
     if (attempt == kAttempts) return place.error();
     if (auto done = stream->files().refresh(); !done) return done.error();
   }
+}
+
+UniqueFd Consumer::Impl::open_by_broker(const std::string& name) {
+  OpenFileMessage ask{};
+  ask.header = make_header(MessageType::open_file, sizeof ask);
+  name.copy(ask.name, sizeof ask.name - 1);
+  Received received;
+  auto done = send_message(connection.socket.get(), &ask, sizeof ask);
+  if (done) done = receive_message(connection.socket.get(), received, kOpenFileTimeoutMs);
+  if (done) done = check_message(received, MessageType::file_opened, sizeof(FileOpenedMessage));
+  errno = EACCES;  // without a broker to ask, that is how it stands
+  if (!done) return {};
+  FileOpenedMessage answer;
+  std::memcpy(&answer, received.bytes.data(), sizeof answer);
+  if (answer.status != 0 || received.fd_count != 1) {
+    errno = answer.status != 0 ? static_cast<int>(answer.status) : EPROTO;
+    return {};
+  }
+  return std::move(received.fds[0]);
 }
 
 Result<void> Consumer::Impl::open_offline(const Start& start) {

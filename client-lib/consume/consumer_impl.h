@@ -42,6 +42,7 @@ struct Consumer::Impl {
 
   Result<void> open();
   Result<void> attach(client::Connection connected, const Start& start);
+  shm::UniqueFd open_by_broker(const std::string& name);
   Result<void> open_offline(const Start& start);
   [[nodiscard]] client::Window window() const;
   Result<client::Window> offline_window();

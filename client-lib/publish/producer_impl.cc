@@ -160,9 +160,11 @@ Result<void> Producer::Impl::sleep_until(const Receipt& receipt, std::uint32_t r
     const std::int64_t left_ns = deadline_ns - monotonic_ns();
     if (left_ns <= 0) {
       const bool gone = client::peer_has_gone(connection.socket.get());
+      const char* const where = reason == kWaitDurable
+                                    ? "committed, but not durable within the time-out; see leatd's --sync"
+                                    : "not committed within the time-out; it is in the inbound ring and will be journaled";
       return Error{ErrorCode::timed_out,
-                   std::string("not acknowledged within the time-out; it is in the inbound ring and will be journaled") +
-                       (gone ? " once leatd runs again (it is away)" : "")};
+                   std::string(where) + (gone ? " (the broker is away: this waits until leatd runs again)" : "")};
     }
     futex_wait(&header.receipt_word, seen, std::min(left_ns, kMaxSleepNs));
   }

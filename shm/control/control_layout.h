@@ -5,6 +5,8 @@
 //                                     <--    Welcome {status, slot, ...} + descriptors
 //   observer only: Refresh            -->
 //                                     <--    Refreshed
+//   consumer only: OpenFile {name}    -->    for one whose user may not open the journal's files itself
+//                                     <--    FileOpened {status} + descriptor (ro)
 //   end of connection                 -->    the client has left
 //
 // Descriptors in a Welcome, in this order:
@@ -22,7 +24,7 @@ namespace leat::shm {
 
 inline constexpr std::uint32_t kControlMagic = 0x5441454c;  // "LEAT"
 
-enum class MessageType : std::uint16_t { hello = 1, welcome = 2, refresh = 3, refreshed = 4 };
+enum class MessageType : std::uint16_t { hello = 1, welcome = 2, refresh = 3, refreshed = 4, open_file = 5, file_opened = 6 };
 enum class Role : std::uint32_t { producer = 1, consumer = 2, observer = 3 };
 
 inline constexpr std::size_t kMaxPassedFds = 4;
@@ -72,6 +74,22 @@ static_assert(sizeof(WelcomeMessage) == 616 && offsetof(WelcomeMessage, text) ==
 struct BareMessage {
   MessageHeader header;
 };
+
+inline constexpr std::size_t kFileNameBytes = 64;
+
+/// Asks for a segment, or the identity file, of the journal.
+struct OpenFileMessage {
+  MessageHeader header;       // 0
+  char name[kFileNameBytes];  // 16 terminated
+};
+static_assert(sizeof(OpenFileMessage) == 80);
+
+struct FileOpenedMessage {
+  MessageHeader header;      // 0
+  std::uint32_t status;      // 16 errno of the open; 0: one descriptor rides along
+  std::uint32_t reserved;    // 20
+};
+static_assert(sizeof(FileOpenedMessage) == 24);
 
 inline constexpr std::size_t kMaxMessageBytes = sizeof(WelcomeMessage);
 

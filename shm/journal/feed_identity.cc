@@ -62,19 +62,12 @@ std::string encode(const FeedIdentity& identity) {
   return bytes;
 }
 
-Result<std::string> read_whole(int directory_fd, const std::string& directory) {
-  const std::string name(kIdentityFileName);
-  const UniqueFd fd(::openat(directory_fd, name.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd.valid() && errno == ENOENT) {
-    return Error{ErrorCode::unknown_feed, directory + " holds no journal (no file '" + name +
-                                              "'); check the feed's name and --data-dir"};
-  }
-  if (!fd.valid()) return system_error(errno, "opening " + directory + "/" + name);
+Result<std::string> read_whole(int fd, const std::string& directory) {
   std::string bytes;
   char chunk[4096];
-  for (ssize_t got = 0; (got = ::read(fd.get(), chunk, sizeof chunk)) != 0;) {
+  for (ssize_t got = 0; (got = ::read(fd, chunk, sizeof chunk)) != 0;) {
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return system_error(errno, "reading " + directory + "/" + name);
+    if (got < 0) return system_error(errno, "reading " + directory + "/" + std::string(kIdentityFileName));
     bytes.append(chunk, static_cast<std::size_t>(got));
     if (bytes.size() > sizeof(IdentityHeader) + kMaxEpochs * sizeof(EpochEntry) + 8) break;
   }
@@ -83,8 +76,21 @@ Result<std::string> read_whole(int directory_fd, const std::string& directory) {
 
 }  // namespace
 
+Error identity_unreadable(int error_number, const std::string& directory) {
+  const std::string name(kIdentityFileName);
+  if (error_number != ENOENT) return system_error(error_number, "opening " + directory + "/" + name);
+  return {ErrorCode::unknown_feed,
+          directory + " holds no journal (no file '" + name + "'); check the feed's name and --data-dir"};
+}
+
 Result<FeedIdentity> load_identity(int directory_fd, const std::string& directory) {
-  auto read = read_whole(directory_fd, directory);
+  const UniqueFd fd(::openat(directory_fd, std::string(kIdentityFileName).c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) return identity_unreadable(errno, directory);
+  return read_identity(fd.get(), directory);
+}
+
+Result<FeedIdentity> read_identity(int fd, const std::string& directory) {
+  auto read = read_whole(fd, directory);
   if (!read) return read.error();
   const std::string& bytes = *read;
   const auto corrupt = [&](const std::string& why) {

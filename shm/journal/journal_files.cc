@@ -11,11 +11,14 @@
 namespace leat::shm {
 
 Result<std::vector<SegmentName>> list_segments(int directory_fd, const std::string& directory) {
-  // A new open file description, so that concurrent listings do not share a read offset.
-  const int fd = ::openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  // A new open file description, so that concurrent listings do not share a read offset. Who may not open the directory
+  // was given a description of his own.
+  int fd = ::openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0 && errno == EACCES) fd = ::fcntl(directory_fd, F_DUPFD_CLOEXEC, 0);
   if (fd < 0) return system_error(errno, "opening " + directory);
   const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(fd), &::closedir);
   if (!stream) return system_error(errno, "listing " + directory);
+  ::rewinddir(stream.get());
   std::vector<SegmentName> names;
   errno = 0;
   while (const dirent* entry = ::readdir(stream.get())) {
@@ -42,8 +45,9 @@ Result<JournalFiles> JournalFiles::open(const std::string& directory) {
   return open(std::move(fd), directory);
 }
 
-Result<JournalFiles> JournalFiles::open(UniqueFd directory_fd, std::string directory) {
+Result<JournalFiles> JournalFiles::open(UniqueFd directory_fd, std::string directory, Opener opener) {
   JournalFiles files;
+  files.opener_ = std::move(opener);
   files.directory_fd_ = std::move(directory_fd);
   files.directory_ = std::move(directory);
   if (auto done = files.refresh(); !done) return done.error();
@@ -52,7 +56,9 @@ Result<JournalFiles> JournalFiles::open(UniqueFd directory_fd, std::string direc
 }
 
 Result<void> JournalFiles::refresh() {
-  auto identity = load_identity(directory_fd_.get(), directory_);
+  const UniqueFd file = open_file(std::string(kIdentityFileName));
+  const int failed = errno;
+  auto identity = file.valid() ? read_identity(file.get(), directory_) : identity_unreadable(failed, directory_);
   if (!identity) return identity.error();
   identity_ = std::move(*identity);
   auto names = list_segments(directory_fd_.get(), directory_);
@@ -61,9 +67,14 @@ Result<void> JournalFiles::refresh() {
   return {};
 }
 
+UniqueFd JournalFiles::open_file(const std::string& name) const {
+  UniqueFd fd(::openat(directory_fd_.get(), name.c_str(), O_RDONLY | O_CLOEXEC));
+  return !fd.valid() && errno == EACCES && opener_ ? opener_(name) : std::move(fd);
+}
+
 Result<void> JournalFiles::open_segment(const SegmentName& name) {
   const std::string file = name.to_string();
-  UniqueFd fd(::openat(directory_fd_.get(), file.c_str(), O_RDONLY | O_CLOEXEC));
+  UniqueFd fd = open_file(file);
   if (!fd.valid()) return system_error(errno, "opening segment " + directory_ + "/" + file);
   struct stat status {};
   SegmentHeader header{};
@@ -135,8 +146,9 @@ JournalFiles::Fill JournalFiles::fill(RecordBuffer& buffer, bool starts_segment,
 bool JournalFiles::still_retained() const {
   struct stat named {};
   struct stat held {};
-  return ::fstatat(directory_fd_.get(), current_.to_string().c_str(), &named, 0) == 0 &&
-         ::fstat(segment_fd_.get(), &held) == 0 && named.st_ino == held.st_ino;
+  const UniqueFd again = open_file(current_.to_string());
+  return again.valid() && ::fstat(again.get(), &named) == 0 && ::fstat(segment_fd_.get(), &held) == 0 &&
+         named.st_ino == held.st_ino;
 }
 
 std::string JournalFiles::describe(std::uint64_t position) const {

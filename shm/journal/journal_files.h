@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,9 +25,12 @@ Result<std::vector<SegmentName>> list_segments(int directory_fd, const std::stri
 /// Not thread-safe. Any number may read one directory at once, in any number of processes, while a broker writes.
 class JournalFiles {
  public:
+  /// Opens a file of the directory for one who may not do it himself. Sets errno when the descriptor is not valid.
+  using Opener = std::function<UniqueFd(const std::string& name)>;
+
   JournalFiles() = default;
-  /// `directory` is for messages; the descriptor is what is used.
-  static Result<JournalFiles> open(UniqueFd directory_fd, std::string directory);
+  /// `directory` is for messages; the descriptor is what is used. `opener` is asked where permission is denied.
+  static Result<JournalFiles> open(UniqueFd directory_fd, std::string directory, Opener opener = {});
   static Result<JournalFiles> open(const std::string& directory);
 
   [[nodiscard]] const FeedIdentity& identity() const noexcept { return identity_; }
@@ -63,11 +67,13 @@ class JournalFiles {
   Result<std::vector<IndexEntry>> read_index(const SegmentName& name);
 
  private:
+  UniqueFd open_file(const std::string& name) const;
   Result<void> open_segment(const SegmentName& name);
   std::optional<SegmentName> find(std::uint64_t position, bool exactly) const;
 
   UniqueFd directory_fd_;
   std::string directory_;
+  Opener opener_;
   FeedIdentity identity_;
   std::uint64_t feed_seed_ = 0;
   std::vector<SegmentName> segments_;
