@@ -1,0 +1,165 @@
+// The broker is killed or stopped under load, and comes back.
+#include <csignal>
+#include <thread>
+
+#include "process/load.h"
+
+namespace leat::test {
+namespace {
+
+class Restart : public LoadTest {
+ protected:
+  void SetUp() override {
+    LoadTest::SetUp();
+    prng_ = Prng(test_seed());
+  }
+  void start_load(std::vector<std::string> producer_options = {}) {
+    start();
+    for (int i = 0; i < 2; ++i) add_consumer();
+    for (int i = 0; i < 4; ++i) add_producer(producer_options);
+    wait_until_connected();
+  }
+  // Lets some events pass, and then some time, so that kills fall everywhere.
+  void let_work() {
+    wait_for_accepted(accepted() + 1 + prng_.below(scaled(12000)));
+    std::this_thread::sleep_for(std::chrono::microseconds(prng_.below(5000)));
+  }
+  void expect_all_delivered_once() {
+    finish_producers();
+    finish_consumers();
+    check_journal();
+  }
+
+  Prng prng_{0};
+};
+
+constexpr int kKills = 20;
+
+TEST_F(Restart, TwentyKillsUnderLoadLoseRepeatAndReorderNothingThatWasAccepted) {
+  start_load();
+  const FeedStatus before = status();
+  for (int i = 0; i < kKills; ++i) {
+    let_work();
+    broker_->kill9();
+    if (prng_.below(2) == 0) std::this_thread::sleep_for(milliseconds(prng_.below(20)));
+    start();
+  }
+  let_work();
+  expect_all_delivered_once();
+  const FeedStatus after = status();
+  EXPECT_EQ(after.epoch, before.epoch);
+  EXPECT_EQ(after.feed_uuid, before.feed_uuid);
+  EXPECT_EQ(after.latest_sequence, accepted());
+  EXPECT_EQ(after.broker_life, before.broker_life + kKills);
+  EXPECT_EQ(after.refused_entries, 0U);
+}
+
+// Small everything, so that kills also fall on rolls, laps and full arenas.
+TEST_F(Restart, TwentyKillsWithTinyRingsAndSegmentsLoseNothingEither) {
+  broker_->set("--ring-bytes", "16K");
+  broker_->set("--inbound-slots", "64");
+  broker_->set("--arena-bytes", "4K");
+  broker_->set("--segment-bytes", "32K");
+  broker_->set("--max-event-bytes", "2K");
+  start_load();
+  const FeedStatus before = status();
+  for (int i = 0; i < kKills; ++i) {
+    let_work();
+    broker_->kill9();
+    start();
+  }
+  expect_all_delivered_once();
+  EXPECT_EQ(status().epoch, before.epoch);
+}
+
+TEST_F(Restart, KillsRightAfterTheStartLoseNothingEither) {
+  start_load();
+  for (int i = 0; i < kKills; ++i) {
+    let_work();
+    broker_->kill9();
+    // A recovery that is itself cut short, at any point of it.
+    auto cut_short = ChildProcess({.arguments = broker_->command(),
+                                   .environment = {},
+                                   .output = (broker_->scratch() / "leatd.log").string(),
+                                   .user = std::nullopt});
+    std::this_thread::sleep_for(std::chrono::microseconds(prng_.below(12000)));
+    cut_short.kill9();
+    start();
+  }
+  expect_all_delivered_once();
+}
+
+TEST_F(Restart, ACleanStopKeepsSequencesUuidAndEpochAndItsClientsGoOn) {
+  start_load();
+  const FeedStatus before = status();
+  for (int i = 0; i < 5; ++i) {
+    let_work();
+    ASSERT_EQ(broker_->terminate(), 0);
+    start();
+    EXPECT_EQ(status().epoch, before.epoch);
+    EXPECT_EQ(status().feed_uuid, before.feed_uuid);
+  }
+  let_work();
+  expect_all_delivered_once();
+  EXPECT_EQ(status().latest_sequence, accepted());
+}
+
+TEST_F(Restart, AFeedWithoutClientsGoesOnWhereItStoodAfterACleanStop) {
+  start();
+  {
+    Producer producer = connect_producer();
+    for (int i = 0; i < 10; ++i) {
+      ASSERT_TRUE(producer.publish_and_wait({.topic = "a.b", .payload = "x"}, Ack::committed, kPatience).ok());
+    }
+  }
+  const FeedStatus before = status();
+  ASSERT_EQ(broker_->terminate(), 0);
+  EXPECT_TRUE(inspect_journal(broker_->journal())->closed_cleanly);
+  start();
+  Producer producer = connect_producer();
+  const auto sequence = producer.publish_and_wait({.topic = "a.b"}, Ack::committed, kPatience);
+  ASSERT_TRUE(sequence.ok()) << sequence.error().message;
+  EXPECT_EQ(*sequence, 11U);
+  const FeedStatus after = status();
+  EXPECT_EQ(after.epoch, before.epoch);
+  EXPECT_EQ(after.feed_uuid, before.feed_uuid);
+  EXPECT_FALSE(inspect_journal(broker_->journal())->closed_cleanly);
+}
+
+TEST_F(Restart, AReceiptFromBeforeTheKillIsHonouredAfterIt) {
+  start();
+  Producer producer = connect_producer();
+  ASSERT_TRUE(producer.publish_and_wait({.topic = "a"}, Ack::committed, kPatience).ok());
+  broker_->stop();
+  std::vector<Receipt> receipts;
+  for (int i = 0; i < 5; ++i) {
+    auto receipt = producer.publish({.topic = "a"});
+    ASSERT_TRUE(receipt.ok()) << receipt.error().message;
+    receipts.push_back(*receipt);
+  }
+  broker_->kill9();
+  start();
+  for (std::size_t i = 0; i < receipts.size(); ++i) {
+    auto sequence = producer.wait(receipts[i], Ack::durable, kPatience);
+    ASSERT_TRUE(sequence.ok()) << sequence.error().message;
+    EXPECT_EQ(*sequence, 2 + i);
+  }
+}
+
+TEST_F(Restart, WhatAProducerPublishedBeforeItDiedIsTakenByTheNextBroker) {
+  start();
+  add_producer({"count=50"});
+  wait_until_connected();
+  wait_for_accepted(1);
+  broker_->stop();
+  const std::uint64_t sure = accepted();
+  producers_[0].kill9();
+  broker_->kill9();
+  start();
+  while (status().latest_sequence < sure || !status().producers.empty()) std::this_thread::sleep_for(milliseconds(5));
+  EXPECT_GE(status().latest_sequence, sure);
+  EXPECT_LE(status().latest_sequence, accepted() + 1);
+}
+
+}  // namespace
+}  // namespace leat::test
