@@ -1,0 +1,34 @@
+// A producer made of the shared-memory primitives, so that it can die or stop between any two of them.
+#pragma once
+
+#include <string>
+
+#include "connect/connection.h"
+#include "shm/ingest/arena_writer.h"
+#include "shm/ingest/inbound_ring.h"
+#include "shm/record/record.h"
+
+namespace leat::test {
+
+class RawProducer {
+ public:
+  /// Ends the process on failure.
+  explicit RawProducer(const FeedAddress& address);
+
+  /// Encodes an event in the arena and returns what a slot must say for it.
+  std::uint64_t encode(const Event& event);
+  /// The event has its ticket: the next one goes behind it.
+  void advance();
+
+  shm::InboundProducer inbound;
+  shm::ArenaWriter arena;
+
+ private:
+  client::Connection connection_;
+  shm::Mapping inbound_mapping_;
+  shm::Mapping arena_mapping_;
+  std::uint64_t next_producer_sequence_ = 1;
+  std::uint64_t record_bytes_ = 0;
+};
+
+}  // namespace leat::test
