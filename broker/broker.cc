@@ -307,7 +307,8 @@ Result<void> Broker::close_journal() {
   table_.publish_durable(sequencer_->sequence());
   recovered_.identity.closed_position = end;
   recovered_.identity.closed_sequence = sequencer_->sequence();
-  return store_identity(journal_fd_.get(), paths_.journal.string(), recovered_.identity);
+  if (auto done = store_identity(journal_fd_.get(), paths_.journal.string(), recovered_.identity); !done) return done;
+  return pool_->clear_leftovers();  // segments made ahead of need: the next broker makes its own
 }
 
 }  // namespace leat::broker
