@@ -80,8 +80,9 @@ ExitCode exit_code_for(ErrorCode code) noexcept {
 }
 
 void complain(std::string_view message) {
+  constexpr std::size_t kMaxMessageBytes = 2000;  // some messages quote the input
   std::string line = "leat: ";
-  append_escaped(line, message, {.keep_backslash = true});
+  append_escaped(line, message.substr(0, kMaxMessageBytes), {.keep_backslash = true});
   line += '\n';
   // One write, so that lines of several processes do not mix. Nothing can be done if standard error is gone.
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());

@@ -20,6 +20,13 @@ constexpr std::array<std::string_view, 6> kIgnored = {"sequence",     "cursor", 
 /// Deeper than any event needs, and far from what the parser's stack would not bear.
 constexpr int kMaxDepth = 512;
 
+/// Of what a message quotes from the input.
+constexpr std::size_t kMaxQuotedBytes = 200;
+
+std::string shortened(std::string_view text) {
+  return text.size() <= kMaxQuotedBytes ? std::string(text) : std::string(text.substr(0, kMaxQuotedBytes)) + "...";
+}
+
 Error bad(std::string what) { return {ErrorCode::invalid_argument, std::move(what)}; }
 
 /// A cursor over text that is known to be JSON.
@@ -89,7 +96,7 @@ Json parse_checked(std::string_view line, std::string& problem) {
     if (depth > kMaxDepth && problem.empty()) problem = "nested deeper than " + std::to_string(kMaxDepth);
     if (event == Json::parse_event_t::key && depth == 1) {
       const auto& name = parsed.get_ref<const std::string&>();
-      if (std::ranges::find(names, name) != names.end()) problem = "field '" + name + "' appears twice";
+      if (std::ranges::find(names, name) != names.end()) problem = "field '" + shortened(name) + "' appears twice";
       names.push_back(name);
     }
     return true;
@@ -100,7 +107,7 @@ Json parse_checked(std::string_view line, std::string& problem) {
     // "[json.exception.parse_error.101] parse error at line 1, column 7: syntax error ...": the column is of use.
     const std::string_view what = error.what();
     const std::size_t column = what.find("column ");
-    problem = "not JSON: " + std::string(column == std::string_view::npos ? what : what.substr(column));
+    problem = "not JSON: " + shortened(column == std::string_view::npos ? what : what.substr(column));
     return Json::object();
   }
 }
@@ -145,7 +152,7 @@ Result<NdjsonEvent> parse_ndjson(std::string_view line) {
   if (!object.is_object()) return bad("not an object; write {\"topic\":...,\"payload\":...}");
   for (const auto& member : object.items()) {
     if (!is_known(member.key())) {
-      return bad("unknown field '" + member.key() + "'; known: topic, key, message_id, payload, payload_base64, durable");
+      return bad("unknown field '" + shortened(member.key()) + "'; known: topic, key, message_id, payload, payload_base64, durable");
     }
   }
   NdjsonEvent event;
