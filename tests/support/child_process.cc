@@ -1,6 +1,7 @@
 #include "support/child_process.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -40,7 +41,7 @@ std::vector<char*> pointers_to(std::vector<std::string>& strings) {
   }
   if (options.user) {
     const uid_t user = *options.user;
-    if (::setgid(user) != 0 || ::setuid(user) != 0) ::_exit(125);
+    if (::setgroups(0, nullptr) != 0 || ::setgid(user) != 0 || ::setuid(user) != 0) ::_exit(125);
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a change of user clears it
   }
   ::execve(arguments[0], arguments, environment);
