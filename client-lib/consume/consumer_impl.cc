@@ -16,6 +16,8 @@ using client::RecordStream;
 namespace {
 constexpr std::int64_t kSpinNs = 5 * kNanosPerMicro;
 constexpr std::int64_t kMaxSleepNs = 50 * kNanosPerMilli;
+constexpr std::uint64_t kMaxFilteredPerPoll = 4096;
+constexpr std::uint64_t kEventsPerReport = 1024;
 constexpr std::int64_t kOfflineSleepNs = 10 * kNanosPerMilli;
 }  // namespace
 
@@ -34,7 +36,9 @@ void fill_event(EventView& out, const RecordView& record, std::uint64_t epoch) n
 
 Poll Consumer::Impl::poll(EventView& out) {
   if (event_fd_armed) drain_event_fd();
+  const std::uint64_t filtered_before = stats.filtered;
   for (;;) {
+    if (stats.filtered - filtered_before >= kMaxFilteredPerPoll) return Poll::empty;  // the caller's deadline counts too
     if (reset_pending) {
       reset_pending = false;
       ++stats.resets;
@@ -70,7 +74,7 @@ Poll Consumer::Impl::take_record(const RecordView& record, EventView& out, bool&
                                      std::to_string(next_sequence) + "; stop the broker and check the disk"};
     return Poll::error;
   }
-  ++next_sequence;
+  if (++next_sequence % kEventsPerReport == 0) report_place();
   if (!options.filter.matches(record.topic)) {
     ++stats.filtered;
     again = true;

@@ -76,7 +76,7 @@ std::string_view to_string(Reset::Reason reason) noexcept;
 /// What poll() found.
 enum class [[nodiscard]] Poll : std::uint8_t {
   event,  ///< `out` is filled
-  empty,  ///< nothing new at this level
+  empty,  ///< nothing new at this level (or, with a filter: nothing among some thousand events looked at; poll on)
   reset,  ///< see last_reset(); polling on continues at the earliest retained event
   error,  ///< see last_error(); the consumer does not move past what it cannot read
 };

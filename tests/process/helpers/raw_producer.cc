@@ -1,5 +1,7 @@
 #include "process/helpers/raw_producer.h"
 
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -81,6 +83,18 @@ int run_raw(const HelperArguments& arguments) {
   return filled == shm::Fill::ok ? 0 : 1;
 }
 const HelperRegistration kRaw("raw_producer", &run_raw);
+
+// Publishes an event whose bytes it takes away before the broker reads them.
+int run_truncater(const HelperArguments& arguments) {
+  RawProducer producer(arguments.address());
+  const std::uint64_t full = producer.encode({.topic = "raw.event", .payload = "never to be read"});
+  if (::ftruncate(producer.arena_fd(), 0) != 0) return 1;
+  // From here on our own arena is gone for us too: only the ring is touched.
+  if (producer.inbound.fill(producer.inbound.take_ticket(), full) != shm::Fill::ok) return 1;
+  producer.inbound.wake_sequencer();
+  return 0;
+}
+const HelperRegistration kTruncater("arena_truncater", &run_truncater);
 
 }  // namespace
 }  // namespace leat::test

@@ -19,6 +19,7 @@ class RawProducer {
   std::uint64_t encode(const Event& event);
   /// The event has its ticket: the next one goes behind it.
   void advance();
+  [[nodiscard]] int arena_fd() const { return connection_.fds.at(1).get(); }
 
   shm::InboundProducer inbound;
   shm::ArenaWriter arena;
