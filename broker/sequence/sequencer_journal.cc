@@ -59,7 +59,9 @@ void Sequencer::set_stalled(bool stalled) {
   stalled_ = stalled;
   const FeedState state = stalled ? FeedState::stalled : FeedState::running;
   FeedState expected = stalled ? FeedState::running : FeedState::stalled;
-  if (parts_.handover->state.compare_exchange_strong(expected, state)) parts_.inbound->set_feed_state(state);
+  if (!parts_.handover->state.compare_exchange_strong(expected, state)) return;
+  parts_.inbound->set_feed_state(state);
+  parts_.ring->header().feed_state.store(static_cast<std::uint32_t>(state), std::memory_order_release);
 }
 
 bool Sequencer::write_mark(std::uint16_t flags, std::uint64_t durable_position, std::uint64_t durable_sequence) {
