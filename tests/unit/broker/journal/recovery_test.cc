@@ -1,0 +1,289 @@
+// What a broker makes of the journals it may find.
+#include "broker/journal/recovery.h"
+
+#include <gtest/gtest.h>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <spdlog/spdlog.h>
+
+#include "tests/unit/fixtures/journal_maker.h"
+
+namespace leat::broker {
+namespace {
+
+using namespace shm;
+using test::JournalMaker;
+
+class Recovery : public ::testing::Test {
+ protected:
+  Recovery() { spdlog::set_level(spdlog::level::off); }
+  static Result<Recovered> recover(const JournalMaker& journal, const LastLife& last = {}) {
+    return recover_journal(journal.fd(), journal.path().string(), last);
+  }
+  // Refused as corrupt, and not a byte on disk is another.
+  static std::string expect_refused(const JournalMaker& journal, const LastLife& last = {}) {
+    const test::FileSet before = test::read_files(journal.path());
+    const auto recovered = recover(journal, last);
+    EXPECT_FALSE(recovered.ok());
+    const test::FileSet after = test::read_files(journal.path());
+    for (const auto& [name, bytes] : before) {
+      const auto found = after.find(name);
+      EXPECT_TRUE(found != after.end()) << name << " is gone";
+      EXPECT_TRUE(found == after.end() || found->second == bytes) << name << " was changed";
+    }
+    for (const auto& [name, bytes] : after) EXPECT_TRUE(before.contains(name)) << name << " is new";
+    if (recovered.ok()) return "";
+    EXPECT_EQ(recovered.error().code, ErrorCode::corrupt);
+    return recovered.error().message;
+  }
+  static std::string torn_file(const JournalMaker& journal) {
+    for (const auto& [name, bytes] : test::read_files(journal.path())) {
+      if (name.starts_with("torn-")) return bytes;
+    }
+    return "";
+  }
+};
+
+TEST_F(Recovery, MakesANewFeedInAnEmptyDirectory) {
+  const test::TempDirectory directory;
+  const UniqueFd fd(::open(directory.path().c_str(), O_RDONLY | O_DIRECTORY));
+  const Recovered first = test::must(recover_journal(fd.get(), directory.path().string(), {}));
+  EXPECT_TRUE(first.needs_segment);
+  EXPECT_EQ(first.end_position, 0u);
+  EXPECT_EQ(first.end_sequence, 0u);
+  EXPECT_EQ(first.identity.epochs.size(), 1u);
+  const Recovered again = test::must(recover_journal(fd.get(), directory.path().string(), {}));
+  EXPECT_EQ(again.identity.uuid, first.identity.uuid);
+  EXPECT_EQ(again.identity.epochs.size(), 1u) << "nothing was there to be lost";
+}
+
+TEST_F(Recovery, GoesOnInTheSameEpochAfterACleanClose) {
+  JournalMaker journal;
+  journal.events(7);
+  journal.mark_all(5);
+  journal.close_cleanly();
+  const Recovered recovered = test::must(recover(journal));
+  EXPECT_EQ(recovered.end_position, journal.position());
+  EXPECT_EQ(recovered.end_sequence, 7u);
+  EXPECT_EQ(recovered.next_producer_id, 5u);
+  EXPECT_FALSE(recovered.needs_segment);
+  EXPECT_EQ(recovered.identity.epochs.size(), 1u);
+  EXPECT_FALSE(recovered.ring_can_go_on);
+  const FeedIdentity stored = test::must(load_identity(journal.fd(), journal.path().string()));
+  EXPECT_FALSE(stored.closed_cleanly()) << "from now on a broker runs";
+}
+
+TEST_F(Recovery, BeginsANewEpochWhenNothingProvesThatNothingWasLost) {
+  JournalMaker journal;
+  journal.events(7);
+  const Recovered recovered = test::must(recover(journal));
+  ASSERT_EQ(recovered.identity.epochs.size(), 2u);
+  EXPECT_EQ(recovered.identity.current().first_sequence, 8u);
+  EXPECT_EQ(recovered.identity.current().first_position, journal.position());
+  EXPECT_NE(recovered.identity.current().id, recovered.identity.epochs[0].id);
+  EXPECT_EQ(test::must(load_identity(journal.fd(), journal.path().string())).epochs.size(), 2u);
+}
+
+TEST_F(Recovery, KeepsTheEpochWhenTheRingShowedNoMoreThanTheJournalHolds) {
+  JournalMaker journal;
+  journal.events(7);
+  for (const std::uint64_t committed : {journal.written()[3].position, journal.position()}) {
+    const Recovered recovered =
+        test::must(recover(journal, {.known = true, .committed = committed, .round_position = 0}));
+    EXPECT_EQ(recovered.identity.epochs.size(), 1u);
+    EXPECT_TRUE(recovered.ring_can_go_on);
+  }
+}
+
+TEST_F(Recovery, BeginsANewEpochWhenTheRingShowedMoreThanTheJournalHolds) {
+  JournalMaker journal;
+  journal.events(7);
+  const Recovered recovered = test::must(
+      recover(journal, {.known = true, .committed = journal.position() + 8, .round_position = journal.position()}));
+  EXPECT_EQ(recovered.identity.epochs.size(), 2u);
+  EXPECT_FALSE(recovered.ring_can_go_on);
+}
+
+TEST_F(Recovery, BeginsANewEpochInACopiedDirectoryEvenAfterACleanClose) {
+  JournalMaker journal;
+  journal.events(3);
+  journal.identity().directory_inode += 1;
+  journal.close_cleanly();
+  EXPECT_EQ(test::must(recover(journal)).identity.epochs.size(), 2u);
+}
+
+TEST_F(Recovery, KeepsWhatItCutsOfATornTail) {
+  JournalMaker journal;
+  journal.events(5);
+  const std::uint64_t whole = journal.position();
+  const auto bad = journal.event(200);
+  journal.flip(bad.position + 100);
+  const auto place = journal.place_of(whole);
+  const std::string before = test::read_file(place.file);
+  const Recovered recovered = test::must(recover(journal));
+  EXPECT_EQ(recovered.end_position, whole);
+  EXPECT_EQ(recovered.end_sequence, 5u);
+  EXPECT_EQ(recovered.identity.epochs.size(), 2u);
+  const std::string kept = torn_file(journal);
+  ASSERT_EQ(kept.size(), bad.bytes);
+  EXPECT_EQ(kept, before.substr(place.offset, bad.bytes)) << "the bytes as they were found";
+  const std::string after = test::read_file(place.file);
+  EXPECT_EQ(after.substr(0, place.offset), before.substr(0, place.offset));
+  EXPECT_EQ(after.substr(place.offset), std::string(after.size() - place.offset, '\0'));
+  const Recovered again = test::must(recover(journal));
+  EXPECT_EQ(again.end_position, whole) << "what was cut stays cut";
+}
+
+TEST_F(Recovery, CutsAnUnfinishedBatchWholly) {
+  JournalMaker journal;
+  journal.events(2);
+  const std::uint64_t whole = journal.position();
+  journal.batch(4, false);
+  const LastLife last{.known = true, .committed = whole, .round_position = whole};
+  const Recovered recovered = test::must(recover(journal, last));
+  EXPECT_EQ(recovered.end_position, whole);
+  EXPECT_EQ(recovered.end_sequence, 2u);
+  for (const auto& [producer, events] : recovered.tail) {
+    for (const auto& event : events) EXPECT_LE(event.second, 2u) << "what is cut must not count as journaled";
+  }
+  EXPECT_EQ(torn_file(journal).size(), journal.position() - whole);
+  EXPECT_EQ(test::must(recover(journal, last)).end_position, whole);
+}
+
+TEST_F(Recovery, TellsWhatTheUnfinishedRoundHadJournaled) {
+  JournalMaker journal;
+  journal.producer_id = 3;
+  journal.events(4);
+  const std::uint64_t round = journal.position();
+  journal.events(2);
+  journal.roll();
+  journal.producer_id = 4;
+  journal.events(1);
+  const Recovered recovered =
+      test::must(recover(journal, {.known = true, .committed = round, .round_position = round}));
+  ASSERT_EQ(recovered.tail.size(), 2u);
+  EXPECT_EQ(recovered.tail.at(3), (std::map<std::uint64_t, std::uint64_t>{{5, 5}, {6, 6}}));
+  EXPECT_EQ(recovered.tail.at(4), (std::map<std::uint64_t, std::uint64_t>{{7, 7}}));
+}
+
+TEST_F(Recovery, AsksForASegmentWhenTheLastOneIsSealed) {
+  JournalMaker journal;
+  journal.events(4);
+  journal.segment_end();
+  const Recovered recovered = test::must(recover(journal));
+  EXPECT_TRUE(recovered.needs_segment);
+  EXPECT_EQ(recovered.end_position, journal.position());
+}
+
+TEST_F(Recovery, RefusesABadRecordBelowAMarkAndChangesNothing) {
+  JournalMaker journal;
+  journal.events(5);
+  journal.mark_all();
+  journal.events(2);
+  journal.flip(journal.written()[2].position + 60);
+  const std::string message = expect_refused(journal);
+  EXPECT_NE(message.find(journal.segments().back().to_string()), std::string::npos) << message;
+  EXPECT_NE(message.find("from sequence 3 to at least 5"), std::string::npos) << message;
+  EXPECT_NE(message.find("offset " + std::to_string(journal.place_of(journal.written()[2].position).offset)),
+            std::string::npos) << message;
+}
+
+TEST_F(Recovery, RefusesAnEndBelowTheCleanCloseAndChangesNothing) {
+  JournalMaker journal;
+  journal.events(5);
+  journal.close_cleanly();
+  const auto last = journal.written().back();
+  journal.overwrite(last.position, std::string(last.bytes, '\0'));
+  expect_refused(journal);
+}
+
+TEST_F(Recovery, RefusesADamagedHeaderOfASegmentWithGoodRecordsAndChangesNothing) {
+  JournalMaker journal;
+  journal.events(5);
+  journal.roll();
+  journal.events(5);
+  journal.flip_in_file(journal.place_of(journal.position()).file, 60);
+  expect_refused(journal);
+}
+
+TEST_F(Recovery, RefusesALostSegmentOfACleanlyClosedJournalAndChangesNothing) {
+  JournalMaker journal;
+  journal.events(5);
+  journal.roll();
+  journal.events(5);
+  journal.close_cleanly();
+  const auto place = journal.place_of(journal.position());
+  test::write_at(place.file, 0, std::string(test::kTinySegment, '\0'));
+  expect_refused(journal);
+}
+
+TEST_F(Recovery, RefusesACleanlyClosedJournalWithoutSegmentsAndChangesNothing) {
+  JournalMaker journal;
+  journal.events(5);
+  journal.close_cleanly();
+  std::filesystem::remove(journal.place_of(0).file);
+  expect_refused(journal);
+}
+
+TEST_F(Recovery, RefusesSegmentsWithoutAnIdentityAndChangesNothing) {
+  JournalMaker journal;
+  journal.events(5);
+  std::filesystem::remove(journal.path() / kIdentityFileName);
+  expect_refused(journal);
+}
+
+TEST_F(Recovery, RefusesADamagedIdentityAndChangesNothing) {
+  JournalMaker journal;
+  journal.events(5);
+  journal.flip_in_file(journal.path() / kIdentityFileName, 33);
+  expect_refused(journal);
+}
+
+TEST_F(Recovery, RefusesABadSealedSegmentOfTheUnfinishedRoundAndNamesIt) {
+  JournalMaker journal(4 << 20);
+  journal.events(5);
+  journal.roll();  // early: the first segment's room is mostly unused
+  journal.events(5);
+  journal.flip(journal.written()[2].position + 60);
+  const std::string message = expect_refused(journal, {.known = true, .committed = 0, .round_position = 0});
+  EXPECT_NE(message.find(journal.segments().front().to_string()), std::string::npos) << message;
+}
+
+TEST_F(Recovery, PutsASegmentAsideThatNeverReachedTheDisk) {
+  JournalMaker journal;
+  journal.events(5);
+  journal.roll();
+  const std::uint64_t end = journal.position();
+  test::write_at(journal.place_of(end).file, 0, std::string(test::kTinySegment, '\0'));
+  const Recovered recovered = test::must(recover(journal));
+  EXPECT_EQ(recovered.end_position, end);
+  EXPECT_EQ(recovered.end_sequence, 5u);
+  EXPECT_TRUE(recovered.needs_segment);
+  EXPECT_EQ(recovered.segments.size(), 1u);
+  EXPECT_FALSE(torn_file(journal).empty());
+}
+
+TEST_F(Recovery, NeverGivesAProducerIdTwiceWhenTheLastSegmentKnowsLess) {
+  JournalMaker journal;
+  journal.producer_id = 7;
+  journal.events(3);
+  journal.mark_all(9);
+  journal.roll();
+  journal.producer_id = 1;
+  journal.events(1);
+  EXPECT_GE(test::must(recover(journal)).next_producer_id, 8u)
+      << "producer 7 is in the journal: its id must not be given to another";
+}
+
+TEST_F(Recovery, KnowsTheNewestTimeStampWhenTheLastSegmentIsEmpty) {
+  JournalMaker journal;
+  journal.events(3);
+  journal.roll();
+  EXPECT_EQ(test::must(recover(journal)).last_timestamp_ns, journal.written().back().timestamp_ns)
+      << "or time stamps would go back after a step of the clock";
+}
+
+}  // namespace
+}  // namespace leat::broker

@@ -1,0 +1,204 @@
+// Reading made journals without a broker: order across segments, the table of starts, ends and damage.
+#include <leat/journal.h>
+
+#include <gtest/gtest.h>
+
+#include "consume/places.h"
+#include "tests/unit/fixtures/journal_maker.h"
+
+namespace leat {
+namespace {
+
+using test::JournalMaker;
+
+// Reads to the first poll that is no event; returns it.
+Poll read_all(JournalReader& reader, std::vector<std::uint64_t>& sequences) {
+  for (;;) {
+    EventView event;
+    const Poll found = reader.next(event);
+    if (found != Poll::event) return found;
+    sequences.push_back(event.sequence);
+  }
+}
+
+void expect_run(const std::vector<std::uint64_t>& sequences, std::uint64_t first, std::uint64_t last) {
+  ASSERT_EQ(sequences.size(), last + 1 - first);
+  for (std::size_t i = 0; i < sequences.size(); ++i) ASSERT_EQ(sequences[i], first + i);
+}
+
+TEST(MadeJournal, ReadsEveryEventOverManySegments) {
+  JournalMaker journal;
+  for (int i = 0; i < 300; ++i) journal.event(static_cast<std::size_t>(i * 13 % 3000));
+  ASSERT_GT(journal.segments().size(), 20u);
+  JournalReader reader = test::must(read_journal(journal.path()));
+  std::vector<std::uint64_t> sequences;
+  EXPECT_EQ(read_all(reader, sequences), Poll::empty);
+  expect_run(sequences, 1, 300);
+  journal.events(40, 900);  // follows what comes later, over a roll
+  EXPECT_EQ(read_all(reader, sequences), Poll::empty);
+  expect_run(sequences, 1, 340);
+  EXPECT_EQ(reader.cursor(), (Cursor{journal.identity().current().id, 340}));
+}
+
+TEST(MadeJournal, StartsAfterAnyCursor) {
+  JournalMaker journal;
+  journal.events(60, 500);
+  const std::uint64_t epoch = journal.identity().current().id;
+  for (std::uint64_t after = 0; after <= 60; ++after) {
+    JournalReader reader = test::must(read_journal(journal.path(), {epoch, after}));
+    std::vector<std::uint64_t> sequences;
+    ASSERT_EQ(read_all(reader, sequences), Poll::empty);
+    expect_run(sequences, after + 1, 60);
+  }
+}
+
+TEST(MadeJournal, StartsAtAnyTime) {
+  JournalMaker journal;
+  journal.events(60, 500);
+  for (std::uint64_t i = 0; i < 60; ++i) {
+    const std::int64_t time = journal.written()[i].timestamp_ns;
+    for (const std::int64_t early : {0, 5}) {
+      JournalReader reader = test::must(open_journal(journal.path(), Start::at_time(time - early)));
+      std::vector<std::uint64_t> sequences;
+      ASSERT_EQ(read_all(reader, sequences), Poll::empty);
+      expect_run(sequences, i + 1, 60);
+    }
+  }
+  JournalReader future = test::must(open_journal(journal.path(), Start::at_time(1LL << 60)));
+  std::vector<std::uint64_t> sequences;
+  EXPECT_EQ(read_all(future, sequences), Poll::empty);
+  EXPECT_TRUE(sequences.empty());
+}
+
+TEST(MadeJournal, HoldsAnUnfinishedBatchBackUntilItIsWhole) {
+  for (const std::size_t payload : {40u, 3000u}) {
+    JournalMaker journal(1 << 20);
+    journal.events(3);
+    const std::uint64_t whole = journal.position();
+    journal.batch(30, true, payload);  // at 3000 bytes longer than a reader's buffer
+    const std::uint64_t end = journal.position();
+    const auto last = journal.written().back();
+    const auto place = journal.place_of(whole);
+    const std::string bytes = test::read_file(place.file).substr(place.offset, end - whole);
+    JournalReader follower = [&] {
+      journal.overwrite(last.position, std::string(last.bytes, '\0'));
+      return test::must(read_journal(journal.path()));
+    }();
+    std::vector<std::uint64_t> sequences;
+    EXPECT_EQ(read_all(follower, sequences), Poll::empty);
+    expect_run(sequences, 1, 3);
+    EXPECT_EQ(read_all(follower, sequences), Poll::empty);
+    expect_run(sequences, 1, 3);
+    journal.overwrite(whole, bytes);
+    EXPECT_EQ(read_all(follower, sequences), Poll::empty);
+    expect_run(sequences, 1, 33);
+  }
+}
+
+TEST(MadeJournal, EndsAtATornTail) {
+  JournalMaker journal;
+  journal.events(5);
+  const auto bad = journal.event();
+  journal.flip(bad.position + 50);
+  JournalReader reader = test::must(read_journal(journal.path()));
+  std::vector<std::uint64_t> sequences;
+  EXPECT_EQ(read_all(reader, sequences), Poll::empty);
+  expect_run(sequences, 1, 5);
+}
+
+// What is damaged, and must be an error there and at every later look: never a silent end (I10).
+void expect_corrupt_after(JournalMaker& journal, std::uint64_t last_good) {
+  JournalReader reader = test::must(read_journal(journal.path()));
+  std::vector<std::uint64_t> sequences;
+  ASSERT_EQ(read_all(reader, sequences), Poll::error);
+  expect_run(sequences, 1, last_good);
+  EXPECT_EQ(reader.last_error().code, ErrorCode::corrupt) << reader.last_error().message;
+  EventView event;
+  EXPECT_EQ(reader.next(event), Poll::error);
+}
+
+TEST(MadeJournal, SaysThatARecordInASealedSegmentIsBad) {
+  JournalMaker journal;
+  journal.events(100, 400);
+  journal.flip(journal.written()[4].position + 60);
+  expect_corrupt_after(journal, 4);
+}
+
+TEST(MadeJournal, SaysThatARecordBelowAMarkIsBad) {
+  JournalMaker journal;
+  journal.events(10);
+  journal.mark_all();
+  journal.flip(journal.written()[4].position + 60);
+  expect_corrupt_after(journal, 4);
+}
+
+TEST(MadeJournal, SaysThatARecordWithAnImpossibleLengthIsBad) {
+  JournalMaker journal;
+  journal.events(100, 400);
+  journal.overwrite(journal.written()[4].position + 8, "\xff\xff\xff\x7f");
+  expect_corrupt_after(journal, 4);
+}
+
+TEST(MadeJournal, SaysThatAZeroedRecordInASealedSegmentIsBad) {
+  JournalMaker journal;
+  journal.events(100, 400);
+  journal.overwrite(journal.written()[4].position, std::string(8, '\0'));
+  expect_corrupt_after(journal, 4);
+}
+
+TEST(MadeJournal, SaysThatABatchInASealedSegmentIsBad) {
+  JournalMaker journal;
+  journal.events(3);
+  journal.batch(5);
+  journal.events(2);
+  journal.roll();
+  journal.events(5);
+  journal.flip(journal.written()[5].position + 60);  // the third of the batch
+  expect_corrupt_after(journal, 3);
+}
+
+TEST(MadeJournal, SaysThatASegmentInTheMiddleIsMissing) {
+  JournalMaker journal;
+  journal.events(100, 400);
+  ASSERT_GT(journal.segments().size(), 3u);
+  const auto gone = journal.segments()[1];
+  std::filesystem::remove(journal.path() / gone.to_string());
+  JournalReader reader = test::must(read_journal(journal.path()));
+  std::vector<std::uint64_t> sequences;
+  EXPECT_EQ(read_all(reader, sequences), Poll::error) << "the journal goes on: its end is not here";
+  expect_run(sequences, 1, gone.first_sequence - 1);
+}
+
+TEST(MadeJournal, TellsOfAGap) {
+  JournalMaker journal;
+  journal.events(3);
+  journal.gap(4, 9);
+  journal.events(2);
+  JournalReader reader = test::must(read_journal(journal.path()));
+  std::vector<std::uint64_t> sequences;
+  EXPECT_EQ(read_all(reader, sequences), Poll::reset);
+  EXPECT_EQ(reader.last_reset().reason, Reset::Reason::gap);
+  EXPECT_EQ(reader.last_reset().wanted_sequence, 4u);
+  EXPECT_EQ(read_all(reader, sequences), Poll::empty);
+  EXPECT_EQ(sequences, (std::vector<std::uint64_t>{1, 2, 3, 10, 11}));
+}
+
+TEST(MadeJournal, ReadsAnEmptyOne) {
+  JournalMaker journal;
+  JournalReader reader = test::must(read_journal(journal.path()));
+  std::vector<std::uint64_t> sequences;
+  EXPECT_EQ(read_all(reader, sequences), Poll::empty);
+  const JournalInfo info = test::must(inspect_journal(journal.path()));
+  EXPECT_EQ(info.earliest_sequence, 1u);
+  EXPECT_EQ(info.latest_sequence, 0u);
+  EXPECT_EQ(info.segments, 1u);
+}
+
+TEST(MadeJournal, IsNamedWhenThereIsNone) {
+  const test::TempDirectory directory;
+  EXPECT_EQ(read_journal(directory.path()).error().code, ErrorCode::unknown_feed);
+  EXPECT_EQ(read_journal(directory.path() / "nothing").error().code, ErrorCode::unknown_feed);
+}
+
+}  // namespace
+}  // namespace leat
