@@ -21,7 +21,8 @@ const std::map<std::string, std::string> kDefaults = {
 
 }  // namespace
 
-BrokerProcess::BrokerProcess(const std::string& tag) : options_(kDefaults) {
+BrokerProcess::BrokerProcess(std::string tag) : options_(kDefaults) {
+  std::ranges::replace(tag, '/', '-');  // as in the names of parameterised tests
   runtime_root_ = make_unique_directory(shared_memory_root(), tag);
   scratch_ = make_unique_directory(temporary_root(), tag);
   address_ = {.feed = "test", .runtime_dir = (runtime_root_ / "run").string(), .data_dir = (scratch_ / "data").string()};

@@ -17,7 +17,7 @@ namespace leat::test {
 class BrokerProcess {
  public:
   /// `tag` goes into the names of its directories.
-  explicit BrokerProcess(const std::string& tag);
+  explicit BrokerProcess(std::string tag);
   ~BrokerProcess();
 
   /// Before start(): sets (or replaces) an option. An empty value means the option is left at leatd's own default.

@@ -1,8 +1,9 @@
 // Helpers that publish generated events, and that check what they receive.
-#include <sys/epoll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <thread>
 
@@ -83,6 +84,18 @@ int run_consumer(const HelperArguments& arguments) {
   }
 }
 const HelperRegistration kConsumer("consumer", &run_consumer);
+
+// Dies with a claim half filled.
+int run_claimer(const HelperArguments& arguments) {
+  auto producer = Producer::connect({.address = arguments.address()});
+  if (!producer) return complain("claimer", producer.error().message);
+  std::span<std::byte> room;
+  if (producer->claim({.topic = "claimed"}, 1000, room) != Publish::ok) return 1;
+  std::ranges::fill(room.first(500), std::byte{0x5a});
+  std::raise(SIGKILL);
+  return 0;
+}
+const HelperRegistration kClaimer("claimer", &run_claimer);
 
 }  // namespace
 }  // namespace leat::test
