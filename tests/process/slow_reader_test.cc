@@ -81,7 +81,6 @@ TEST_F(SlowReader, AWholeCrowdOfSleepersDelaysNobody) {
   std::vector<Consumer> crowd;
   for (int i = 0; i < 24; ++i) crowd.push_back(connect_consumer());
   expect_others_undisturbed();
-  EventView event;
   for (Consumer& consumer : crowd) EXPECT_EQ(take_event(consumer).sequence, 1U);
 }
 
