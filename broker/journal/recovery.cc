@@ -100,6 +100,7 @@ Result<TailScan> scan_from(JournalFiles& files, std::uint64_t position, Journale
   std::size_t index = first == names.begin() ? 0 : static_cast<std::size_t>(first - names.begin()) - 1;
   TailScan scan;
   std::uint32_t next_producer_id = 1;
+  std::int64_t last_timestamp_ns = 0;
   for (; index < names.size(); ++index) {
     auto scanned = scan_tail(files, names[index], [&](std::uint64_t at, const RecordView& record) {
       if (at >= position) note_record(tail, record);
@@ -107,9 +108,11 @@ Result<TailScan> scan_from(JournalFiles& files, std::uint64_t position, Journale
     if (!scanned) return scanned;
     scan = *scanned;
     next_producer_id = std::max(next_producer_id, scan.next_producer_id);
+    last_timestamp_ns = std::max(last_timestamp_ns, scan.last_timestamp_ns);
     if (scan.verdict == TailVerdict::corrupt) break;
   }
   scan.next_producer_id = next_producer_id;
+  scan.last_timestamp_ns = last_timestamp_ns;
   // What belongs to an unfinished batch is about to be cut, so it is not journaled.
   for (auto& [producer, events] : tail) {
     std::erase_if(events, [&](const auto& event) { return event.second > scan.end_sequence; });
@@ -150,6 +153,12 @@ Result<void> drop_lost_segment(JournalFiles& files) {
   RecordBuffer probe(kPageBytes);
   probe.restart(last.first_position);
   if (files.fill(probe, true, ~0ULL) != JournalFiles::Fill::failed) return {};  // its header is good: an empty segment
+  if (files.identity().closed_cleanly()) {
+    return Error{ErrorCode::corrupt, "segment " + files.directory() + "/" + last.to_string() +
+                                         " holds nothing, yet the journal was closed cleanly at sequence " +
+                                         std::to_string(files.identity().closed_sequence) +
+                                         "; nothing was changed: restore the file from a backup"};
+  }
   const std::string aside = "torn-" + std::to_string(last.first_position) + "-segment.bin";
   if (::renameat(files.directory_fd(), last.to_string().c_str(), files.directory_fd(), aside.c_str()) != 0) {
     return system_error(errno, "moving the lost segment " + last.to_string() + " aside");
@@ -184,6 +193,13 @@ Result<Recovered> recover_journal(int directory_fd, const std::string& directory
     const std::uint64_t from = last.known ? std::min(last.round_position, last_begin) : last_begin;
     auto scan = scan_from(files, from, recovered.tail);
     if (!scan) return scan.error();
+    // Every segment begins with a mark, which says what came before it. One that was lost at its very beginning has
+    // none: then the one before it is asked.
+    if (scan->marks == 0 && scan->verdict != TailVerdict::corrupt && from == last_begin && files.segments().size() > 1) {
+      recovered.tail.clear();
+      scan = scan_from(files, files.segments()[files.segments().size() - 2].first_position, recovered.tail);
+      if (!scan) return scan.error();
+    }
     if (scan->verdict == TailVerdict::corrupt) return corruption(files, *scan);
     if (scan->verdict == TailVerdict::torn) {
       if (auto done = cut_tail(files, *scan); !done) return done.error();

@@ -41,6 +41,7 @@ Sequencer::Sequencer(const Options& options, SequencerParts parts, SequencerStar
       max_round_bytes_(std::min(kMaxRoundBytes, options.ring_bytes / 4)),
       intent_step_(std::min(kMaxIntentStep, options.ring_bytes / 16)),
       lanes_(parts_.producer_slots) {
+  pending_mark_ = {.position = position_, .sequence = sequence_};
   done_.reserve(kMaxRoundTickets);
   touched_.reserve(kMaxRoundTickets);
 }
@@ -60,6 +61,7 @@ void Sequencer::stop() {
 }
 
 void Sequencer::run() {
+  mark_pending_ = true;  // all that recovery found has been synced
   IdleSpinner spinner(options_.idle, options_.idle_spin_us * kNanosPerMicro);
   while (!stopping_.load(std::memory_order_acquire)) {
     if (!step()) {
@@ -369,7 +371,7 @@ Refusal Sequencer::check_record(const RecordHeader& header, const std::byte* rec
   }
   if (header.producer_sequence != entry.producer_sequence + index) return Refusal::bad_sequence;
   const std::string_view topic(reinterpret_cast<const char*>(record) + kRecordHeaderBytes, header.topic_length);
-  if (topic == valid_topic()) return Refusal::none;  // most events have the topic of the one before
+  if (!topic.empty() && topic == valid_topic()) return Refusal::none;  // most events have the topic of the one before
   if (!topic_is_valid(topic)) return Refusal::bad_topic;
   std::memcpy(valid_topic_, topic.data(), topic.size());
   valid_topic_bytes_ = topic.size();

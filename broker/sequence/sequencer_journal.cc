@@ -51,6 +51,8 @@ bool Sequencer::roll() {
   const MappedSegment& current = parts_.journal->current();
   parts_.handover->rolled.push({.sealed = sealed->release(), .current_fd = current.fd.get(), .current = current.name});
   parts_.handover->syncer_wake.notify();  // the next one must be ready before this one is full
+  // A segment says by itself what came before it, so that recovery needs to read no other.
+  write_mark(0, pending_mark_.position, pending_mark_.sequence);
   return true;
 }
 

@@ -2,6 +2,7 @@
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -137,6 +138,7 @@ Result<client::Window> Consumer::Impl::offline_window() {
   if (!scan) return scan.error();
   now.latest_position = scan->end_position;
   now.latest_sequence = scan->end_sequence;
+  stream->set_verified_end(std::max(scan->end_position, scan->durable_position));
   return now;
 }
 

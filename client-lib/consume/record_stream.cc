@@ -51,17 +51,15 @@ RecordStream::Next RecordStream::next(RecordView& out) {
         if (starts_segment_ || is_type(out, RecordType::mark)) continue;
         // Below a watermark batches are whole. Without one, the end of the files may be the middle of a batch.
         if (!ring_ && !in_batch_ && (out.header.flags & kFlagMoreInBatch) != 0 && !batch_is_whole(out)) {
-          return Next::empty;
+          return judge_bad_offline();
         }
         in_batch_ = (out.header.flags & kFlagMoreInBatch) != 0;
         return Next::record;
       case RecordBuffer::Next::end:
-        if (!ring_) {
-          buffer_.restart(buffer_.position());
-          filled_at_ = ~0ULL;
-          return Next::empty;
-        }
-        return judge_bad();
+        if (ring_ || buffer_.position() < verified_end_ || !ends_here()) return judge_bad();
+        buffer_.restart(buffer_.position());
+        filled_at_ = ~0ULL;
+        return Next::empty;
       case RecordBuffer::Next::bad: return judge_bad();
       case RecordBuffer::Next::need_more: break;
     }
@@ -117,8 +115,10 @@ RecordStream::Filled RecordStream::fill_from_journal(std::uint64_t limit) {
   switch (filled) {
     case JournalFiles::Fill::ok: break;
     case JournalFiles::Fill::no_data: {
-      if (!ring_) return Filled::empty;
-      fail("journal " + files_.directory() + " holds nothing at position " + std::to_string(position) +
+      if (!ring_ && ends_here()) return Filled::empty;
+      fail(!ring_ ? "corrupt journal: the segment that begins at position " + std::to_string(position) + " is missing in " +
+                        files_.directory() + ", later ones are there; restore it from a backup"
+                  : "journal " + files_.directory() + " holds nothing at position " + std::to_string(position) +
            ", which the broker says is committed; was the directory replaced?");
       return Filled::failed;
     }
@@ -152,6 +152,12 @@ RecordStream::Next RecordStream::judge_bad() {
   return Next::failed;
 }
 
+// No later segment is there: a zero checksum, or no bytes at all, may be the journal's end.
+bool RecordStream::ends_here() {
+  if (auto done = files_.refresh(); !done) return true;  // told at the next fill
+  return files_.segments().empty() || files_.segments().back().first_position <= buffer_.position();
+}
+
 // Without a broker nobody says where the journal ends: recovery's own table decides whether this is the end.
 RecordStream::Next RecordStream::judge_bad_offline() {
   const std::string place = files_.describe(buffer_.position());
@@ -166,9 +172,11 @@ RecordStream::Next RecordStream::judge_bad_offline() {
     return Next::failed;
   }
   from_journal_ = false;  // scan_tail has moved the files elsewhere
-  // A writer may have finished the record since we looked: then the scan went past it, and we look again later.
-  const bool end_or_torn = scan->verdict == TailVerdict::torn || scan->verdict == TailVerdict::clean_end;
-  if (end_or_torn || scan->bad_position > buffer_.position()) return Next::empty;
+  // A writer may have finished the batch since we looked: then the scan went past it, and we look again later.
+  if (scan->verdict != TailVerdict::corrupt || scan->end_position > buffer_.position()) {
+    verified_end_ = std::max(verified_end_, scan->end_position);
+    return Next::empty;
+  }
   fail("corrupt journal: " + place + " does not hold the record it should; events from sequence " +
        std::to_string(scan->end_sequence + 1) + " on are affected");
   return Next::failed;

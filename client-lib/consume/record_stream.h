@@ -30,6 +30,9 @@ class RecordStream {
   void attach(shm::BroadcastReader ring, Level level) noexcept;
   void detach() noexcept { ring_.reset(); }
 
+  /// Without a ring: up to here the journal is known to go, so an end before it is none.
+  void set_verified_end(std::uint64_t position) noexcept { verified_end_ = position; }
+
   /// Goes to `position`, which must be the start of a record.
   void seek(std::uint64_t position);
 
@@ -52,6 +55,7 @@ class RecordStream {
   Filled fill_from_journal(std::uint64_t limit);
   Next judge_bad();
   Next judge_bad_offline();
+  bool ends_here();
   bool batch_is_whole(shm::RecordView& first);
   void fail(std::string what);
 
@@ -59,6 +63,7 @@ class RecordStream {
   shm::RecordBuffer buffer_;
   std::optional<shm::BroadcastReader> ring_;
   Level level_ = Level::live;
+  std::uint64_t verified_end_ = 0;
   Error error_;
   std::uint64_t filled_at_ = ~0ULL;   // where the buffer was last filled from, and
   std::uint64_t filled_bytes_ = 0;    // with how much: filling the same again is no progress

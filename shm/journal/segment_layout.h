@@ -80,10 +80,10 @@ constexpr SegmentGeometry segment_geometry(std::uint64_t segment_bytes) noexcept
   return {.index_entries = entries, .data_offset = data_offset, .data_bytes = segment_bytes - data_offset};
 }
 
-/// The most record bytes that one ticket may bring: it must fit a fresh segment together with a mark, the segment_end
-/// and the terminator.
+/// The most record bytes that one ticket may bring: it must fit a fresh segment together with the mark it begins with,
+/// another mark, the segment_end and the terminator.
 constexpr std::uint64_t max_segment_batch_bytes(std::uint64_t segment_bytes) noexcept {
-  return segment_geometry(segment_bytes).data_bytes - kMarkRecordBytes - kSegmentEndRecordBytes - kWordBytes;
+  return segment_geometry(segment_bytes).data_bytes - 2 * kMarkRecordBytes - kSegmentEndRecordBytes - kWordBytes;
 }
 
 SegmentHeader make_segment_header(const FeedUuid& uuid, std::uint64_t segment_bytes, std::uint64_t first_sequence,

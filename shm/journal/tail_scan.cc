@@ -36,6 +36,7 @@ class TailState {
     MarkBody mark{};
     if (record.payload.size() != sizeof mark) return;
     std::memcpy(&mark, record.payload.data(), sizeof mark);
+    ++scan_.marks;
     if (mark.durable_position > scan_.durable_position) {
       scan_.durable_position = mark.durable_position;
       scan_.durable_sequence = mark.durable_sequence;
@@ -137,7 +138,10 @@ Result<TailScan> scan_tail(JournalFiles& files, const SegmentName& name,
     return scan;
   }
   scan.bad_position = buffer.position();
-  if (auto done = search_rest(files, scan.bad_position, scan, state); !done) return done.error();
+  // What is sealed needs no witness; and behind it the positions are the next segment's.
+  if (!later_segment) {
+    if (auto done = search_rest(files, scan.bad_position, scan, state); !done) return done.error();
+  }
   scan.verdict = judge_tail(scan.bad_position, *stopped == Stop::zero, state.in_batch(), later_segment,
                             scan.durable_position);
   return scan;

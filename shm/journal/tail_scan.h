@@ -35,6 +35,7 @@ struct TailScan {
   std::uint64_t durable_sequence = 0;   ///< the newest event that the same vouches for
   std::uint64_t garbage_end = 0;        ///< torn: position behind the last byte that is not zero
   std::uint32_t next_producer_id = 1;   ///< above every id in the segment
+  std::uint32_t marks = 0;              ///< good marks in it
 };
 
 /// Scans segment `name` to its end. `on_record` is called for each good record, at its position, also for those of an
