@@ -1,0 +1,272 @@
+// The syncer: watermarks, marks, segments ahead of need, retention and recycling, and the end after a failed sync.
+#include "broker/journal/syncer.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <mutex>
+
+#include <spdlog/spdlog.h>
+
+#include "shm/record/record.h"
+#include "tests/unit/fixtures/journal_maker.h"
+#include "tests/unit/fixtures/shared_buffer.h"
+
+namespace leat::broker {
+namespace {
+
+using namespace shm;
+using test::JournalMaker;
+
+constexpr std::uint64_t kRingBytes = 4096;
+
+template <typename Condition>
+void wait_until(Condition condition) {  // what never comes, the watchdog ends
+  while (!condition()) std::this_thread::sleep_for(std::chrono::microseconds(200));
+}
+
+// A journal of `segments` segments, and a syncer over it that has not been started.
+class SyncerTest : public ::testing::Test {
+ protected:
+  SyncerTest() {
+    spdlog::set_level(spdlog::level::off);
+    options.segment_bytes = test::kTinySegment;
+    options.sync_interval_ms = 1;
+    options.retain_bytes = 0;
+    for (Watermark& slot : header().latest) slot.position.store(BroadcastWriter::kNoPosition);
+    ring.commit(0, 0);
+  }
+  BroadcastHeader& header() { return *reinterpret_cast<BroadcastHeader*>(memory.data()); }
+  SyncerCounters& counters() { return reinterpret_cast<StatusHeader*>(page.data())->syncer; }
+  DoorbellHeader& doorbell() { return *reinterpret_cast<DoorbellHeader*>(bell.data()); }
+
+  void make_segments(int count) {
+    for (int i = 1; i < count; ++i) {
+      journal.events(10);
+      journal.roll();
+    }
+    journal.events(10);
+  }
+  std::unique_ptr<Syncer> make() {
+    return std::make_unique<Syncer>(options, journal.fd(), journal.path().string(), handover, journal.pool(), header(),
+                                    kRingBytes, doorbell(), counters(),
+                                    SyncerHooks{.durable_advanced = [this](std::uint64_t s) { durable_sequence = s; },
+                                                .wake_sequencer = [this] { ++sequencer_wakes; },
+                                                .failed = [this](const Error&) { ++failures; }});
+  }
+  int open_current() {
+    current = UniqueFd(::open(journal.place_of(journal.position()).file.c_str(), O_RDWR | O_CLOEXEC));
+    return current.get();
+  }
+  std::size_t segments_on_disk() { return test::must(list_segments(journal.fd(), journal.path().string())).size(); }
+
+  Options options;
+  JournalMaker journal;
+  test::SharedBuffer memory{kBroadcastDataOffset + kRingBytes};
+  test::SharedBuffer page{8192};
+  test::SharedBuffer bell{8192};
+  BroadcastWriter ring{memory.data(), kRingBytes};
+  JournalHandover handover;
+  UniqueFd current;
+  std::atomic<std::uint64_t> durable_sequence{0};
+  std::atomic<int> sequencer_wakes{0};
+  std::atomic<int> failures{0};
+};
+
+TEST_F(SyncerTest, RaisesDurableToWhatWasCommittedAndAsksForAMark) {
+  make_segments(1);
+  auto syncer = make();
+  syncer->start(journal.segments(), open_current());
+  ring.commit(journal.position(), 10);
+  handover.syncer_wake.notify();
+  wait_until([&] { return header().durable.load() == journal.position(); });
+  wait_until([&] { return durable_sequence.load() == 10; });
+  syncer->stop();
+  EXPECT_EQ(header().durable_sequence.load(), 10u);
+  MarkRequest mark{};
+  ASSERT_TRUE(handover.marks.pop(mark));
+  EXPECT_EQ(mark.position, journal.position());
+  EXPECT_EQ(mark.sequence, 10u);
+  EXPECT_FALSE(handover.marks.pop(mark));
+  EXPECT_GE(counters().syncs.load(), 1u);
+}
+
+TEST_F(SyncerTest, AsksForNoMarkWhenOnlyAMarkIsNew) {
+  make_segments(1);
+  auto syncer = make();
+  ring.commit(journal.position(), 0);
+  syncer->start(journal.segments(), open_current());
+  wait_until([&] { return header().durable.load() == journal.position(); });
+  syncer->stop();
+  MarkRequest mark{};
+  EXPECT_FALSE(handover.marks.pop(mark)) << "or an idle feed would never rest";
+}
+
+TEST_F(SyncerTest, NeverSyncsUnderPolicyNoneButAtTheStop) {
+  options.sync = SyncPolicy::none;
+  make_segments(1);
+  auto syncer = make();
+  syncer->start(journal.segments(), open_current());
+  ring.commit(journal.position(), 10);
+  for (int i = 0; i < 20; ++i) {
+    handover.syncer_wake.notify();
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  EXPECT_EQ(header().durable.load(), 0u);
+  syncer->stop();
+  EXPECT_EQ(header().durable.load(), journal.position());
+}
+
+TEST_F(SyncerTest, SyncsAtOnceUnderPolicyAlways) {
+  options.sync = SyncPolicy::always;
+  make_segments(1);
+  auto syncer = make();
+  syncer->start(journal.segments(), open_current());
+  for (std::uint64_t i = 1; i <= 10; ++i) {
+    ring.commit(8 * i, i);
+    handover.syncer_wake.notify();
+    wait_until([&] { return header().durable.load() == 8 * i; });
+  }
+  syncer->stop();
+  EXPECT_GE(counters().syncs.load(), 10u);
+}
+
+TEST_F(SyncerTest, KeepsASegmentPreparedAheadOfNeed) {
+  make_segments(1);
+  auto syncer = make();
+  syncer->start(journal.segments(), open_current());
+  wait_until([&] { return handover.prepared.read_available() > 0; });
+  EXPECT_GT(sequencer_wakes.load(), 0);
+  syncer->stop();
+}
+
+TEST_F(SyncerTest, PrunesByBytesReadersFirstAndRecycles) {
+  make_segments(6);
+  options.retain_bytes = 3 * test::kTinySegment;
+  auto syncer = make();
+  syncer->start(journal.segments(), open_current());
+  wait_until([&] { return counters().segments.load() == 3; });
+  syncer->stop();
+  EXPECT_EQ(segments_on_disk(), 3u);
+  const SegmentName oldest = journal.segments()[3];
+  EXPECT_EQ(header().earliest_position.load(), oldest.first_position);
+  EXPECT_EQ(header().earliest_sequence.load(), oldest.first_sequence);
+  EXPECT_EQ(counters().recycled_segments.load(), SegmentPool::kMaxRecycled);
+  EXPECT_EQ(counters().pruned_segments.load(), 3 - SegmentPool::kMaxRecycled);
+}
+
+TEST_F(SyncerTest, PrunesByEventsAndNeverTheCurrentSegment) {
+  make_segments(6);  // 10 events each
+  options.retain_events = 20;
+  auto syncer = make();
+  syncer->start(journal.segments(), open_current());
+  wait_until([&] { return counters().segments.load() == 3; });
+  syncer->stop();
+  EXPECT_EQ(header().earliest_sequence.load(), 31u) << "20 in sealed segments, and the current one";
+  options.retain_events = 1;
+  auto again = make();
+  again->start({journal.segments().begin() + 3, journal.segments().end()}, current.get());
+  wait_until([&] { return counters().segments.load() == 2; });
+  again->stop();
+  EXPECT_TRUE(std::filesystem::exists(journal.path() / journal.segments().back().to_string()));
+}
+
+TEST_F(SyncerTest, PrunesByAgeOfTheFilesOfAnEarlierLife) {
+  make_segments(4);
+  options.retain_seconds = 1000;
+  for (int i = 0; i < 2; ++i) {
+    const auto file = journal.path() / journal.segments()[static_cast<std::size_t>(i)].to_string();
+    std::filesystem::last_write_time(file, std::filesystem::file_time_type::clock::now() - std::chrono::hours(1));
+  }
+  auto syncer = make();
+  syncer->start(journal.segments(), open_current());
+  wait_until([&] { return counters().segments.load() == 2; });
+  syncer->stop();
+  EXPECT_EQ(segments_on_disk(), 2u);
+}
+
+TEST_F(SyncerTest, SyncsASealedSegmentBeforeItRaisesDurableOverIt) {
+  make_segments(1);
+  auto syncer = make();
+  options.sync_interval_ms = 1;
+  syncer->start(journal.segments(), open_current());
+  auto* const sealed = new MappedSegment;
+  sealed->fd = UniqueFd(::open("/dev/null", O_RDWR | O_CLOEXEC));  // fdatasync of it fails: EINVAL
+  sealed->file_name = "null";
+  ASSERT_TRUE(handover.rolled.push({.sealed = sealed, .current_fd = current.get(), .current = {11, journal.position()}}));
+  ring.commit(journal.position() + 8, 11);
+  handover.syncer_wake.notify();
+  wait_until([&] { return failures.load() == 1; });
+  EXPECT_EQ(handover.state.load(), FeedState::failed);
+  EXPECT_EQ(header().durable.load(), 0u);
+  // Final: not a second sync is tried, whatever comes.
+  ring.commit(journal.position() + 16, 12);
+  for (int i = 0; i < 20; ++i) {
+    handover.syncer_wake.notify();
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  syncer->stop();
+  EXPECT_EQ(failures.load(), 1);
+  EXPECT_EQ(header().durable.load(), 0u);
+  EXPECT_EQ(counters().syncs.load(), 0u);
+}
+
+TEST_F(SyncerTest, FailsForGoodWhenTheCurrentSegmentCannotBeSynced) {
+  make_segments(1);
+  auto syncer = make();
+  const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  syncer->start(journal.segments(), null.get());
+  ring.commit(journal.position(), 10);
+  handover.syncer_wake.notify();
+  wait_until([&] { return failures.load() == 1; });
+  syncer->stop();
+  EXPECT_EQ(failures.load(), 1) << "and the stop does not try again either";
+  EXPECT_EQ(header().durable.load(), 0u);
+}
+
+TEST_F(SyncerTest, WakesThoseWhoSleepForDurable) {
+  make_segments(1);
+  auto syncer = make();
+  doorbell().durable_sleepers.store(1);
+  syncer->start(journal.segments(), open_current());
+  ring.commit(journal.position(), 10);
+  handover.syncer_wake.notify();
+  wait_until([&] { return doorbell().durable_sleepers.load() == 0; });
+  syncer->stop();
+}
+
+TEST(SegmentPool, RecyclesAFewFilesAndRemovesTheRest) {
+  JournalMaker journal;
+  for (int i = 0; i < 4; ++i) journal.roll();
+  EXPECT_TRUE(test::must(journal.pool().recycle(journal.segments()[0])));
+  EXPECT_TRUE(test::must(journal.pool().recycle(journal.segments()[1])));
+  EXPECT_FALSE(test::must(journal.pool().recycle(journal.segments()[2])));
+  EXPECT_TRUE(journal.pool().has_recycled());
+  EXPECT_FALSE(std::filesystem::exists(journal.path() / journal.segments()[2].to_string()));
+  EXPECT_FALSE(journal.pool().recycle(journal.segments()[2]).ok()) << "it is not there any more";
+}
+
+TEST(SegmentPool, HandsOutARecycledFileWithoutItsOldHeader) {
+  JournalMaker journal;
+  journal.events(20);
+  journal.roll();
+  ASSERT_TRUE(test::must(journal.pool().recycle(journal.segments()[0])));
+  const auto segment = test::must(journal.pool().prepare());
+  const std::byte* const bytes = segment->mapping.data();
+  const SegmentGeometry geometry = segment_geometry(test::kTinySegment);
+  for (std::uint64_t at = 0; at < geometry.data_offset + 8; ++at) ASSERT_EQ(bytes[at], std::byte{0}) << at;
+  EXPECT_FALSE(journal.pool().has_recycled());
+}
+
+TEST(SegmentPool, ClearsWhatAnEarlierBrokerHadPrepared) {
+  JournalMaker journal;
+  const std::string name = test::must(journal.pool().prepare())->file_name;
+  ASSERT_TRUE(std::filesystem::exists(journal.path() / name));
+  test::must(journal.pool().clear_leftovers());
+  EXPECT_FALSE(std::filesystem::exists(journal.path() / name));
+  EXPECT_TRUE(std::filesystem::exists(journal.place_of(0).file));
+}
+
+}  // namespace
+}  // namespace leat::broker
