@@ -59,7 +59,7 @@ Result<StartPlace> resolve_start(JournalFiles& files, const Start& start, const 
     case Start::Kind::at_time: return place_of_time(files, start.timestamp_ns, window);
     case Start::Kind::after_cursor: break;
   }
-  const std::uint64_t wanted = start.cursor.sequence + 1;
+  const std::uint64_t wanted = start.cursor.sequence == ~0ULL ? ~0ULL : start.cursor.sequence + 1;
   switch (files.identity().check(start.cursor)) {
     case CursorCheck::unknown_epoch:
       return reset_to_earliest(files, Reset::Reason::unknown_epoch, wanted, window);

@@ -10,7 +10,7 @@
 
 namespace leat::shm {
 
-inline constexpr std::uint64_t kStatusMagic = 0x3154415354'41454cULL;  // "LEATSTA1"
+inline constexpr std::uint64_t kStatusMagic = 0x3141545354'41454cULL;  // "LEATSTA1"
 
 using Counter = std::atomic<std::uint64_t>;
 
