@@ -194,7 +194,8 @@ TEST_F(SyncerTest, SyncsASealedSegmentBeforeItRaisesDurableOverIt) {
   auto* const sealed = new MappedSegment;
   sealed->fd = UniqueFd(::open("/dev/null", O_RDWR | O_CLOEXEC));  // fdatasync of it fails: EINVAL
   sealed->file_name = "null";
-  ASSERT_TRUE(handover.rolled.push({.sealed = sealed, .current_fd = current.get(), .current = {11, journal.position()}}));
+  ASSERT_TRUE(handover.rolled.push(
+      {.sealed = sealed, .current_fd = current.get(), .current = {11, journal.position()}}));
   ring.commit(journal.position() + 8, 11);
   handover.syncer_wake.notify();
   wait_until([&] { return failures.load() == 1; });

@@ -20,6 +20,8 @@ template <typename T>
 void poke(std::byte* records, std::size_t offset, T value) {
   std::memcpy(records + offset, &value, sizeof value);
 }
+void poke_type(std::byte* record, std::uint16_t type) { poke(record, offsetof(RecordHeader, type), type); }
+void poke_flags(std::byte* record, std::uint16_t flags) { poke(record, offsetof(RecordHeader, flags), flags); }
 std::size_t padded(const Event& event) {
   return padded_record_bytes(
       record_length(event.topic.size(), event.key.size(), event.message_id.size(), event.payload.size()));
@@ -82,21 +84,21 @@ INSTANTIATE_TEST_SUITE_P(
         Spoiled{"KeyBeyondTheRecord", Refusal::bad_record, {kGood}, [](auto&, auto* r) { r[45] = std::byte{255}; }},
         Spoiled{"IdBeyondTheRecord", Refusal::bad_record, {kGood}, [](auto&, auto* r) { r[46] = std::byte{255}; }},
         Spoiled{"ReservedByteSet", Refusal::bad_record, {kGood}, [](auto&, auto* r) { r[47] = std::byte{1}; }},
-        Spoiled{"TypeZero", Refusal::bad_record, {kGood}, [](auto&, auto* r) { poke<std::uint16_t>(r, 12, 0); }},
-        Spoiled{"ForgedMark", Refusal::bad_record, {kGood}, [](auto&, auto* r) { poke<std::uint16_t>(r, 12, 2); }},
-        Spoiled{"ForgedSegmentEnd", Refusal::bad_record, {kGood}, [](auto&, auto* r) { poke<std::uint16_t>(r, 12, 3); }},
-        Spoiled{"ForgedGap", Refusal::bad_record, {kGood}, [](auto&, auto* r) { poke<std::uint16_t>(r, 12, 4); }},
-        Spoiled{"BatchThatNeverEnds", Refusal::bad_record, {kGood}, [](auto&, auto* r) { poke<std::uint16_t>(r, 14, 1); }},
-        Spoiled{"CleanCloseFlag", Refusal::bad_record, {kGood}, [](auto&, auto* r) { poke<std::uint16_t>(r, 14, 2); }},
-        Spoiled{"UnknownFlag", Refusal::bad_record, {kGood}, [](auto&, auto* r) { poke<std::uint16_t>(r, 14, 1 << 15); }},
+        Spoiled{"TypeZero", Refusal::bad_record, {kGood}, [](auto&, auto* r) { poke_type(r, 0); }},
+        Spoiled{"ForgedMark", Refusal::bad_record, {kGood}, [](auto&, auto* r) { poke_type(r, 2); }},
+        Spoiled{"ForgedSegmentEnd", Refusal::bad_record, {kGood}, [](auto&, auto* r) { poke_type(r, 3); }},
+        Spoiled{"ForgedGap", Refusal::bad_record, {kGood}, [](auto&, auto* r) { poke_type(r, 4); }},
+        Spoiled{"BatchThatNeverEnds", Refusal::bad_record, {kGood}, [](auto&, auto* r) { poke_flags(r, 1); }},
+        Spoiled{"CleanCloseFlag", Refusal::bad_record, {kGood}, [](auto&, auto* r) { poke_flags(r, 2); }},
+        Spoiled{"UnknownFlag", Refusal::bad_record, {kGood}, [](auto&, auto* r) { poke_flags(r, 1 << 15); }},
         Spoiled{"BatchEndsTooEarly", Refusal::bad_record, {kGood, kGood},
-                [](auto&, auto* r) { poke<std::uint16_t>(r, 14, 0); }},
+                [](auto&, auto* r) { poke_flags(r, 0); }},
         Spoiled{"SecondOfBatchIsBad", Refusal::bad_record, {kGood, kGood},
                 [](auto&, auto* r) { poke(r + padded(kGood), 8, 1U); }},
         Spoiled{"MoreRecordsThanRoom", Refusal::bad_record, {kGood, kGood},
-                [](auto& e, auto* r) { e.count = 3; poke<std::uint16_t>(r + padded(kGood), 14, 1); }},
+                [](auto& e, auto* r) { e.count = 3; poke_flags(r + padded(kGood), 1); }},
         Spoiled{"FewerRecordsThanRoom", Refusal::bad_record, {kGood, kGood},
-                [](auto& e, auto* r) { e.count = 1; poke<std::uint16_t>(r, 14, 0); }},
+                [](auto& e, auto* r) { e.count = 1; poke_flags(r, 0); }},
         Spoiled{"TopicWithASpace", Refusal::bad_topic, {kGood}, [](auto&, auto* r) { r[48] = std::byte{' '}; }},
         Spoiled{"TopicWithAWildcard", Refusal::bad_topic, {kGood}, [](auto&, auto* r) { r[48] = std::byte{'*'}; }},
         Spoiled{"TopicWithAnEmptyToken", Refusal::bad_topic, {kGood}, [](auto&, auto* r) { r[48] = std::byte{'.'}; }},

@@ -64,7 +64,9 @@ TEST_P(RestartAt, NothingIsLostRepeatedOrReordered) {
   std::vector<std::vector<Region>> stores(kCuts);
   stores[1] = {region(ring.committed), region(ring.latest)};
   stores[2] = {region(feed.slot(a).last_producer_sequence), region(feed.slot(b).last_producer_sequence)};
-  for (int i = 0; i < kEventsInRound; ++i) stores[3].push_back(region((i % 2 == 0 ? a : b).header(positions[i]).completion));
+  for (int i = 0; i < kEventsInRound; ++i) {
+    stores[3].push_back(region((i % 2 == 0 ? a : b).header(positions[i]).completion));
+  }
   stores[4] = {region(feed.slot(a).consumed), region(feed.slot(b).consumed), region(a.arena.header().consumed),
                region(b.arena.header().consumed)};
   stores[5] = {Region(feed.files->inbound.data() + kInboundSlotsOffset, feed.options.inbound_slots * 8)};

@@ -1,5 +1,5 @@
-// What only the sequencer's own thread does (skips, repairs, marks), and a producer that changes its bytes while they are
-// being read.
+// What only the sequencer's own thread does (skips, repairs, marks), and a producer that changes its bytes while they
+// are being read.
 #include <gtest/gtest.h>
 
 #include <atomic>

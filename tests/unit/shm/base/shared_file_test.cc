@@ -19,7 +19,6 @@ constexpr std::uint64_t kMagic = 0x1122334455667788;
 
 class SharedFiles : public ::testing::Test {
  protected:
-  SharedFiles() { spec_ = {.magic = kMagic, .feed_uuid = {1, 2, 3}, .instance = 9, .file_bytes = 8192, .capacity = 4096}; }
   [[nodiscard]] std::filesystem::path path() const { return directory_.path() / "file"; }
   UniqueFd create() { return test::must(create_shared_file(path(), spec_)); }
   Error refusal(int fd) {
@@ -28,7 +27,7 @@ class SharedFiles : public ::testing::Test {
   }
 
   test::TempDirectory directory_;
-  SharedFileSpec spec_;
+  SharedFileSpec spec_{.magic = kMagic, .feed_uuid = {1, 2, 3}, .instance = 9, .file_bytes = 8192, .capacity = 4096};
 };
 
 TEST_F(SharedFiles, AreMadeWholeAndReadBack) {

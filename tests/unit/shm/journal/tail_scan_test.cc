@@ -51,10 +51,11 @@ TEST(TailScan, TakesAZeroTailForACleanEnd) {
   journal.events(10);
   std::uint64_t seen = 0;
   JournalFiles files = journal.files();
-  const TailScan scan = test::must(scan_tail(files, files.segments().back(), [&](std::uint64_t at, const RecordView& r) {
+  const auto check = [&](std::uint64_t at, const RecordView& record) {
     EXPECT_EQ(at, journal.written()[seen].position);
-    EXPECT_EQ(r.header.sequence, ++seen);
-  }));
+    EXPECT_EQ(record.header.sequence, ++seen);
+  };
+  const TailScan scan = test::must(scan_tail(files, files.segments().back(), check));
   EXPECT_EQ(seen, 10u);
   EXPECT_EQ(scan.verdict, TailVerdict::clean_end);
   EXPECT_EQ(scan.end_position, journal.position());
@@ -153,8 +154,8 @@ TEST(TailScan, FindsAMarkThatLiesAcrossTheBorderOfTwoReads) {
     const auto bad = journal.event();  // the search for marks starts here, in reads of 1 MiB
     const std::uint64_t border = bad.position + (1 << 20) + static_cast<std::uint64_t>(shift);
     while (journal.position() + 4096 < border) journal.event(900);
-    const std::uint64_t left = border - journal.position();
-    journal.event(left - padded_record_bytes(record_length(10, 1 + std::to_string(journal.sequence() + 1).size(), 0, 0)));
+    const std::size_t key = 1 + std::to_string(journal.sequence() + 1).size();
+    journal.event(border - journal.position() - padded_record_bytes(record_length(10, key, 0, 0)));
     ASSERT_LE(journal.position() - border, 16u);
     journal.mark_all();
     journal.flip(bad.position + 20);
