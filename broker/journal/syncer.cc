@@ -139,10 +139,11 @@ void Syncer::sync_if_due(bool now_due) {
   const bool events = target.sequence > ring_.durable_sequence.load(std::memory_order_relaxed);
   ring_.durable_sequence.store(target.sequence, std::memory_order_relaxed);
   ring_.durable.store(target.position, std::memory_order_release);  // pairs with BroadcastReader::durable
+  if (!events) return;  // only a mark: no news to anybody
   ring_doorbell(doorbell_.durable_sleepers, ring_.durable);
   hooks_.durable_advanced(target.sequence);
   // A mark tells recovery. Marks alone do not ask for another one, or an idle feed would never rest.
-  if (events && handover_.marks.push({.position = target.position, .sequence = target.sequence})) {
+  if (handover_.marks.push({.position = target.position, .sequence = target.sequence})) {
     hooks_.wake_sequencer();
   }
 }

@@ -77,6 +77,7 @@ RecordStream::Filled RecordStream::fill() {
       files_.data_bytes(), ring_ ? ring_->max_record_bytes() : 0)));
   const std::uint64_t to = limit();
   if (buffer_.position() >= to) return Filled::empty;
+  buffer_.restart(buffer_.position());  // whatever a copy leaves behind that fails is never taken for records
   if (ring_ && fill_from_ring(to)) return Filled::ok;
   return fill_from_journal(to);
 }
