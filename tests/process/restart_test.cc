@@ -1,7 +1,10 @@
 // The broker is killed or stopped under load, and comes back.
 #include <csignal>
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
+#include "broker/ingest/registry_layout.h"
 #include "process/load.h"
 
 namespace leat::test {
@@ -159,6 +162,26 @@ TEST_F(Restart, WhatAProducerPublishedBeforeItDiedIsTakenByTheNextBroker) {
   while (status().latest_sequence < sure || !status().producers.empty()) std::this_thread::sleep_for(milliseconds(5));
   EXPECT_GE(status().latest_sequence, sure);
   EXPECT_LE(status().latest_sequence, accepted() + 1);
+}
+
+// The last broker died between removing a departed producer's arena and freeing its slot.
+TEST_F(Restart, ASlotWhoseReleaseWasCutShortIsFreedByTheNextBrokerWithoutAlarm) {
+  start();
+  add_producer({"count=10", "pause_us=1000000"});
+  wait_until_connected();
+  broker_->kill9();
+  producers_[0].kill9();
+  ASSERT_TRUE(std::filesystem::remove(broker_->runtime() / "shm" / "arena-0-1"));
+  std::fstream registry(broker_->runtime() / "shm" / "registry", std::ios::in | std::ios::out | std::ios::binary);
+  const auto leaving = static_cast<std::uint32_t>(broker::SlotState::leaving);
+  registry.seekp(broker::kRegistrySlotsOffset + offsetof(broker::RegistrySlot, state));
+  registry.write(reinterpret_cast<const char*>(&leaving), sizeof leaving);
+  registry.close();
+  ASSERT_TRUE(registry.good());
+  start();  // TearDown fails if the log holds an error
+  EXPECT_TRUE(status().producers.empty());
+  Producer producer = connect_producer();
+  EXPECT_TRUE(producer.publish_and_wait({.topic = "a"}, Ack::committed, kPatience).ok());
 }
 
 }  // namespace
