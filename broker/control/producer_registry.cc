@@ -135,9 +135,10 @@ void ProducerRegistry::release(std::uint32_t index, std::uint32_t generation) {
   if (slot.generation != generation) return;
   // The arena is never used again, so whoever still has it mapped can only scribble over its own memory.
   table_.remove(index);
-  files_.remove_arena(index, generation);
   slot.token = 0;
   slot.state.store(static_cast<std::uint32_t>(SlotState::free), std::memory_order_release);
+  // After the slot: a kill in between leaves a stray file, which the next start removes, never a slot without an arena.
+  files_.remove_arena(index, generation);
 }
 
 bool ProducerRegistry::empty() const {

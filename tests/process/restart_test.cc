@@ -164,22 +164,24 @@ TEST_F(Restart, WhatAProducerPublishedBeforeItDiedIsTakenByTheNextBroker) {
   EXPECT_LE(status().latest_sequence, accepted() + 1);
 }
 
-// The last broker died between removing a departed producer's arena and freeing its slot.
-TEST_F(Restart, ASlotWhoseReleaseWasCutShortIsFreedByTheNextBrokerWithoutAlarm) {
+// The last broker died between freeing a departed producer's slot and removing its arena.
+TEST_F(Restart, AnArenaWhoseReleaseWasCutShortIsRemovedByTheNextBroker) {
   start();
   add_producer({"count=10", "pause_us=1000000"});
   wait_until_connected();
   broker_->kill9();
   producers_[0].kill9();
-  ASSERT_TRUE(std::filesystem::remove(broker_->runtime() / "shm" / "arena-0-1"));
+  const auto arena = broker_->runtime() / "shm" / "arena-0-1";
+  ASSERT_TRUE(std::filesystem::exists(arena));
   std::fstream registry(broker_->runtime() / "shm" / "registry", std::ios::in | std::ios::out | std::ios::binary);
-  const auto leaving = static_cast<std::uint32_t>(broker::SlotState::leaving);
+  const auto free_slot = static_cast<std::uint32_t>(broker::SlotState::free);
   registry.seekp(broker::kRegistrySlotsOffset + offsetof(broker::RegistrySlot, state));
-  registry.write(reinterpret_cast<const char*>(&leaving), sizeof leaving);
+  registry.write(reinterpret_cast<const char*>(&free_slot), sizeof free_slot);
   registry.close();
   ASSERT_TRUE(registry.good());
   start();  // TearDown fails if the log holds an error
   EXPECT_TRUE(status().producers.empty());
+  EXPECT_FALSE(std::filesystem::exists(arena));
   Producer producer = connect_producer();
   EXPECT_TRUE(producer.publish_and_wait({.topic = "a"}, Ack::committed, kPatience).ok());
 }
