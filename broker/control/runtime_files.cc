@@ -53,6 +53,7 @@ Result<SharedFile> RuntimeFiles::open(const std::string& name, std::uint64_t mag
                      : Mapping::map(file.fd.get(), Access::read_write, 0, spec->file_bytes);
   if (!mapping) return mapping.error();
   file.mapping = std::move(*mapping);
+  file.mapping.populate(Access::read_write);
   return file;
 }
 

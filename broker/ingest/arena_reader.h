@@ -43,10 +43,12 @@ class ArenaReader {
            out.record_bytes <= shm::max_entry_record_bytes(capacity_);
   }
 
+  /// Asks for the lines of a small entry: the first one to write, as its completion goes there.
   void prefetch(std::uint64_t position) const noexcept {
-    const std::byte* const at = place(position);
-    __builtin_prefetch(at);
-    __builtin_prefetch(at + shm::kCacheLineBytes);
+    std::byte* const at = place(position);
+    shm::prefetch_for_write(at);
+    shm::prefetch_for_read(at + shm::kCacheLineBytes);
+    shm::prefetch_for_read(at + 2 * shm::kCacheLineBytes);
   }
 
   /// Tells the producer what became of the entry at `position`.

@@ -26,6 +26,7 @@ void JournalWriter::attach(std::unique_ptr<MappedSegment> segment, std::uint64_t
   data_ = segment->mapping.data() + geometry.data_offset;
   data_bytes_ = geometry.data_bytes;
   offset_ = offset;
+  touched_ = align_up(offset_, kPageBytes);
   index_room_ = geometry.index_entries;
   segment_ = std::move(segment);
   // After a restart the index goes on at the interval that the appends have reached; what is missing in between only
@@ -64,6 +65,16 @@ void JournalWriter::append(const std::byte* from, std::uint64_t bytes) noexcept 
   std::memcpy(&checksum, from, kWordBytes);
   __atomic_store_n(reinterpret_cast<std::uint64_t*>(to), checksum, __ATOMIC_RELEASE);
   offset_ += bytes;
+}
+
+void JournalWriter::prepare(std::uint64_t bytes) noexcept {
+  if (offset_ + kPageBytes > data_bytes_) return;
+  for (std::uint64_t line = 0; line < bytes; line += kCacheLineBytes) prefetch_for_write(data_ + offset_ + line);
+  const std::uint64_t page = align_up(offset_ + kWordBytes, kPageBytes);  // the terminator stands at offset_
+  if (page <= touched_ || page + kWordBytes > data_bytes_) return;
+  // A zero where nothing has been appended yet says what the terminator before it says already.
+  store_word(data_ + page, 0);
+  touched_ = page;
 }
 
 void JournalWriter::add_index_entry(std::uint64_t position, std::uint64_t sequence,

@@ -59,6 +59,10 @@ class JournalWriter {
   /// Appends `bytes` of whole batches, checksums in place: all of a round at once. It appears whole or not at all.
   void append(const std::byte* from, std::uint64_t bytes) noexcept;
 
+  /// Gets ready for an append of up to `bytes`: asks for its cache lines, and takes the page fault of the next page, a
+  /// microsecond or more, now rather than then. One page ahead only: each sync writes what has been touched.
+  void prepare(std::uint64_t bytes) noexcept;
+
   /// Notes the event record at `position` in the sparse index, if it is time for an entry. May run ahead of its append:
   /// entries are checked against their records by whoever uses them.
   void index(std::uint64_t position, std::uint64_t sequence, std::int64_t timestamp_ns) noexcept {
@@ -81,6 +85,7 @@ class JournalWriter {
   std::byte* data_ = nullptr;
   std::uint64_t data_bytes_ = 0;
   std::uint64_t offset_ = 0;
+  std::uint64_t touched_ = 0;  // pages of data_ below this offset have been stored into
   std::uint64_t index_used_ = 0;
   std::uint64_t index_room_ = 0;
   std::uint64_t next_index_position_ = 0;

@@ -27,6 +27,12 @@ struct Lane {
   bool revoked = false;
   bool leaving = false;
   bool touched = false;                      ///< in the round in progress
+
+  /// True if the ticket is this tenant's, and he is one to be served.
+  [[nodiscard]] bool takes(const shm::Ticket& ticket) const noexcept {
+    constexpr std::uint32_t kMask = (1U << shm::kGenerationBits) - 1;
+    return live && !revoked && ticket.generation == (generation & kMask);
+  }
 };
 
 /// From the control thread to the sequencer.

@@ -24,6 +24,7 @@
 #include "broker/journal/recovery.h"
 #include "broker/options.h"
 #include "broker/sequence/lane.h"
+#include "broker/sequence/record_stamper.h"
 #include "shm/broadcast/broadcast_ring.h"
 #include "shm/broadcast/doorbell.h"
 #include "shm/ingest/inbound_ring.h"
@@ -89,6 +90,7 @@ class Sequencer {
   void append_staged() noexcept;
   void finish_round(std::uint64_t end_ticket);
   void complete_entries();
+  void prepare_next_round() noexcept;
   void wake_waiters();
 
   bool take_ticket(const shm::Ticket& ticket);
@@ -98,9 +100,6 @@ class Sequencer {
   void finish_known_entry(Lane& lane, const Entry& entry);
   void refuse(Lane& lane, const Entry& entry, shm::Refusal reason);
   void revoke(Lane& lane, shm::Refusal reason);
-  shm::Refusal stamp(std::byte* records, const Entry& entry, const Lane& lane) noexcept;
-  shm::Refusal check_record(const shm::RecordHeader& header, const std::byte* record, std::uint32_t index,
-                            std::uint64_t left, const Entry& entry) noexcept;
 
   bool roll();
   bool write_mark(std::uint16_t flags, std::uint64_t durable_position, std::uint64_t durable_sequence);
@@ -119,14 +118,10 @@ class Sequencer {
   std::uint64_t appended_;   // in the journal up to here; beyond it, up to position_, staged in the ring
   std::uint64_t committed_;
   std::uint64_t committed_sequence_;
-  std::uint64_t max_record_bytes_;
+  RecordStamper stamper_;
   std::uint64_t max_batch_bytes_;
   std::uint64_t max_round_bytes_;
   std::uint64_t intent_step_;
-  [[nodiscard]] std::string_view valid_topic() const noexcept { return {valid_topic_, valid_topic_bytes_}; }
-
-  char valid_topic_[shm::kMaxTopicBytes];  // the last one that was checked
-  std::size_t valid_topic_bytes_ = 0;
   std::vector<Lane> lanes_;
   std::vector<Done> done_;
   std::vector<Lane*> touched_;

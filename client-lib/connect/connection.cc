@@ -106,8 +106,10 @@ Result<Mapping> map_shared(int fd, std::uint64_t magic, Access access, bool mirr
   if (mirrored && (!power_of_two || spec.file_bytes != kPageBytes + spec.capacity)) {
     return Error{ErrorCode::protocol_error, std::string(what) + ": its size contradicts its capacity"};
   }
-  return mirrored ? Mapping::map_mirrored(fd, access, kPageBytes, spec.capacity)
-                  : Mapping::map(fd, access, 0, spec.file_bytes);
+  auto mapping = mirrored ? Mapping::map_mirrored(fd, access, kPageBytes, spec.capacity)
+                          : Mapping::map(fd, access, 0, spec.file_bytes);
+  if (mapping) mapping->populate(access);
+  return mapping;
 }
 
 std::string program_name() {

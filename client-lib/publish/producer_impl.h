@@ -12,6 +12,7 @@
 #include "shm/ingest/arena_writer.h"
 #include "shm/ingest/inbound_ring.h"
 #include "shm/record/record.h"
+#include "shm/record/topic_memo.h"
 
 namespace leat {
 
@@ -32,6 +33,7 @@ struct Producer::Impl {
   std::uint64_t max_batch_bytes = 0;
   std::uint64_t refused_attempts = 0;
   std::int64_t next_resume_ns = 0;
+  shm::TopicMemo topics;
   bool claim_open = false;
   std::uint32_t claim_bytes = 0;
 
@@ -39,12 +41,12 @@ struct Producer::Impl {
   /// After a broker restart: shows the new one our token, or registers anew if the rings are others. Never blocks long.
   void resume() noexcept;
 
-  Publish check(const Event& event, std::size_t payload_bytes) const noexcept {
+  Publish check(const Event& event, std::size_t payload_bytes) noexcept {
     if (!event.durable) return Publish::ephemeral;
     if (claim_open || event.key.size() > shm::kMaxKeyBytes || event.message_id.size() > shm::kMaxMessageIdBytes) {
       return Publish::bad_field;
     }
-    if (!shm::topic_is_valid(event.topic)) return Publish::bad_topic;
+    if (!topics.valid(event.topic)) return Publish::bad_topic;
     const std::uint64_t padded = shm::padded_record_bytes(
         shm::record_length(event.topic.size(), event.key.size(), event.message_id.size(), payload_bytes));
     const bool fits = padded <= max_record_bytes && padded <= shm::max_entry_record_bytes(arena.capacity());

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <vector>
@@ -102,6 +103,11 @@ Result<Mapping> Mapping::map_mirrored(int fd, Access access, std::size_t header_
   mapping.bytes_ = total;
   madvise(mapping.data_, total, MADV_DONTFORK);
   return mapping;
+}
+
+void Mapping::populate(Access access) noexcept {
+  const int advice = access == Access::read_only ? MADV_POPULATE_READ : MADV_POPULATE_WRITE;
+  madvise(data_, std::min(bytes_, kMaxPopulatedBytes), advice);
 }
 
 }  // namespace leat::shm

@@ -26,6 +26,11 @@ class Mapping {
   /// that no run of bytes in the data ever wraps. Both sizes are multiples of the page size.
   static Result<Mapping> map_mirrored(int fd, Access access, std::size_t header_bytes, std::size_t data_bytes);
 
+  /// Takes the page faults of the first kMaxPopulatedBytes now: otherwise the first lap of a ring pays one, three
+  /// microseconds, in every page. A hint: what cannot be populated (older kernel, file cut short) is left alone.
+  void populate(Access access) noexcept;
+  static constexpr std::size_t kMaxPopulatedBytes = std::size_t{256} << 20;
+
   [[nodiscard]] std::byte* data() const noexcept { return data_; }
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }  ///< of address space, mirror included
   [[nodiscard]] bool valid() const noexcept { return data_ != nullptr; }

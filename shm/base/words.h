@@ -38,22 +38,31 @@ inline void store_word(void* word, std::uint64_t value) noexcept {
   __atomic_store_n(static_cast<std::uint64_t*>(word), value, kWordStoreOrder);
 }
 
-/// Shared bytes -> private bytes. `bytes` is a multiple of 8, both pointers 8-byte aligned.
-inline void copy_words_out(void* to_private, const void* from_shared, std::size_t bytes) noexcept {
-  auto* to = static_cast<std::uint64_t*>(to_private);
-  const auto* from = static_cast<const std::uint64_t*>(from_shared);
-#pragma GCC unroll 4
-  for (std::size_t i = 0; i < bytes / kWordBytes; ++i) to[i] = __atomic_load_n(from + i, kWordLoadOrder);
+/// Shared bytes -> shared bytes (arena to ring). `bytes` is a multiple of 8, both pointers 8-byte aligned.
+///
+/// On x86-64 in blocks of 32 bytes by vector moves: a third of the instructions. Assembly, because the compiler may not
+/// make vectors of atomic words; what it does is the same: each word is moved once, and nothing moves across it.
+inline void copy_words_across(void* to_shared, const void* from_shared, std::size_t bytes) noexcept {
+  auto* to = static_cast<std::byte*>(to_shared);
+  const auto* from = static_cast<const std::byte*>(from_shared);
+  const std::byte* const end = from + bytes;
+#if defined(__x86_64__) && !defined(LEAT_TSAN)
+  constexpr std::ptrdiff_t kBlockBytes = 32;
+  for (; end - from >= kBlockBytes; from += kBlockBytes, to += kBlockBytes) {
+    asm volatile(
+        "movdqu (%[from]), %%xmm0\n\tmovdqu 16(%[from]), %%xmm1\n\t"
+        "movdqu %%xmm0, (%[to])\n\tmovdqu %%xmm1, 16(%[to])"
+        :
+        : [from] "r"(from), [to] "r"(to)
+        : "xmm0", "xmm1", "memory");
+  }
+#endif
+  for (; from != end; from += kWordBytes, to += kWordBytes) store_word(to, load_word(from));
 }
 
-/// Shared bytes -> shared bytes (arena to ring). Same rules.
-inline void copy_words_across(void* to_shared, const void* from_shared, std::size_t bytes) noexcept {
-  auto* to = static_cast<std::uint64_t*>(to_shared);
-  const auto* from = static_cast<const std::uint64_t*>(from_shared);
-#pragma GCC unroll 4
-  for (std::size_t i = 0; i < bytes / kWordBytes; ++i) {
-    __atomic_store_n(to + i, __atomic_load_n(from + i, kWordLoadOrder), kWordStoreOrder);
-  }
+/// Shared bytes -> private bytes. Same rules.
+inline void copy_words_out(void* to_private, const void* from_shared, std::size_t bytes) noexcept {
+  copy_words_across(to_private, from_shared, bytes);
 }
 
 /// Private bytes -> shared bytes. Same rules.
@@ -79,6 +88,17 @@ inline void fence_acquire() noexcept {
 }
 /// Sequentially consistent fence of the sleep/wake hand-shake: also in TSan builds, where it still orders the hardware.
 inline void fence_seq_cst() noexcept { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+
+/// Asks for a cache line to read, or to write: then no store into it has to wait for the other cores to give it up.
+/// Hints: they never fault, and change nothing but the time that later accesses take.
+inline void prefetch_for_read(const void* line) noexcept { __builtin_prefetch(line); }
+inline void prefetch_for_write(void* line) noexcept {
+#if defined(__x86_64__)
+  asm volatile("prefetchw (%0)" : : "r"(line));  // the compiler would make it a plain prefetch for the oldest x86-64
+#else
+  __builtin_prefetch(line, 1);
+#endif
+}
 
 inline void cpu_relax() noexcept {
 #if defined(__x86_64__)

@@ -47,8 +47,15 @@ class ArenaWriter {
 
   /// The entry has its ticket: the next one goes behind it.
   void advance(std::uint64_t record_bytes) noexcept {
-    tail_ += entry_bytes(record_bytes);
+    const std::uint64_t bytes = entry_bytes(record_bytes);
+    tail_ += bytes;
     header_->tail.store(tail_, std::memory_order_relaxed);
+    // The lines of the entries to come are the sequencer's since the last lap; taking a ticket, a locked instruction,
+    // would wait until each store into them has got its line.
+    const std::uint64_t ahead = bytes < kPrefetchBytes ? bytes : kPrefetchBytes;
+    for (std::uint64_t line = 0; line < ahead; line += kCacheLineBytes) {
+      prefetch_for_write(place(tail_ + kPrefetchBytes - ahead + line));
+    }
   }
 
   /// The completion of the entry at `position`, which must still be held().
@@ -65,6 +72,8 @@ class ArenaWriter {
 
  private:
   [[nodiscard]] std::byte* place(std::uint64_t position) const noexcept { return data_ + (position & mask_); }
+
+  static constexpr std::uint64_t kPrefetchBytes = 8 * kCacheLineBytes;
 
   ArenaHeader* header_ = nullptr;
   std::byte* data_ = nullptr;

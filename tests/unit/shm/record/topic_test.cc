@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "shm/record/record.h"
+#include "shm/record/topic_memo.h"
 
 namespace leat {
 namespace {
@@ -28,6 +29,26 @@ TEST(Topic, AllowsExactlyThePrintableBytesButSpaceAndTheWildcards) {
     const bool expected = byte > 0x20 && byte < 0x7f && byte != '*' && byte != '>';
     EXPECT_EQ(shm::topic_is_valid(topic), expected) << byte;
   }
+}
+
+// Whatever the memo remembers, it says what topic_is_valid says: each topic is followed by itself with one byte changed,
+// at every place of every length.
+TEST(TopicMemo, SaysOfEveryTopicWhatTheRulesSay) {
+  shm::TopicMemo memo;
+  EXPECT_FALSE(memo.valid(""));
+  for (std::size_t length = 1; length <= 256; length += length < 40 ? 1 : 27) {
+    const std::string good(length, 'x');
+    for (std::size_t place = 0; place < length; ++place) {
+      for (const char c : {'x', 'y', '.', ' ', '*', '\0'}) {
+        EXPECT_EQ(memo.valid(good), shm::topic_is_valid(good)) << length;
+        std::string changed = good;
+        changed[place] = c;
+        ASSERT_EQ(memo.valid(changed), shm::topic_is_valid(changed)) << length << " " << place << " " << int{c};
+      }
+    }
+    ASSERT_EQ(memo.valid(good.substr(1)), shm::topic_is_valid(good.substr(1))) << length;
+  }
+  EXPECT_FALSE(memo.valid(""));
 }
 
 struct Row {
