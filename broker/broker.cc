@@ -30,6 +30,15 @@ Result<void> make_directory(const std::filesystem::path& path, mode_t mode) {
   return {};
 }
 
+// For directories of this feed alone: one that an earlier start made with other rules gets the mode of today's.
+Result<void> make_own_directory(const std::filesystem::path& path, mode_t mode) {
+  if (auto done = make_directory(path, mode); !done) return done;
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0) return system_error(errno, "looking at " + path.string());
+  if (status.st_uid != ::geteuid() || (status.st_mode & 07777) == mode) return {};
+  return ::chmod(path.c_str(), mode) == 0 ? Result<void>{} : system_error(errno, "chmod of " + path.string());
+}
+
 // A directory that somebody else made in a place where all can write could be anything.
 Result<void> check_owner(const std::filesystem::path& path) {
   struct stat status {};
@@ -72,17 +81,22 @@ Result<void> Broker::open_directories() {
   const mode_t mode = admission_.admits_others() ? 0711 : 0700;
   std::error_code failed;
   std::filesystem::create_directories(paths_.runtime.parent_path().parent_path(), failed);
-  if (auto done = make_directory(paths_.runtime.parent_path(), mode); !done) return done;
-  if (auto done = make_directory(paths_.runtime, mode); !done) return done;
-  if (auto done = check_owner(paths_.runtime); !done) return done;
   const bool default_base = paths_.runtime.parent_path() == "/dev/shm/leat-" + std::to_string(::geteuid());
+  if (auto done = make_directory(paths_.runtime.parent_path(), mode); !done) return done;
   if (default_base) {  // anybody could have made it before us
     if (auto done = check_owner(paths_.runtime.parent_path()); !done) return done;
+    // It is shared by all feeds of this user: opened when one of them is, never closed again.
+    if (mode == 0711 && ::chmod(paths_.runtime.parent_path().c_str(), mode) != 0) {
+      return system_error(errno, "chmod of " + paths_.runtime.parent_path().string());
+    }
   }
-  if (auto done = make_directory(paths_.runtime / "shm", 0700); !done) return done;
+  if (auto done = make_directory(paths_.runtime, mode); !done) return done;
+  if (auto done = check_owner(paths_.runtime); !done) return done;
+  if (auto done = make_own_directory(paths_.runtime, mode); !done) return done;
+  if (auto done = make_own_directory(paths_.runtime / "shm", 0700); !done) return done;
   std::filesystem::create_directories(paths_.journal.parent_path(), failed);
   if (failed) return system_error(failed.value(), "creating " + paths_.journal.parent_path().string());
-  if (auto done = make_directory(paths_.journal, 0700); !done) return done;
+  if (auto done = make_own_directory(paths_.journal, 0700); !done) return done;
   journal_fd_ = UniqueFd(::open(paths_.journal.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!journal_fd_.valid()) return system_error(errno, "opening " + paths_.journal.string());
   return {};
@@ -134,10 +148,13 @@ Result<void> Broker::recover() {
 }
 
 Result<void> Broker::open_current_segment() {
+  if (auto done = store_identity(journal_fd_.get(), paths_.journal.string(), recovered_.identity); !done) return done;
   const std::uint64_t seed = feed_checksum_seed(recovered_.identity.uuid);
   pool_ = std::make_unique<SegmentPool>(journal_fd_.get(), paths_.journal.string(), options_.segment_bytes,
                                         options_.sync == SyncPolicy::always);
   if (auto done = pool_->clear_leftovers(); !done) return done;
+  cursors_ = std::make_unique<CursorTable>(journal_fd_.get(), paths_.journal.string(), recovered_.identity.uuid);
+  if (auto done = cursors_->load(); !done) return done;
   handover_ = std::make_unique<JournalHandover>();
   journal_ = std::make_unique<JournalWriter>(journal_fd_.get(), paths_.journal.string(), recovered_.identity.uuid, seed,
                                              recovered_.identity.current().id);
@@ -153,7 +170,21 @@ Result<void> Broker::open_current_segment() {
     if (!rolled) return rolled.error();
     recovered_.segments.push_back(journal_->current().name);
   }
-  // What the last broker left unsynced is made durable before anybody is told so.
+  return sync_what_was_left();
+}
+
+// What the last broker left unsynced is made durable before anybody is told so: sealed segments too, as far as no mark
+// vouches for them.
+Result<void> Broker::sync_what_was_left() {
+  const auto& segments = recovered_.segments;
+  for (std::size_t i = 0; i + 1 < segments.size(); ++i) {
+    if (segments[i + 1].first_position <= recovered_.durable_position) continue;
+    const std::string name = segments[i].to_string();
+    const UniqueFd sealed(::openat(journal_fd_.get(), name.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!sealed.valid() || ::fdatasync(sealed.get()) != 0) {
+      return system_error(errno, "syncing segment " + paths_.journal.string() + "/" + name);
+    }
+  }
   if (::fdatasync(journal_->current().fd.get()) != 0 || ::fsync(journal_fd_.get()) != 0) {
     return system_error(errno, "syncing the journal in " + paths_.journal.string());
   }
@@ -207,7 +238,7 @@ void Broker::set_up_threads() {
                              files_->registry_header().inbound_head.load(std::memory_order_acquire));
   table_.publish_durable(recovered_.end_sequence);
   registry_ = std::make_unique<ProducerRegistry>(*files_, table_, lanes_, next_producer_id_);
-  control_ = std::make_unique<ControlServer>(options_, admission_, *files_, table_, *registry_, lanes_,
+  control_ = std::make_unique<ControlServer>(options_, admission_, *files_, table_, *registry_, lanes_, *cursors_,
                                              journal_fd_.get(), broker_life_);
   SequencerParts parts{.inbound = &inbound_,
                        .ring = &ring_,
@@ -229,7 +260,7 @@ void Broker::set_up_threads() {
                      .feed_seed = feed_checksum_seed(recovered_.identity.uuid),
                      .tail = recovered_.tail});
   syncer_ = std::make_unique<Syncer>(
-      options_, journal_fd_.get(), paths_.journal.string(), *handover_, *pool_, files_->broadcast_header(),
+      options_, journal_fd_.get(), paths_.journal.string(), *handover_, *pool_, *cursors_, files_->broadcast_header(),
       files_->broadcast.spec.capacity, files_->doorbell_header(), files_->status_header().syncer,
       SyncerHooks{.durable_advanced = [this](std::uint64_t sequence) { on_durable(sequence); },
                   .wake_sequencer = [this] { inbound_.wake(); },
@@ -307,6 +338,9 @@ Result<void> Broker::close_journal() {
   table_.publish_durable(sequencer_->sequence());
   recovered_.identity.closed_position = end;
   recovered_.identity.closed_sequence = sequencer_->sequence();
+  struct stat status {};
+  if (::fstat(journal_->current().fd.get(), &status) != 0) return system_error(errno, "fstat of the last segment");
+  recovered_.identity.closed_change_ns = change_time_ns(status);
   if (auto done = store_identity(journal_fd_.get(), paths_.journal.string(), recovered_.identity); !done) return done;
   return pool_->clear_leftovers();  // segments made ahead of need: the next broker makes its own
 }

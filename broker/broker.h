@@ -16,6 +16,7 @@
 #include "broker/control/producer_registry.h"
 #include "broker/control/runtime_files.h"
 #include "broker/ingest/producer_table.h"
+#include "broker/journal/cursor_table.h"
 #include "broker/journal/handover.h"
 #include "broker/journal/journal_writer.h"
 #include "broker/journal/recovery.h"
@@ -47,6 +48,7 @@ class Broker {
   Result<void> recover();
   void drop_page_cache();
   Result<void> open_current_segment();
+  Result<void> sync_what_was_left();
   Result<void> set_up_ring();
   void set_up_threads();
   void set_state(shm::FeedState state);
@@ -68,6 +70,7 @@ class Broker {
   FaultRange inbound_range_;
 
   std::unique_ptr<SegmentPool> pool_;
+  std::unique_ptr<CursorTable> cursors_;
   std::unique_ptr<JournalHandover> handover_;
   std::unique_ptr<JournalWriter> journal_;
   shm::InboundConsumer inbound_;

@@ -69,6 +69,12 @@ void add_journal(CLI::App& app, Options& o) {
   app.add_option("--retain-events", o.retain_events, "Keep at least about this many events, prune beyond; 0: no bound")
       ->group(group)
       ->capture_default_str();
+  app.add_option("--cursor-hold-bytes", o.cursor_hold_bytes,
+                 "Named cursors hold what their consumers have not read while the journal is no larger than this, "
+                 "whatever the bounds above say; 0: they hold nothing")
+      ->transform(size_value())
+      ->group(group)
+      ->capture_default_str();
   app.add_option("--sync", o.sync,
                  "When to fdatasync: none, interval (every --sync-interval-ms), always (group commit)")
       ->transform(CLI::CheckedTransformer(kSyncNames).description("none|interval|always"))

@@ -12,7 +12,7 @@
 namespace leat::broker {
 
 enum class SyncPolicy : std::uint8_t {
-  none,      ///< never: the kernel writes back when it likes; the durable level is reached only at a clean stop
+  none,      ///< only at a clean stop, and when some sealed segments have piled up: the kernel writes when it likes
   interval,  ///< every sync_interval_ms, if there is anything new
   always,    ///< again and again while there is anything new: group commit
 };
@@ -22,7 +22,6 @@ struct Options {
   std::string feed;
   std::string runtime_dir;
   std::string data_dir;
-  std::string config_file;
 
   std::uint64_t ring_bytes = 16ULL << 20;
   std::uint64_t inbound_slots = 65536;
@@ -36,6 +35,7 @@ struct Options {
   std::uint64_t retain_bytes = 1ULL << 30;
   std::uint64_t retain_seconds = 0;  ///< 0: no bound
   std::uint64_t retain_events = 0;   ///< 0: no bound
+  std::uint64_t cursor_hold_bytes = 4ULL << 30;  ///< how large named cursors may let the journal grow; 0: not at all
 
   SyncPolicy sync = SyncPolicy::interval;
   std::uint32_t sync_interval_ms = 50;

@@ -1,5 +1,6 @@
 #include "broker/control/control_server.h"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -34,17 +35,19 @@ constexpr int kBacklog = 256;
 
 ControlServer::ControlServer(const Options& options, const Admission& admission, RuntimeFiles& files,
                              ProducerTable& table, ProducerRegistry& registry, LaneQueues& lanes,
-                             int journal_directory_fd, std::uint64_t broker_life)
+                             CursorTable& cursors, int journal_directory_fd, std::uint64_t broker_life)
     : options_(options),
       admission_(admission),
       files_(files),
       table_(table),
       registry_(registry),
       lanes_(lanes),
+      cursors_(cursors),
       journal_directory_fd_(journal_directory_fd),
       broker_life_(broker_life),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       wake_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      spare_fd_(::open("/dev/null", O_RDONLY | O_CLOEXEC)),
       next_id_(kFirstClientId),
       consumers_(files.consumer_slots(), 0) {}
 
@@ -145,6 +148,7 @@ void ControlServer::accept_all() {
   for (;;) {
     UniqueFd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!socket.valid()) {
+      if (errno == EMFILE || errno == ENFILE) return turn_away();
       if (errno != EAGAIN && errno != EINTR) spdlog::warn("accept failed: {}", std::strerror(errno));
       return;
     }
@@ -161,6 +165,20 @@ void ControlServer::accept_all() {
     client.hello_deadline_ns = monotonic_ns() + kHelloTimeoutNs;
     clients_.emplace(id, std::move(client));
   }
+}
+
+// Without a free descriptor the waiting client can neither be served nor told why; left in the queue it would wake us for
+// ever. The spare descriptor lets it in and out again: it finds its connection closed.
+void ControlServer::turn_away() {
+  spare_fd_.reset();
+  { const UniqueFd nobody(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC)); }
+  spare_fd_ = UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  bump(files_.status_header().control.refused_connections);
+  const std::int64_t now = monotonic_ns();
+  if (now < next_complaint_ns_) return;
+  next_complaint_ns_ = now + kNanosPerSecond;
+  spdlog::warn("clients are turned away: this process has no file descriptor left; raise its limit (ulimit -n, or "
+               "LimitNOFILE of systemd) or close some clients");
 }
 
 void ControlServer::serve(ClientId id) {
@@ -183,7 +201,7 @@ void ControlServer::serve(ClientId id) {
 
 Result<void> ControlServer::serve_message(Client& client, const Received& received) {
   if (!client.admitted) return admit(client, received);
-  if (client.role == Role::consumer) return open_file(client, received);
+  if (client.role == Role::consumer) return serve_consumer(client, received);
   if (auto checked = check_message(received, MessageType::refresh, sizeof(BareMessage)); !checked) return checked;
   if (client.role != Role::observer) return Error{ErrorCode::protocol_error, "only observers may ask for a refresh"};
   refresh_rows();

@@ -11,6 +11,7 @@
 
 #include "broker/control/admission.h"
 #include "broker/control/producer_registry.h"
+#include "broker/journal/cursor_table.h"
 #include "broker/options.h"
 #include "shm/base/unique_fd.h"
 #include "shm/control/control_socket.h"
@@ -21,7 +22,8 @@ namespace leat::broker {
 class ControlServer {
  public:
   ControlServer(const Options& options, const Admission& admission, RuntimeFiles& files, ProducerTable& table,
-                ProducerRegistry& registry, LaneQueues& lanes, int journal_directory_fd, std::uint64_t broker_life);
+                ProducerRegistry& registry, LaneQueues& lanes, CursorTable& cursors, int journal_directory_fd,
+                std::uint64_t broker_life);
   ~ControlServer();
 
   /// Binds `path`. Errors: io_error, invalid_argument (path too long for a socket).
@@ -47,6 +49,7 @@ class ControlServer {
     shm::UniqueFd event_fd;     // of a consumer
     Peer peer;
     std::string name;
+    std::string cursor;         // of a consumer: the named cursor that it has taken
     bool admitted = false;
     shm::Role role = shm::Role::observer;
     std::uint32_t slot = 0;
@@ -56,6 +59,7 @@ class ControlServer {
 
   Result<void> watch(int fd, ClientId id);
   void accept_all();
+  void turn_away();
   void serve(ClientId id);
   Result<void> serve_message(Client& client, const shm::Received& received);
   Result<void> admit(Client& client, const shm::Received& received);
@@ -63,7 +67,11 @@ class ControlServer {
   Result<void> admit_consumer(Client& client);
   Result<void> admit_observer(Client& client);
   shm::WelcomeMessage make_welcome(const Client& client) const;
+  Result<void> serve_consumer(Client& client, const shm::Received& received);
   Result<void> open_file(Client& client, const shm::Received& received);
+  Result<void> serve_cursor(Client& client, const shm::Received& received, shm::MessageType type);
+  Result<void> take_cursor(Client& client, const shm::CursorMessage& ask, shm::CursorMessage& answer);
+  Result<void> save_cursor(const Client& client, const shm::CursorMessage& ask);
   void refuse(Client& client, const Error& error);
   void drop(ClientId id);
   void drop_adopted(std::uint32_t slot);
@@ -77,12 +85,15 @@ class ControlServer {
   ProducerTable& table_;
   ProducerRegistry& registry_;
   LaneQueues& lanes_;
+  CursorTable& cursors_;
   int journal_directory_fd_;
   std::uint64_t broker_life_;
   std::string path_;
   shm::UniqueFd listener_;
   shm::UniqueFd epoll_;
   shm::UniqueFd wake_fd_;
+  shm::UniqueFd spare_fd_;               // given up for a moment when there is no other
+  std::int64_t next_complaint_ns_ = 0;
   ClientId next_id_;
   std::map<ClientId, Client> clients_;
   std::vector<ClientId> consumers_;  // by slot; 0: free

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 #include "broker/log.h"
 #include "shm/base/random.h"
@@ -23,7 +24,8 @@ Result<std::uint64_t> inode_of(int directory_fd, const std::string& directory) {
   return static_cast<std::uint64_t>(status.st_ino);
 }
 
-Result<FeedIdentity> load_or_create(int directory_fd, const std::string& directory, std::uint64_t inode) {
+Result<FeedIdentity> load_or_create(int directory_fd, const std::string& directory, std::uint64_t inode,
+                                    bool& is_new) {
   auto identity = load_identity(directory_fd, directory);
   if (identity.ok() || identity.error().code != ErrorCode::unknown_feed) return identity;
   auto names = list_segments(directory_fd, directory);
@@ -33,8 +35,10 @@ Result<FeedIdentity> load_or_create(int directory_fd, const std::string& directo
                                          "'; restore it from a backup, or move the segments away to begin anew"};
   }
   FeedIdentity created = create_identity(inode);
+  created.closed_position = 0;  // nothing is there that could be lost
   if (auto done = store_identity(directory_fd, directory, created); !done) return done.error();
   spdlog::info("new feed {} in {}", format_uuid(created.uuid), directory);
+  is_new = true;
   return created;
 }
 
@@ -147,12 +151,14 @@ bool is_lost_segment(int directory_fd, const SegmentName& name, std::uint64_t fe
   return true;
 }
 
-Result<void> drop_lost_segment(JournalFiles& files) {
+// Returns the segment that was moved aside, if there was such a one.
+Result<std::optional<SegmentName>> drop_lost_segment(JournalFiles& files) {
   const SegmentName last = files.segments().back();
-  if (files.segments().size() < 2 || !is_lost_segment(files.directory_fd(), last, files.feed_seed())) return {};
+  if (!is_lost_segment(files.directory_fd(), last, files.feed_seed())) return std::optional<SegmentName>{};
   RecordBuffer probe(kPageBytes);
   probe.restart(last.first_position);
-  if (files.fill(probe, true, ~0ULL) != JournalFiles::Fill::failed) return {};  // its header is good: an empty segment
+  const bool header_is_good = files.fill(probe, true, ~0ULL) != JournalFiles::Fill::failed;
+  if (header_is_good) return std::optional<SegmentName>{};  // an empty segment
   if (files.identity().closed_cleanly()) {
     return Error{ErrorCode::corrupt, "segment " + files.directory() + "/" + last.to_string() +
                                          " holds nothing, yet the journal was closed cleanly at sequence " +
@@ -164,14 +170,91 @@ Result<void> drop_lost_segment(JournalFiles& files) {
     return system_error(errno, "moving the lost segment " + last.to_string() + " aside");
   }
   spdlog::warn("segment {} was begun but never reached the disk; kept aside as {}", last.to_string(), aside);
-  return files.refresh();
+  if (auto done = files.refresh(); !done) return done.error();
+  return std::optional<SegmentName>(last);
+}
+
+// Each segment ends, with a record that says so, where the next one begins: one small read a segment finds any that is
+// missing in between.
+Result<void> check_chain(JournalFiles& files) {
+  const std::vector<SegmentName> names = files.segments();
+  RecordBuffer probe(kPageBytes);
+  for (std::size_t i = 0; i + 1 < names.size(); ++i) {
+    const std::uint64_t begins = names[i + 1].first_position;
+    RecordView record;
+    bool sealed = false;
+    if (begins >= names[i].first_position + kSegmentEndRecordBytes) {
+      probe.restart(begins - kSegmentEndRecordBytes);
+      const auto filled = files.fill(probe, false, begins);
+      if (filled == JournalFiles::Fill::failed && files.error().code != ErrorCode::corrupt) return files.error();
+      sealed = filled == JournalFiles::Fill::ok &&
+               probe.next(record, files.feed_seed(), kSegmentEndRecordBytes) == RecordBuffer::Next::record &&
+               record.header.type == static_cast<std::uint16_t>(RecordType::segment_end) &&
+               record.header.sequence + 1 == names[i + 1].first_sequence;
+    }
+    if (sealed) continue;
+    return Error{ErrorCode::corrupt, "corrupt journal: segment " + files.directory() + "/" + names[i].to_string() +
+                                         " does not end where " + names[i + 1].to_string() +
+                                         " begins: it is damaged, or a segment between them is missing; events of the "
+                                         "sequences " + std::to_string(names[i].first_sequence) + " to " +
+                                         std::to_string(names[i + 1].first_sequence - 1) +
+                                         " are affected; nothing was changed: restore the files from a backup, or move "
+                                         "the older ones away: then the feed begins at sequence " +
+                                         std::to_string(names[i + 1].first_sequence)};
+  }
+  return {};
 }
 
 bool continuity_is_proven(const FeedIdentity& identity, const LastLife& last, const Recovered& recovered,
-                          std::uint64_t inode) {
+                          std::uint64_t inode, std::int64_t change_ns) {
   if (identity.directory_inode != inode) return false;  // copied, or restored from a backup
-  if (identity.closed_cleanly() && identity.closed_position == recovered.end_position) return true;
-  return last.known && last.committed <= recovered.end_position;
+  if (last.known) return last.committed <= recovered.end_position;
+  return identity.closed_cleanly() && identity.closed_position == recovered.end_position &&
+         identity.closed_change_ns == change_ns;
+}
+
+Result<std::int64_t> change_time_of(int directory_fd, const SegmentName& name) {
+  struct stat status {};
+  if (::fstatat(directory_fd, name.to_string().c_str(), &status, 0) != 0) {
+    return system_error(errno, "fstat of segment " + name.to_string());
+  }
+  return change_time_ns(status);
+}
+
+// Finds the journal's end, and cuts what is torn there.
+Result<void> find_end(JournalFiles& files, const LastLife& last, Recovered& recovered) {
+  const std::uint64_t last_begin = files.segments().back().first_position;
+  const std::uint64_t from = last.known ? std::min(last.round_position, last_begin) : last_begin;
+  auto scan = scan_from(files, from, recovered.tail);
+  if (!scan) return scan.error();
+  // Every segment begins with a mark, which says what came before it. One that was lost at its very beginning has none:
+  // then the one before it is asked.
+  if (scan->marks == 0 && scan->verdict != TailVerdict::corrupt && from == last_begin && files.segments().size() > 1) {
+    recovered.tail.clear();
+    scan = scan_from(files, files.segments()[files.segments().size() - 2].first_position, recovered.tail);
+    if (!scan) return scan.error();
+  }
+  if (scan->verdict == TailVerdict::corrupt) return corruption(files, *scan);
+  if (scan->verdict == TailVerdict::torn) {
+    if (auto done = cut_tail(files, *scan); !done) return done.error();
+  }
+  recovered.needs_segment = scan->verdict == TailVerdict::sealed;
+  recovered.end_position = scan->end_position;
+  recovered.end_sequence = scan->end_sequence;
+  recovered.durable_position = scan->durable_position;
+  recovered.last_timestamp_ns = scan->last_timestamp_ns;
+  recovered.next_producer_id = scan->next_producer_id;
+  return {};
+}
+
+void begin_epoch(Recovered& recovered) {
+  auto& epochs = recovered.identity.epochs;
+  if (epochs.size() >= kMaxEpochs) epochs.erase(epochs.begin());
+  epochs.push_back({.id = random_id(),
+                    .first_sequence = recovered.end_sequence + 1,
+                    .first_position = recovered.end_position});
+  spdlog::warn("it cannot be proven that nothing visible was lost: new epoch {:016x} from sequence {} on",
+               recovered.identity.current().id, recovered.end_sequence + 1);
 }
 
 }  // namespace
@@ -179,7 +262,8 @@ bool continuity_is_proven(const FeedIdentity& identity, const LastLife& last, co
 Result<Recovered> recover_journal(int directory_fd, const std::string& directory, const LastLife& last) {
   auto inode = inode_of(directory_fd, directory);
   if (!inode) return inode.error();
-  auto identity = load_or_create(directory_fd, directory, *inode);
+  bool is_new = false;
+  auto identity = load_or_create(directory_fd, directory, *inode, is_new);
   if (!identity) return identity.error();
   auto opened = JournalFiles::open(UniqueFd(::fcntl(directory_fd, F_DUPFD_CLOEXEC, 0)), directory);
   if (!opened) return opened.error();
@@ -187,53 +271,35 @@ Result<Recovered> recover_journal(int directory_fd, const std::string& directory
 
   Recovered recovered;
   recovered.identity = *identity;
+  std::optional<SegmentName> lost;
   if (!files.segments().empty()) {
-    if (auto done = drop_lost_segment(files); !done) return done.error();
-    const std::uint64_t last_begin = files.segments().back().first_position;
-    const std::uint64_t from = last.known ? std::min(last.round_position, last_begin) : last_begin;
-    auto scan = scan_from(files, from, recovered.tail);
-    if (!scan) return scan.error();
-    // Every segment begins with a mark, which says what came before it. One that was lost at its very beginning has
-    // none: then the one before it is asked.
-    if (scan->marks == 0 && scan->verdict != TailVerdict::corrupt && from == last_begin && files.segments().size() > 1) {
-      recovered.tail.clear();
-      scan = scan_from(files, files.segments()[files.segments().size() - 2].first_position, recovered.tail);
-      if (!scan) return scan.error();
-    }
-    if (scan->verdict == TailVerdict::corrupt) return corruption(files, *scan);
-    if (scan->verdict == TailVerdict::torn) {
-      if (auto done = cut_tail(files, *scan); !done) return done.error();
-    }
-    recovered.needs_segment = scan->verdict == TailVerdict::sealed;
-    recovered.end_position = scan->end_position;
-    recovered.end_sequence = scan->end_sequence;
-    recovered.last_timestamp_ns = scan->last_timestamp_ns;
-    recovered.next_producer_id = scan->next_producer_id;
+    auto dropped = drop_lost_segment(files);
+    if (!dropped) return dropped.error();
+    lost = *dropped;
+  }
+  std::int64_t change_ns = 0;
+  if (!files.segments().empty()) {
+    if (auto done = check_chain(files); !done) return done.error();
+    auto changed = change_time_of(directory_fd, files.segments().back());
+    if (!changed) return changed.error();
+    change_ns = *changed;
+    if (auto done = find_end(files, last, recovered); !done) return done.error();
   } else if (identity->closed_cleanly() && identity->closed_position > 0) {
     return Error{ErrorCode::corrupt, directory + " was closed at sequence " +
                                          std::to_string(identity->closed_sequence) +
                                          " but holds no segment; restore them from a backup"};
   } else {
     recovered.needs_segment = true;
-    recovered.end_position = identity->current().first_position;
-    recovered.end_sequence = identity->current().first_sequence - 1;
+    recovered.end_position = lost ? lost->first_position : identity->current().first_position;
+    recovered.end_sequence = (lost ? lost->first_sequence : identity->current().first_sequence) - 1;
   }
   recovered.segments = files.segments();
   recovered.ring_can_go_on = last.known && last.committed <= recovered.end_position;
-
-  const bool brand_new = recovered.end_position == 0 && recovered.segments.empty();
-  if (!brand_new && !continuity_is_proven(*identity, last, recovered, *inode)) {
-    if (recovered.identity.epochs.size() >= kMaxEpochs) recovered.identity.epochs.erase(recovered.identity.epochs.begin());
-    recovered.identity.epochs.push_back({.id = random_id(),
-                                         .first_sequence = recovered.end_sequence + 1,
-                                         .first_position = recovered.end_position});
-    spdlog::warn("it cannot be proven that nothing visible was lost: new epoch {:016x} from sequence {} on",
-                 recovered.identity.current().id, recovered.end_sequence + 1);
-  }
+  if (!is_new && !continuity_is_proven(*identity, last, recovered, *inode, change_ns)) begin_epoch(recovered);
   recovered.identity.directory_inode = *inode;
   recovered.identity.closed_position = kNotClosed;
   recovered.identity.closed_sequence = 0;
-  if (auto done = store_identity(directory_fd, directory, recovered.identity); !done) return done.error();
+  recovered.identity.closed_change_ns = 0;
   return recovered;
 }
 

@@ -1,6 +1,8 @@
 // What a broker does with the journal before it serves: find the end, cut what was torn, refuse what is corrupt.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <cstdint>
 #include <map>
 #include <string>
@@ -8,6 +10,7 @@
 
 #include <leat/result.h>
 
+#include "shm/base/clock.h"
 #include "shm/journal/journal_files.h"
 
 namespace leat::broker {
@@ -29,14 +32,21 @@ struct Recovered {
   bool needs_segment = false;              ///< no segment, or the last one is sealed: begin a new one first
   std::uint64_t end_position = 0;
   std::uint64_t end_sequence = 0;
+  std::uint64_t durable_position = 0;      ///< everything below was on disk when the last broker ended
   std::int64_t last_timestamp_ns = 0;
   std::uint32_t next_producer_id = 1;
   bool ring_can_go_on = false;             ///< nothing that consumers may have seen is missing
   JournaledTail tail;
 };
 
-/// Recovers the journal in `directory`, creating it if it is empty. The caller holds its lock. The identity on disk says
-/// "not closed" when this returns, durably.
+/// When the inode of a file was last changed, in ns of CLOCK_REALTIME; nobody can set it, unlike the time of its bytes.
+inline std::int64_t change_time_ns(const struct stat& status) noexcept {
+  return status.st_ctim.tv_sec * shm::kNanosPerSecond + status.st_ctim.tv_nsec;
+}
+
+/// Recovers the journal in `directory`, creating it if it is empty. The caller holds its lock, and stores the identity
+/// ("not closed", the epoch now current) before anything is written to the journal: a start that fails until then leaves
+/// no trace.
 /// Errors: corrupt (with segment, offset and sequence; nothing has been changed), layout_mismatch, io_error, no_space.
 Result<Recovered> recover_journal(int directory_fd, const std::string& directory, const LastLife& last);
 

@@ -21,13 +21,14 @@ constexpr std::size_t kMaxUnsyncedSegments = 4;
 }  // namespace
 
 Syncer::Syncer(const Options& options, int directory_fd, std::string directory, JournalHandover& handover,
-               SegmentPool& pool, BroadcastHeader& ring, std::uint64_t ring_capacity, DoorbellHeader& doorbell,
+               SegmentPool& pool, CursorTable& cursors, BroadcastHeader& ring, std::uint64_t ring_capacity, DoorbellHeader& doorbell,
                SyncerCounters& counters, SyncerHooks hooks)
     : options_(options),
       directory_fd_(directory_fd),
       directory_(std::move(directory)),
       handover_(handover),
       pool_(pool),
+      cursors_(cursors),
       ring_(ring),
       ring_reader_(reinterpret_cast<const std::byte*>(&ring), ring_capacity),
       doorbell_(doorbell),
@@ -75,6 +76,7 @@ void Syncer::run() {
     prune();  // first: a segment that goes is the cheapest one to come
     keep_prepared();
     sync_if_due(false);
+    flush_cursors(false);
     const bool more = options_.sync == SyncPolicy::always &&
                       ring_.committed.load(std::memory_order_acquire) > ring_.durable.load(std::memory_order_relaxed) &&
                       handover_.state.load(std::memory_order_relaxed) != FeedState::failed;
@@ -82,6 +84,21 @@ void Syncer::run() {
   }
   take_rolls();
   sync_if_due(true);
+  flush_cursors(true);
+}
+
+// A cursor that is older on disk than its consumer saved it means events twice, never an event missed; so this may wait.
+void Syncer::flush_cursors(bool now_due) {
+  const std::int64_t now = monotonic_ns();
+  if (!now_due && now - last_flush_ns_ < kHousekeepingNs) return;
+  last_flush_ns_ = now;
+  auto flushed = cursors_.flush();
+  if (!flushed && !told_cursors_) {
+    spdlog::error("the named cursors cannot be written: {}; they are kept in memory and tried again: free some space "
+                  "or mend the disk", flushed.error().message);
+  }
+  if (flushed && told_cursors_) spdlog::info("the named cursors could be written again");
+  told_cursors_ = !flushed.ok();
 }
 
 void Syncer::take_rolls() {
@@ -172,8 +189,12 @@ void Syncer::fail(const Error& error) {
   hooks_.failed(error);
 }
 
-bool Syncer::must_prune() const {
+bool Syncer::must_prune() {
   if (retained_.size() < 2) return false;  // the current segment always stays
+  return beyond_bounds() && !held_by_cursor();
+}
+
+bool Syncer::beyond_bounds() const {
   if (options_.retain_bytes > 0 && retained_.size() * options_.segment_bytes > options_.retain_bytes) return true;
   if (options_.retain_seconds > 0 &&
       monotonic_ns() - retained_.front().age_base_ns >
@@ -182,6 +203,20 @@ bool Syncer::must_prune() const {
   }
   return options_.retain_events > 0 &&
          retained_.back().name.first_sequence - retained_[1].name.first_sequence >= options_.retain_events;
+}
+
+// Only asked when a segment is due, which is rare.
+bool Syncer::held_by_cursor() {
+  const CursorTable::Lowest lowest = cursors_.lowest();
+  if (lowest.next_sequence >= retained_[1].name.first_sequence) return false;
+  if (retained_.size() * options_.segment_bytes <= options_.cursor_hold_bytes) return true;
+  if (told_overtaken_ != lowest.name && options_.cursor_hold_bytes > 0) {
+    spdlog::warn("cursor '{}' stands at sequence {} and holds no more than --cursor-hold-bytes {}: what it has not read "
+                 "is pruned, and its consumer will be told; start the consumer, raise the bound, or drop the cursor",
+                 lowest.name, lowest.next_sequence - 1, options_.cursor_hold_bytes);
+    told_overtaken_ = lowest.name;
+  }
+  return false;
 }
 
 void Syncer::prune() {

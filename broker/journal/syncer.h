@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "broker/journal/cursor_table.h"
 #include "broker/journal/handover.h"
 #include "broker/journal/segment_pool.h"
 #include "broker/options.h"
@@ -30,7 +31,7 @@ struct SyncerHooks {
 class Syncer {
  public:
   Syncer(const Options& options, int directory_fd, std::string directory, JournalHandover& handover, SegmentPool& pool,
-         shm::BroadcastHeader& ring, std::uint64_t ring_capacity, shm::DoorbellHeader& doorbell,
+         CursorTable& cursors, shm::BroadcastHeader& ring, std::uint64_t ring_capacity, shm::DoorbellHeader& doorbell,
          shm::SyncerCounters& counters, SyncerHooks hooks);
   ~Syncer();
 
@@ -52,7 +53,10 @@ class Syncer {
   bool sync_files();
   void fail(const Error& error);
   void prune();
-  [[nodiscard]] bool must_prune() const;
+  [[nodiscard]] bool must_prune();
+  [[nodiscard]] bool beyond_bounds() const;
+  [[nodiscard]] bool held_by_cursor();
+  void flush_cursors(bool now_due);
   [[nodiscard]] std::int64_t next_wait_ns() const;
 
   const Options& options_;
@@ -60,6 +64,7 @@ class Syncer {
   std::string directory_;
   JournalHandover& handover_;
   SegmentPool& pool_;
+  CursorTable& cursors_;
   shm::BroadcastHeader& ring_;
   shm::BroadcastReader ring_reader_;
   shm::DoorbellHeader& doorbell_;
@@ -71,6 +76,9 @@ class Syncer {
   int current_fd_ = -1;
   bool directory_dirty_ = true;
   bool told_no_space_ = false;
+  bool told_cursors_ = false;
+  std::string told_overtaken_;     // the cursor that was last reported as beyond what may be held for it
+  std::int64_t last_flush_ns_ = 0;
   std::int64_t last_sync_ns_ = 0;
   std::int64_t next_prepare_ns_ = 0;
   std::atomic<bool> stopping_{false};

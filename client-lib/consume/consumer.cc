@@ -25,6 +25,16 @@ Cursor Consumer::cursor() const noexcept { return impl_->cursor(); }
 bool Consumer::online() const noexcept { return impl_->ring() != nullptr; }
 Result<int> Consumer::event_fd() { return impl_->event_fd(); }
 
+Result<void> Consumer::save_cursor() {
+  auto saved = impl_->ask_cursor(shm::MessageType::save_cursor);
+  return saved ? Result<void>{} : Result<void>(saved.error());
+}
+
+Result<void> Consumer::drop_cursor() {
+  auto dropped = impl_->ask_cursor(shm::MessageType::drop_cursor);
+  return dropped ? Result<void>{} : Result<void>(dropped.error());
+}
+
 ConsumerStats Consumer::stats() const noexcept {
   impl_->report_place();
   return impl_->stats;

@@ -8,6 +8,7 @@
 
 #include "consume/consumer_impl.h"
 #include "shm/base/clock.h"
+#include "shm/journal/cursor_file.h"
 #include "shm/journal/tail_scan.h"
 
 namespace leat {
@@ -18,7 +19,6 @@ namespace {
 constexpr std::int64_t kRetryNs = 100 * kNanosPerMilli;
 constexpr int kReconnectTimeoutMs = 200;
 constexpr std::size_t kConsumerFds = 4;
-constexpr int kOpenFileTimeoutMs = 2000;
 }  // namespace
 
 Result<void> Consumer::Impl::open() {
@@ -28,10 +28,22 @@ Result<void> Consumer::Impl::open() {
   paths = std::move(*resolved);
   auto connected =
       client::connect_to_broker({.address = options.address, .role = Role::consumer, .name = options.name});
-  if (connected) return attach(std::move(*connected), options.start);
+  if (connected) return open_online(std::move(*connected));
   // Only where there is no broker: a broker that refuses us is not got round by reading its files.
   if (!options.allow_offline || connected.error().code != ErrorCode::no_broker) return connected.error();
   return open_offline(options.start);
+}
+
+Result<void> Consumer::Impl::open_online(client::Connection connected) {
+  connection = std::move(connected);
+  Start start = options.start;
+  if (options.cursor_name.empty()) return attach(std::move(connection), start);
+  auto known = take_cursor();  // first of all: what another consumer has is not to be moved
+  if (!known) return known.error();
+  if (*known) start = Start::after(named_place);
+  if (auto attached = attach(std::move(connection), start); !attached || *known) return attached;
+  auto made = ask_cursor(MessageType::save_cursor);
+  return made ? Result<void>{} : Result<void>(made.error());
 }
 
 Result<void> Consumer::Impl::attach(client::Connection connected, const Start& start) {
@@ -59,48 +71,43 @@ Result<void> Consumer::Impl::attach(client::Connection connected, const Start& s
                                   [this](const std::string& name) { return open_by_broker(name); });
   if (!files) return files.error();
 
-  stream.emplace(std::move(*files));
+  client::RecordStream fresh(std::move(*files));
+  fresh.attach(BroadcastReader(ring_map->data(), ring_spec.capacity), options.level);
+  // A segment may be recycled while we look for our place in it: then look again, in what is retained by then.
+  constexpr int kAttempts = 3;
+  auto place = client::resolve_start(fresh.files(), start, window_of(*fresh.ring()));
+  for (int attempt = 1; !place && attempt < kAttempts; ++attempt) {
+    if (auto done = fresh.files().refresh(); !done) return done.error();
+    place = client::resolve_start(fresh.files(), start, window_of(*fresh.ring()));
+  }
+  if (!place) return place.error();
+  // From here on nothing fails: either all of the new broker's is ours, or all of the old one's stays.
+  fresh.lapped = stats.lapped;
+  fresh.ring_bytes = stats.ring_bytes;
+  fresh.journal_bytes = stats.journal_bytes;
+  stream.emplace(std::move(fresh));
   ring_mapping = std::move(*ring_map);
   doorbell_mapping = std::move(*bell_map);
   doorbell = reinterpret_cast<DoorbellHeader*>(doorbell_mapping.data());
   slot = reinterpret_cast<ConsumerSlot*>(doorbell_mapping.data() + kConsumerSlotsOffset) + consumer_slot;
   ring_instance = ring_spec.instance;
-  stream->attach(BroadcastReader(ring_mapping.data(), ring_spec.capacity), options.level);
-  // A segment may be recycled while we look for our place in it: then look again, in what is retained by then.
-  constexpr int kAttempts = 3;
-  for (int attempt = 1;; ++attempt) {
-    auto place = client::resolve_start(stream->files(), start, window());
-    if (place) {
-      take_place(*place);
-      return {};
-    }
-    if (attempt == kAttempts) return place.error();
-    if (auto done = stream->files().refresh(); !done) return done.error();
-  }
+  take_place(*place);
+  return {};
 }
 
-UniqueFd Consumer::Impl::open_by_broker(const std::string& name) {
-  OpenFileMessage ask{};
-  ask.header = make_header(MessageType::open_file, sizeof ask);
-  name.copy(ask.name, sizeof ask.name - 1);
-  Received received;
-  auto done = send_message(connection.socket.get(), &ask, sizeof ask);
-  if (done) done = receive_message(connection.socket.get(), received, kOpenFileTimeoutMs);
-  if (done) done = check_message(received, MessageType::file_opened, sizeof(FileOpenedMessage));
-  errno = EACCES;  // without a broker to ask, that is how it stands
-  if (!done) return {};
-  FileOpenedMessage answer;
-  std::memcpy(&answer, received.bytes.data(), sizeof answer);
-  if (answer.status != 0 || received.fd_count != 1) {
-    errno = answer.status != 0 ? static_cast<int>(answer.status) : EPROTO;
-    return {};
-  }
-  return std::move(received.fds[0]);
-}
-
-Result<void> Consumer::Impl::open_offline(const Start& start) {
+Result<void> Consumer::Impl::open_offline(const Start& wanted) {
   auto files = JournalFiles::open(paths.journal.string());
   if (!files) return files.error();
+  Start start = wanted;
+  if (!options.cursor_name.empty()) {
+    if (auto checked = check_cursor_name(); !checked) return checked;
+    auto cursors = load_cursors(files->directory_fd(), paths.journal.string(), files->identity().uuid);
+    if (!cursors) return cursors.error();
+    for (const CursorEntry& entry : *cursors) {
+      if (cursor_name(entry) != options.cursor_name) continue;
+      start = Start::after({.epoch = entry.epoch, .sequence = entry.sequence});
+    }
+  }
   stream.emplace(std::move(*files));
   auto now = offline_window();
   if (!now) return now.error();
@@ -110,8 +117,7 @@ Result<void> Consumer::Impl::open_offline(const Start& start) {
   return {};
 }
 
-client::Window Consumer::Impl::window() const {
-  const BroadcastReader& live = *ring();
+client::Window Consumer::Impl::window_of(const BroadcastReader& live) {
   const Place latest = live.read_latest();
   client::Window now{.latest_position = latest.position, .latest_sequence = latest.sequence};
   const BroadcastHeader& header = live.header();
@@ -167,7 +173,7 @@ void Consumer::Impl::reconnect() {
                                               .role = Role::consumer,
                                               .name = options.name,
                                               .timeout_ms = kReconnectTimeoutMs});
-  if (!connected) return;
+  if (!connected) return note_lost(connected.error());
   const std::uint64_t slots = doorbell != nullptr ? doorbell->file.capacity : 0;
   if (ring() != nullptr && connected->welcome.instance == ring_instance && connected->fds.size() == kConsumerFds &&
       connected->welcome.slot < slots) {
@@ -175,10 +181,22 @@ void Consumer::Impl::reconnect() {
     slot = reinterpret_cast<ConsumerSlot*>(doorbell_mapping.data() + kConsumerSlotsOffset) + connected->welcome.slot;
     connection = std::move(*connected);
   } else if (auto attached = attach(std::move(*connected), Start::after(cursor())); !attached) {
-    error = attached.error();
-    return;
+    connection.socket.reset();  // the next attempt begins anew
+    return note_lost(attached.error());
   }
+  lost_told.clear();
+  if (!options.cursor_name.empty()) (void)take_cursor().ok();  // save_cursor() will say if another has it by now
   if (event_poll.valid()) (void)watch_events().ok();
+}
+
+// A broker that is merely away comes back. Any other reason is the caller's to know, once: else it would wait in silence.
+void Consumer::Impl::note_lost(const Error& why) {
+  const bool away = why.code == ErrorCode::no_broker || why.code == ErrorCode::unknown_feed ||
+                    why.code == ErrorCode::timed_out || why.code == ErrorCode::closed;
+  if (away || why.message == lost_told) return;
+  lost_told = why.message;
+  error = why;
+  error_pending = true;
 }
 
 Result<int> Consumer::Impl::event_fd() {

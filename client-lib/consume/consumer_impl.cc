@@ -39,6 +39,10 @@ Poll Consumer::Impl::poll(EventView& out) {
   const std::uint64_t filtered_before = stats.filtered;
   for (;;) {
     if (stats.filtered - filtered_before >= kMaxFilteredPerPoll) return Poll::empty;  // the caller's deadline counts too
+    if (error_pending) {
+      error_pending = false;
+      return Poll::error;
+    }
     if (reset_pending) {
       reset_pending = false;
       ++stats.resets;

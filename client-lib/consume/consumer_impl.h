@@ -33,18 +33,31 @@ struct Consumer::Impl {
   bool reset_pending = false;
   Reset reset;
   Error error;
+  bool error_pending = false;  // poll() has yet to report it
+  std::string lost_told;       // the last one that was reported of an attempt to join a broker
   ConsumerStats stats;
   int cpus = 1;
   std::int64_t next_attempt_ns = 0;
   shm::UniqueFd event_poll;  // the epoll descriptor handed out by event_fd()
   shm::UniqueFd retry_timer;
   bool event_fd_armed = false;
+  Cursor named_place;
+  bool cursor_taken = false;  // on this connection
 
   Result<void> open();
+  Result<void> open_online(client::Connection connected);
   Result<void> attach(client::Connection connected, const Start& start);
   shm::UniqueFd open_by_broker(const std::string& name);
+  /// One question, one answer on the control connection. Errors: no_broker, timed_out, protocol_error.
+  Result<void> ask(const void* message, std::size_t bytes, shm::MessageType type, std::size_t answer_bytes,
+                   shm::Received& answer);
+  Result<shm::CursorMessage> ask_cursor(shm::MessageType type);
+  [[nodiscard]] Result<void> check_cursor_name() const;
+  /// Takes the named cursor for this connection. True: it exists, and named_place is where it stands.
+  Result<bool> take_cursor();
   Result<void> open_offline(const Start& start);
-  [[nodiscard]] client::Window window() const;
+  static client::Window window_of(const shm::BroadcastReader& live);
+  [[nodiscard]] client::Window window() const { return window_of(*ring()); }
   Result<client::Window> offline_window();
   void take_place(const client::StartPlace& place);
   [[nodiscard]] Cursor cursor() const noexcept { return {.epoch = epoch, .sequence = next_sequence - 1}; }
@@ -61,6 +74,7 @@ struct Consumer::Impl {
   /// Slow path: joins a broker that has come, or its successor.
   void maintain();
   void reconnect();
+  void note_lost(const Error& why);
   Result<int> event_fd();
   Result<void> watch_events();
   bool arm_event_fd();

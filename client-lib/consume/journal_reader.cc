@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "consume/consumer_impl.h"
+#include "shm/journal/cursor_file.h"
 #include "shm/journal/tail_scan.h"
 
 namespace leat {
@@ -59,6 +60,21 @@ Result<JournalInfo> inspect_journal(const std::filesystem::path& directory) {
   if (!scan) return scan.error();
   info.latest_sequence = scan->end_sequence;
   return info;
+}
+
+Result<std::vector<NamedCursor>> list_cursors(const std::filesystem::path& directory) {
+  auto files = JournalFiles::open(directory.string());
+  if (!files) return files.error();
+  auto entries = load_cursors(files->directory_fd(), directory.string(), files->identity().uuid);
+  if (!entries) return entries.error();
+  std::vector<NamedCursor> cursors;
+  for (const CursorEntry& entry : *entries) {
+    cursors.push_back({.name = cursor_name(entry),
+                       .place = {.epoch = entry.epoch, .sequence = entry.sequence},
+                       .saved_ns = entry.saved_ns,
+                       .uid = entry.uid});
+  }
+  return cursors;
 }
 
 }  // namespace leat

@@ -81,6 +81,12 @@ void Producer::Impl::resume() noexcept {
                                               .resume_slot = slot,
                                               .resume_token = connection.welcome.token,
                                               .timeout_ms = kResumeTimeoutMs});
+  if (!connected && connected.error().code == ErrorCode::refused) {
+    // This broker has lost what it knew of us (somebody removed its files): nobody looks into our arena any more.
+    // Receipts of what is in flight say so (`closed`), and what comes next goes into a new one.
+    (void)register_anew().ok();
+    return;
+  }
   if (!connected || connected->welcome.resumed != 1) return;
   broker_life = connected->welcome.broker_life;
   max_record_bytes = connected->welcome.max_record_bytes;

@@ -7,6 +7,8 @@
 //                                     <--    Refreshed
 //   consumer only: OpenFile {name}    -->    for one whose user may not open the journal's files itself
 //                                     <--    FileOpened {status} + descriptor (ro)
+//   consumer only: TakeCursor {name}, SaveCursor {place}, DropCursor      -->
+//                                     <--    CursorAnswer {status, known, place}
 //   end of connection                 -->    the client has left
 //
 // Descriptors in a Welcome, in this order:
@@ -24,7 +26,18 @@ namespace leat::shm {
 
 inline constexpr std::uint32_t kControlMagic = 0x5441454c;  // "LEAT"
 
-enum class MessageType : std::uint16_t { hello = 1, welcome = 2, refresh = 3, refreshed = 4, open_file = 5, file_opened = 6 };
+enum class MessageType : std::uint16_t {
+  hello = 1,
+  welcome = 2,
+  refresh = 3,
+  refreshed = 4,
+  open_file = 5,
+  file_opened = 6,
+  take_cursor = 7,  ///< the named cursor is this connection's until it ends
+  save_cursor = 8,
+  drop_cursor = 9,
+  cursor_answer = 10,
+};
 enum class Role : std::uint32_t { producer = 1, consumer = 2, observer = 3 };
 
 inline constexpr std::size_t kMaxPassedFds = 4;
@@ -90,6 +103,18 @@ struct FileOpenedMessage {
   std::uint32_t reserved;    // 20
 };
 static_assert(sizeof(FileOpenedMessage) == 24);
+
+/// All four about named cursors; an ask uses the fields that it needs.
+struct CursorMessage {
+  MessageHeader header;        // 0
+  std::uint32_t status;        // 16 answer: ErrorCode; anything but ok: only `text` means something
+  std::uint32_t known;         // 20 answer to take_cursor: 1 if there was such a cursor, and this is its place
+  std::uint64_t epoch;         // 24
+  std::uint64_t sequence;      // 32
+  char name[kFileNameBytes];   // 40 take_cursor: terminated
+  char text[kErrorTextBytes];  // 104
+};
+static_assert(sizeof(CursorMessage) == 616 && offsetof(CursorMessage, text) == 104);
 
 inline constexpr std::size_t kMaxMessageBytes = sizeof(WelcomeMessage);
 

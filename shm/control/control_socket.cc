@@ -70,7 +70,7 @@ Result<void> receive_message(int socket, Received& received, int timeout_ms) {
     ready = ::poll(&wait, 1, timeout_ms);
   } while (ready < 0 && errno == EINTR);
   if (ready < 0) return system_error(errno, "waiting on the control socket");
-  if (ready == 0) return Error{ErrorCode::timed_out, "no answer on the control socket within its time"};
+  if (ready == 0) return Error{ErrorCode::timed_out, "the broker does not answer on its control socket: it hangs or is stopped; see its process and its log"};
 
   iovec part{.iov_base = received.bytes.data(), .iov_len = received.bytes.size()};
   alignas(cmsghdr) std::byte control[CMSG_SPACE(2 * kMaxPassedFds * sizeof(int))];

@@ -9,6 +9,7 @@
 
 #include "shm/base/random.h"
 #include "shm/base/unique_fd.h"
+#include "shm/journal/replace_file.h"
 #include "shm/journal/segment_layout.h"
 #include "shm/record/record.h"
 
@@ -54,23 +55,11 @@ std::string encode(const FeedIdentity& identity) {
                               .directory_inode = identity.directory_inode,
                               .closed_position = identity.closed_position,
                               .closed_sequence = identity.closed_sequence,
-                              .reserved = 0};
+                              .closed_change_ns = identity.closed_change_ns};
   std::string bytes(reinterpret_cast<const char*>(&header), sizeof header);
   bytes.append(reinterpret_cast<const char*>(identity.epochs.data()), identity.epochs.size() * sizeof(EpochEntry));
   const std::uint64_t checksum = checksum_bytes(bytes.data(), bytes.size(), 0);
   bytes.append(reinterpret_cast<const char*>(&checksum), sizeof checksum);
-  return bytes;
-}
-
-Result<std::string> read_whole(int fd, const std::string& directory) {
-  std::string bytes;
-  char chunk[4096];
-  for (ssize_t got = 0; (got = ::read(fd, chunk, sizeof chunk)) != 0;) {
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return system_error(errno, "reading " + directory + "/" + std::string(kIdentityFileName));
-    bytes.append(chunk, static_cast<std::size_t>(got));
-    if (bytes.size() > sizeof(IdentityHeader) + kMaxEpochs * sizeof(EpochEntry) + 8) break;
-  }
   return bytes;
 }
 
@@ -90,7 +79,8 @@ Result<FeedIdentity> load_identity(int directory_fd, const std::string& director
 }
 
 Result<FeedIdentity> read_identity(int fd, const std::string& directory) {
-  auto read = read_whole(fd, directory);
+  auto read = read_whole_file(fd, sizeof(IdentityHeader) + kMaxEpochs * sizeof(EpochEntry) + 8,
+                              directory + "/" + std::string(kIdentityFileName));
   if (!read) return read.error();
   const std::string& bytes = *read;
   const auto corrupt = [&](const std::string& why) {
@@ -117,26 +107,14 @@ Result<FeedIdentity> read_identity(int fd, const std::string& directory) {
   identity.directory_inode = header.directory_inode;
   identity.closed_position = header.closed_position;
   identity.closed_sequence = header.closed_sequence;
+  identity.closed_change_ns = header.closed_change_ns;
   identity.epochs.resize(header.epoch_count);
   std::memcpy(identity.epochs.data(), bytes.data() + sizeof header, epochs_bytes);
   return identity;
 }
 
 Result<void> store_identity(int directory_fd, const std::string& directory, const FeedIdentity& identity) {
-  const std::string name(kIdentityFileName);
-  const std::string temporary = name + ".new";
-  const std::string bytes = encode(identity);
-  const UniqueFd fd(::openat(directory_fd, temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (!fd.valid()) return system_error(errno, "creating " + directory + "/" + temporary);
-  if (::write(fd.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) {
-    return system_error(errno, "writing " + directory + "/" + temporary);
-  }
-  if (::fsync(fd.get()) != 0) return system_error(errno, "syncing " + directory + "/" + temporary);
-  if (::renameat(directory_fd, temporary.c_str(), directory_fd, name.c_str()) != 0) {
-    return system_error(errno, "renaming " + directory + "/" + temporary);
-  }
-  if (::fsync(directory_fd) != 0) return system_error(errno, "syncing directory " + directory);
-  return {};
+  return replace_file(directory_fd, directory, std::string(kIdentityFileName), encode(identity));
 }
 
 }  // namespace leat::shm

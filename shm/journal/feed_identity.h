@@ -26,7 +26,8 @@ inline constexpr std::uint64_t kIdentityMagic = 0x3144494654'41454cULL;  // "LEA
 //  32    8 directory_inode   of the journal directory: another one means the journal was copied or restored
 //  40    8 closed_position   end of the journal at a clean close; kNotClosed while a broker runs, or after it died
 //  48    8 closed_sequence
-//  56    8 reserved          0
+//  56    8 closed_change_ns  ctime of the last segment at a clean close: another one means it was written since, by
+//                            somebody else, as a restore from a backup does
 //  64      epochs, oldest first: EpochEntry
 //  end   8 checksum          XXH3-64 over all before it, seed 0
 struct EpochEntry {
@@ -44,7 +45,7 @@ struct IdentityHeader {
   std::uint64_t directory_inode;
   std::uint64_t closed_position;
   std::uint64_t closed_sequence;
-  std::uint64_t reserved;
+  std::int64_t closed_change_ns;
 };
 static_assert(sizeof(IdentityHeader) == 64 && offsetof(IdentityHeader, closed_position) == 40);
 
@@ -63,6 +64,7 @@ struct FeedIdentity {
   std::uint64_t directory_inode = 0;
   std::uint64_t closed_position = kNotClosed;
   std::uint64_t closed_sequence = 0;
+  std::int64_t closed_change_ns = 0;
   std::vector<EpochEntry> epochs;
 
   [[nodiscard]] const EpochEntry& current() const { return epochs.back(); }

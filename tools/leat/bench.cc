@@ -207,12 +207,12 @@ void register_bench(CLI::App& app, Commands& commands) {
       "bench", "Measure this machine end to end: starts a leatd of its own in temporary directories, measures latency "
                "and throughput through it, live and durable, beside the machine's floors.");
   auto options = std::make_shared<BenchOptions>();
-  add_integer(*bench, "--payload", options->payload_bytes, 0, 65536, "payload bytes of an event", "default 64");
-  add_integer(*bench, "--samples", options->samples, 1000, 100'000'000, "samples of live latency", "default 200000");
+  add_integer(*bench, "--payload", options->payload_bytes, 0, 65536, "payload bytes of an event", "64");
+  add_integer(*bench, "--samples", options->samples, 1000, 100'000'000, "samples of live latency", "200000");
   add_integer(*bench, "--durable-samples", options->durable_samples, 10, 10'000'000, "samples of durable latency",
-              "default 500");
-  add_integer(*bench, "--events", options->events, 1000, 1'000'000'000, "events of a throughput run", "default 5000000");
-  add_integer(*bench, "--batch", options->batch, 2, 4096, "events of a batch", "default 64");
+              "500");
+  add_integer(*bench, "--events", options->events, 1000, 1'000'000'000, "events of a throughput run", "5000000");
+  add_integer(*bench, "--batch", options->batch, 2, 4096, "events of a batch", "64");
   add_choice(*bench, "--idle", options->idle, {"spin", "adaptive", "block"}, "the broker's idle strategy");
   bench->add_option("--dir", options->directory, "where the journal is written: the file system to be measured "
                                                  "(default: the directory for temporary files)");

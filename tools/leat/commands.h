@@ -21,6 +21,7 @@ void register_pub(CLI::App& app, Commands& commands);
 void register_tail(CLI::App& app, Commands& commands);
 void register_replay(CLI::App& app, Commands& commands);
 void register_stat(CLI::App& app, Commands& commands);
+void register_cursors(CLI::App& app, Commands& commands);
 void register_bench(CLI::App& app, Commands& commands);
 
 }  // namespace leat::tool

@@ -34,7 +34,7 @@ class Loop {
     EventView event;
     Poll found = source_.poll(event);
     if (found == Poll::empty) {
-      if (!output_.flush() || options_.end_when_empty) return finish(kExitOk);
+      if (!flush() || options_.end_when_empty) return finish(kExitOk);
       if (!output_.reader_is_there(0)) return finish(kExitOk);
       found = source_.wait(event, next_slice());
       if (found == Poll::empty) return check_timeout();
@@ -88,7 +88,7 @@ class Loop {
     note_activity(now);
     if (now - last_flush_ < kMaxHold) return;
     last_flush_ = now;
-    if (!output_.flush()) return finish(kExitOk);
+    if (!flush()) return finish(kExitOk);
     if (timed_out(now)) time_out();  // plenty of events, but none that matches
   }
 
@@ -125,8 +125,15 @@ class Loop {
   /// Writes what is left and sets the exit status. A failing standard output goes before anything else.
   void finish(int status) { status_ = end(status); }
   int end(int status) {
-    output_.flush();
+    flush();
     return output_.status(status);
+  }
+
+  bool flush() {
+    if (!output_.flush()) return false;
+    if (!output_.complete()) return true;
+    if (auto noted = source_.note_written(); !noted) complain(noted.error().message);
+    return true;
   }
 
   EventSource& source_;

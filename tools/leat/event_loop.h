@@ -25,6 +25,8 @@ class EventSource {
   virtual Poll wait(EventView& out, std::chrono::nanoseconds slice) = 0;
   [[nodiscard]] virtual const Reset& last_reset() const = 0;
   [[nodiscard]] virtual const Error& last_error() const = 0;
+  /// All that was taken from here up to now has been written to standard output.
+  virtual Result<void> note_written() { return {}; }
 };
 
 struct LoopOptions {

@@ -24,7 +24,7 @@ std::string_view hint_for(ErrorCode code) {
     case ErrorCode::revoked: return "see the broker's log";
     case ErrorCode::receipt_expired: return "look for the event with leat tail";
     case ErrorCode::refused: return "see the broker's log";
-    case ErrorCode::corrupt: return "stop the broker and run leat verify";
+    case ErrorCode::corrupt: return "keep the files as they are; docs/recovery.md says what can be done";
     case ErrorCode::io_error: return "check the path and the disk";
     case ErrorCode::no_space: return "free some space";
     case ErrorCode::busy: return "try again later; see leat stat for who holds the slots";

@@ -50,6 +50,7 @@ bool Output::flush() {
     pollfd writable{.fd = fd_, .events = POLLOUT, .revents = 0};  // somebody made the terminal non-blocking
     (void)::poll(&writable, 1, static_cast<int>(kStopSlice.count()));
   }
+  if (written < buffer_.size()) complete_ = false;
   buffer_.clear();
   return state_ == State::open;
 }

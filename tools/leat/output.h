@@ -29,6 +29,8 @@ class Output {
   /// Looks whether the reader has gone, waiting up to `timeout_ms` for that to happen. False unless still open.
   bool reader_is_there(int timeout_ms);
 
+  /// False once lines had to be dropped after a stop signal.
+  [[nodiscard]] bool complete() const noexcept { return complete_; }
   [[nodiscard]] State state() const noexcept { return state_; }
   [[nodiscard]] const Error& error() const noexcept { return error_; }
   /// The exit status that goes with the state: `otherwise` if open. Complains if failed.
@@ -43,6 +45,7 @@ class Output {
   int fd_;
   std::string buffer_;
   State state_ = State::open;
+  bool complete_ = true;
   Error error_;
 };
 

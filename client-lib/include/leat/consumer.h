@@ -47,6 +47,10 @@ struct ConsumerOptions {
   FeedAddress address = {};
   std::string name = {};           ///< shown by `leat stat`; default: the program's name
   Start start = {};
+  /// A place that the broker keeps, 1 to 63 of A-Z a-z 0-9 . _ -; empty: none. If the feed has a cursor of this name the
+  /// consumer goes on after it, whatever `start` says; if not, it is made at `start`. It belongs to one user, to one
+  /// consumer at a time, and holds back the pruning of what lies after it (leatd --cursor-hold-bytes).
+  std::string cursor_name = {};
   Level level = Level::live;
   TopicFilter filter = {};         ///< applied in this process; filtered events are skipped, not delivered
   Idle idle = Idle::adaptive;
@@ -95,7 +99,8 @@ struct ConsumerStats {
 class Consumer {
  public:
   /// Subscribes. A start that cannot be met is not an error here: the first poll() then says Poll::reset.
-  /// Errors: no_broker (and no journal to read), unknown_feed, permission_denied, layout_mismatch, ...
+  /// Errors: no_broker (and no journal to read), unknown_feed, permission_denied, layout_mismatch, busy (the named
+  /// cursor is in use), ...
   static Result<Consumer> connect(ConsumerOptions options);
 
   Consumer(Consumer&&) noexcept;
@@ -113,6 +118,12 @@ class Consumer {
 
   /// After the last event delivered (or where the consumer started): resume with Start::after(cursor()).
   [[nodiscard]] Cursor cursor() const noexcept;
+  /// Moves the named cursor to cursor(): "I am done with everything up to here". Sleeps for one answer of the broker,
+  /// which writes it to disk within half a second or so; what was saved since is delivered again after a broker's death:
+  /// at least once. Errors: invalid_argument without a cursor_name, no_broker, busy (another has taken it meanwhile).
+  Result<void> save_cursor();
+  /// Forgets the named cursor: nothing is held for it any more. Errors: as save_cursor().
+  Result<void> drop_cursor();
   [[nodiscard]] ConsumerStats stats() const noexcept;
   [[nodiscard]] std::uint64_t latest_sequence() const noexcept;   ///< newest event of the feed, at this level
   [[nodiscard]] std::uint64_t earliest_sequence() const noexcept; ///< oldest event retained

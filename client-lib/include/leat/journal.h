@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <leat/consumer.h>
 #include <leat/event.h>
@@ -51,5 +52,16 @@ Result<JournalReader> open_journal(const std::filesystem::path& directory, const
 Result<JournalReader> read_journal(const std::filesystem::path& directory, Cursor after = {});
 
 Result<JournalInfo> inspect_journal(const std::filesystem::path& directory);
+
+/// A named cursor, as the broker last wrote it down (within half a second or so of its consumer's saving it).
+struct NamedCursor {
+  std::string name;
+  Cursor place;
+  std::int64_t saved_ns = 0;  ///< CLOCK_REALTIME
+  std::uint32_t uid = 0;      ///< whose it is
+};
+
+/// The named cursors of the feed whose journal this is, in order of name. Errors: unknown_feed, corrupt, io_error.
+Result<std::vector<NamedCursor>> list_cursors(const std::filesystem::path& directory);
 
 }  // namespace leat

@@ -1,10 +1,11 @@
 // What a broker makes of the journals it may find.
 #include "broker/journal/recovery.h"
 
-#include <gtest/gtest.h>
-
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <sys/stat.h>
+
+#include <thread>
 
 #include <spdlog/spdlog.h>
 
@@ -71,8 +72,9 @@ TEST_F(Recovery, GoesOnInTheSameEpochAfterACleanClose) {
   EXPECT_FALSE(recovered.needs_segment);
   EXPECT_EQ(recovered.identity.epochs.size(), 1u);
   EXPECT_FALSE(recovered.ring_can_go_on);
-  const FeedIdentity stored = test::must(load_identity(journal.fd(), journal.path().string()));
-  EXPECT_FALSE(stored.closed_cleanly()) << "from now on a broker runs";
+  EXPECT_FALSE(recovered.identity.closed_cleanly()) << "this is what the broker stores before it writes";
+  EXPECT_TRUE(test::must(load_identity(journal.fd(), journal.path().string())).closed_cleanly())
+      << "a start that fails before that leaves no trace";
 }
 
 TEST_F(Recovery, BeginsANewEpochWhenNothingProvesThatNothingWasLost) {
@@ -83,7 +85,6 @@ TEST_F(Recovery, BeginsANewEpochWhenNothingProvesThatNothingWasLost) {
   EXPECT_EQ(recovered.identity.current().first_sequence, 8u);
   EXPECT_EQ(recovered.identity.current().first_position, journal.position());
   EXPECT_NE(recovered.identity.current().id, recovered.identity.epochs[0].id);
-  EXPECT_EQ(test::must(load_identity(journal.fd(), journal.path().string())).epochs.size(), 2u);
 }
 
 TEST_F(Recovery, KeepsTheEpochWhenTheRingShowedNoMoreThanTheJournalHolds) {
@@ -112,6 +113,66 @@ TEST_F(Recovery, BeginsANewEpochInACopiedDirectoryEvenAfterACleanClose) {
   journal.identity().directory_inode += 1;
   journal.close_cleanly();
   EXPECT_EQ(test::must(recover(journal)).identity.epochs.size(), 2u);
+}
+
+// As when a backup that was made after a clean stop is copied back over a journal that has gone on since.
+TEST_F(Recovery, BeginsANewEpochWhenTheLastSegmentWasWrittenAfterTheCleanClose) {
+  JournalMaker journal;
+  journal.events(3);
+  journal.close_cleanly();
+  EXPECT_EQ(test::must(recover(journal)).identity.epochs.size(), 1u);
+  const auto file = journal.path() / journal.segments().back().to_string();
+  const std::string bytes = test::read_file(file);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // the kernel's time stamps are that coarse
+  test::write_at(file, 0, bytes);
+  EXPECT_EQ(test::must(recover(journal)).identity.epochs.size(), 2u);
+}
+
+TEST_F(Recovery, BeginsANewEpochWhenTheRingShowedMoreThanACleanlyClosedJournalHolds) {
+  JournalMaker journal;
+  journal.events(3);
+  journal.close_cleanly();
+  const LastLife last{.known = true, .committed = journal.position() + 8, .round_position = journal.position()};
+  EXPECT_EQ(test::must(recover(journal, last)).identity.epochs.size(), 2u);
+}
+
+TEST_F(Recovery, BeginsANewEpochWhenAllSegmentsAreGone) {
+  JournalMaker journal;
+  journal.events(3);
+  const std::uint64_t epoch = journal.identity().current().id;
+  std::filesystem::remove(journal.path() / journal.segments().back().to_string());
+  const Recovered recovered = test::must(recover(journal));
+  ASSERT_EQ(recovered.identity.epochs.size(), 2u);
+  EXPECT_EQ(recovered.end_sequence, 0u);
+  // Whoever has seen an event of what is gone is told so.
+  EXPECT_EQ(recovered.identity.check({.epoch = epoch, .sequence = 1}), CursorCheck::lost_tail);
+}
+
+TEST_F(Recovery, RefusesAJournalWithASegmentMissingInTheMiddleAndChangesNothing) {
+  JournalMaker journal;
+  for (int i = 0; i < 3; ++i) {
+    journal.events(5);
+    journal.roll();
+  }
+  journal.events(5);
+  std::filesystem::remove(journal.path() / journal.segments()[1].to_string());
+  const std::string message = expect_refused(journal);
+  EXPECT_NE(message.find(journal.segments()[0].to_string()), std::string::npos) << message;
+  EXPECT_NE(message.find("sequences 1 to 10"), std::string::npos) << message;
+  // The older ones moved away, as it says: what is left is a journal that begins later.
+  std::filesystem::remove(journal.path() / journal.segments()[0].to_string());
+  EXPECT_EQ(test::must(recover(journal)).end_sequence, 20u);
+}
+
+TEST_F(Recovery, PutsTheOnlySegmentAsideWhenItNeverReachedTheDisk) {
+  JournalMaker journal;
+  const auto file = journal.path() / journal.segments().back().to_string();
+  test::write_at(file, 0, std::string(test::read_file(file).size(), '\0'));
+  const Recovered recovered = test::must(recover(journal));
+  EXPECT_TRUE(recovered.needs_segment);
+  EXPECT_TRUE(recovered.segments.empty());
+  EXPECT_EQ(recovered.end_sequence, 0u);
+  EXPECT_FALSE(torn_file(journal).empty()) << "kept aside";
 }
 
 TEST_F(Recovery, KeepsWhatItCutsOfATornTail) {

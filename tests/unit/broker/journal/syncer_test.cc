@@ -49,8 +49,8 @@ class SyncerTest : public ::testing::Test {
     journal.events(10);
   }
   std::unique_ptr<Syncer> make() {
-    return std::make_unique<Syncer>(options, journal.fd(), journal.path().string(), handover, journal.pool(), header(),
-                                    kRingBytes, doorbell(), counters(),
+    return std::make_unique<Syncer>(options, journal.fd(), journal.path().string(), handover, journal.pool(), cursors,
+                                    header(), kRingBytes, doorbell(), counters(),
                                     SyncerHooks{.durable_advanced = [this](std::uint64_t s) { durable_sequence = s; },
                                                 .wake_sequencer = [this] { ++sequencer_wakes; },
                                                 .failed = [this](const Error&) { ++failures; }});
@@ -68,6 +68,7 @@ class SyncerTest : public ::testing::Test {
   test::SharedBuffer bell{8192};
   BroadcastWriter ring{memory.data(), kRingBytes};
   JournalHandover handover;
+  CursorTable cursors{journal.fd(), journal.path().string(), {}};
   UniqueFd current;
   std::atomic<std::uint64_t> durable_sequence{0};
   std::atomic<int> sequencer_wakes{0};
@@ -184,6 +185,44 @@ TEST_F(SyncerTest, PrunesByAgeOfTheFilesOfAnEarlierLife) {
   wait_until([&] { return counters().segments.load() == 2; });
   syncer->stop();
   EXPECT_EQ(segments_on_disk(), 2u);
+}
+
+TEST_F(SyncerTest, HoldsWhatANamedCursorHasNotReadUntilItMoves) {
+  make_segments(6);  // 10 events each
+  options.retain_bytes = 3 * test::kTinySegment;
+  options.cursor_hold_bytes = 6 * test::kTinySegment;
+  test::must(cursors.save("slow", 1, {.epoch = 1, .sequence = 15}));
+  test::must(cursors.save("fast", 1, {.epoch = 1, .sequence = 55}));
+  auto syncer = make();
+  syncer->start(journal.segments(), open_current());
+  wait_until([&] { return counters().segments.load() == 5; });  // the first holds 1..10: read by all
+  EXPECT_EQ(header().earliest_sequence.load(), 11u);
+  test::must(cursors.save("slow", 1, {.epoch = 1, .sequence = 20}));
+  wait_until([&] { return counters().segments.load() == 4; });
+  test::must(cursors.drop("slow", 1));
+  wait_until([&] { return counters().segments.load() == 3; });
+  syncer->stop();
+  EXPECT_EQ(header().earliest_sequence.load(), 31u);
+  const auto written = test::must(load_cursors(journal.fd(), journal.path().string(), {}));
+  ASSERT_EQ(written.size(), 1u) << "what was saved is on disk after the stop";
+  EXPECT_EQ(cursor_name(written[0]), "fast");
+}
+
+TEST_F(SyncerTest, HoldsForACursorOnlyUpToTheBound) {
+  make_segments(6);
+  options.retain_bytes = 2 * test::kTinySegment;
+  options.cursor_hold_bytes = 4 * test::kTinySegment;
+  test::must(cursors.save("asleep", 1, {.epoch = 1, .sequence = 0}));
+  auto syncer = make();
+  syncer->start(journal.segments(), open_current());
+  wait_until([&] { return counters().segments.load() == 4; });
+  syncer->stop();
+  EXPECT_EQ(header().earliest_sequence.load(), 21u);
+  options.cursor_hold_bytes = 0;
+  auto again = make();
+  again->start({journal.segments().begin() + 2, journal.segments().end()}, current.get());
+  wait_until([&] { return counters().segments.load() == 2; });
+  again->stop();
 }
 
 TEST_F(SyncerTest, SyncsASealedSegmentBeforeItRaisesDurableOverIt) {

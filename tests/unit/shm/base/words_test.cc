@@ -10,8 +10,8 @@ namespace {
 
 TEST(Words, AreCopiedAtEverySizeAndPlaceAndNothingBesideThem) {
   constexpr std::size_t kWords = 80;
-  std::vector<std::uint64_t> from(kWords);
-  for (std::size_t i = 0; i < kWords; ++i) from[i] = 0x0101010101010101ULL * (i + 1);
+  std::vector<std::uint64_t> from(kWords + 8);
+  for (std::size_t i = 0; i < from.size(); ++i) from[i] = 0x0101010101010101ULL * (i + 1);
   for (std::size_t skip = 0; skip < 9; ++skip) {
     for (std::size_t count = 0; count + skip < kWords - 1; ++count) {
       std::vector<std::uint64_t> to(kWords, ~0ULL);

@@ -1,0 +1,87 @@
+#include "broker/journal/cursor_table.h"
+
+#include <unistd.h>
+
+#include <cstring>
+#include <vector>
+
+#include "shm/base/clock.h"
+
+namespace leat::broker {
+
+using namespace shm;
+
+Result<void> CursorTable::load() {
+  auto loaded = load_cursors(directory_fd_, directory_, uuid_);
+  if (!loaded) return loaded.error();
+  const std::lock_guard lock(mutex_);
+  for (const CursorEntry& entry : *loaded) cursors_.emplace(cursor_name(entry), entry);
+  return {};
+}
+
+Result<void> CursorTable::check_owner(const std::string& name, std::uint32_t uid) const {
+  const auto found = cursors_.find(name);
+  if (found == cursors_.end() || found->second.uid == uid || uid == ::geteuid()) return {};
+  return Error{ErrorCode::permission_denied, "cursor '" + name + "' belongs to user " +
+                                                 std::to_string(found->second.uid) + "; choose another name"};
+}
+
+Result<bool> CursorTable::find(const std::string& name, std::uint32_t uid, Cursor& out) const {
+  const std::lock_guard lock(mutex_);
+  if (auto allowed = check_owner(name, uid); !allowed) return allowed.error();
+  const auto found = cursors_.find(name);
+  if (found == cursors_.end()) return false;
+  out = {.epoch = found->second.epoch, .sequence = found->second.sequence};
+  return true;
+}
+
+Result<void> CursorTable::save(const std::string& name, std::uint32_t uid, const Cursor& place) {
+  const std::lock_guard lock(mutex_);
+  if (auto allowed = check_owner(name, uid); !allowed) return allowed;
+  if (!cursors_.contains(name) && cursors_.size() >= kMaxCursors) {
+    return Error{ErrorCode::no_space, "the feed holds " + std::to_string(kMaxCursors) +
+                                          " named cursors already; drop one: leat cursors --drop NAME"};
+  }
+  const auto [found, is_new] = cursors_.try_emplace(name, CursorEntry{});
+  CursorEntry& entry = found->second;
+  if (is_new) entry.uid = uid;
+  std::memcpy(entry.name, name.data(), std::min(name.size(), sizeof entry.name - 1));
+  entry.epoch = place.epoch;
+  entry.sequence = place.sequence;
+  entry.saved_ns = realtime_ns();
+  changed_ = true;
+  return {};
+}
+
+Result<void> CursorTable::drop(const std::string& name, std::uint32_t uid) {
+  const std::lock_guard lock(mutex_);
+  if (auto allowed = check_owner(name, uid); !allowed) return allowed;
+  changed_ |= cursors_.erase(name) > 0;
+  return {};
+}
+
+Result<void> CursorTable::flush() {
+  std::vector<CursorEntry> entries;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!changed_) return {};
+    for (const auto& [name, entry] : cursors_) entries.push_back(entry);
+    changed_ = false;
+  }
+  auto stored = store_cursors(directory_fd_, directory_, uuid_, entries);
+  if (stored) return {};
+  const std::lock_guard lock(mutex_);
+  changed_ = true;
+  return stored;
+}
+
+CursorTable::Lowest CursorTable::lowest() const {
+  const std::lock_guard lock(mutex_);
+  Lowest lowest;
+  for (const auto& [name, entry] : cursors_) {
+    if (entry.sequence + 1 < lowest.next_sequence) lowest = {.name = name, .next_sequence = entry.sequence + 1};
+  }
+  return lowest;
+}
+
+}  // namespace leat::broker

@@ -1,0 +1,54 @@
+// The broker's named cursors: moved by the control thread, written to disk and looked at by the syncer.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+
+#include <leat/cursor.h>
+#include <leat/result.h>
+
+#include "shm/journal/cursor_file.h"
+
+namespace leat::broker {
+
+/// Thread-safe.
+class CursorTable {
+ public:
+  CursorTable(int directory_fd, std::string directory, const shm::FeedUuid& uuid)
+      : directory_fd_(directory_fd), directory_(std::move(directory)), uuid_(uuid) {}
+
+  /// Reads what the last broker wrote. Errors: corrupt, io_error.
+  Result<void> load();
+
+  /// A consumer of `uid` takes the cursor. True: `out` is its place; false: there is none yet. Error: permission_denied
+  /// when it belongs to another user.
+  Result<bool> find(const std::string& name, std::uint32_t uid, Cursor& out) const;
+  /// Moves a cursor, or makes it. In memory; flush() brings it to the disk. Errors: permission_denied, no_space (too
+  /// many cursors).
+  Result<void> save(const std::string& name, std::uint32_t uid, const Cursor& place);
+  /// Forgets a cursor; its segments may be pruned. Error: permission_denied.
+  Result<void> drop(const std::string& name, std::uint32_t uid);
+
+  /// Writes the file if anything has changed since. Error: io_error, no_space; the change is kept for the next time.
+  Result<void> flush();
+
+  struct Lowest {
+    std::string name;                          ///< empty: there are no cursors
+    std::uint64_t next_sequence = ~0ULL;       ///< the first event that its consumer is not done with
+  };
+  [[nodiscard]] Lowest lowest() const;
+
+ private:
+  [[nodiscard]] Result<void> check_owner(const std::string& name, std::uint32_t uid) const;
+
+  int directory_fd_;
+  std::string directory_;
+  shm::FeedUuid uuid_;
+  mutable std::mutex mutex_;
+  std::map<std::string, shm::CursorEntry> cursors_;
+  bool changed_ = false;
+};
+
+}  // namespace leat::broker

@@ -1,0 +1,42 @@
+#include "shm/journal/replace_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "shm/base/unique_fd.h"
+
+namespace leat::shm {
+
+Result<void> replace_file(int directory_fd, const std::string& directory, const std::string& name,
+                          std::string_view bytes) {
+  const std::string temporary = name + ".new";
+  const UniqueFd fd(::openat(directory_fd, temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!fd.valid()) return system_error(errno, "creating " + directory + "/" + temporary);
+  for (std::string_view left = bytes; !left.empty();) {
+    const ssize_t written = ::write(fd.get(), left.data(), left.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return system_error(errno, "writing " + directory + "/" + temporary);
+    left.remove_prefix(static_cast<std::size_t>(written));
+  }
+  if (::fsync(fd.get()) != 0) return system_error(errno, "syncing " + directory + "/" + temporary);
+  if (::renameat(directory_fd, temporary.c_str(), directory_fd, name.c_str()) != 0) {
+    return system_error(errno, "renaming " + directory + "/" + temporary);
+  }
+  if (::fsync(directory_fd) != 0) return system_error(errno, "syncing directory " + directory);
+  return {};
+}
+
+Result<std::string> read_whole_file(int fd, std::size_t most, const std::string& what) {
+  std::string bytes;
+  char chunk[4096];
+  for (ssize_t got = 0; bytes.size() <= most && (got = ::read(fd, chunk, sizeof chunk)) != 0;) {
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return system_error(errno, "reading " + what);
+    bytes.append(chunk, static_cast<std::size_t>(got));
+  }
+  return bytes;
+}
+
+}  // namespace leat::shm
