@@ -112,6 +112,9 @@ Result<void> ControlServer::admit_consumer(Client& client) {
   }
   client.event_fd = UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!client.event_fd.valid()) return system_error(errno, "eventfd");
+  // Opened anew for each consumer: a shared one would have one read offset for all that list the directory.
+  const UniqueFd directory(::openat(journal_directory_fd_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory.valid()) return system_error(errno, "opening the journal's directory");
   client.slot = static_cast<std::uint32_t>(free_slot - consumers_.begin());
   client.admitted = true;
   for (const auto& [id, other] : clients_) {
@@ -130,9 +133,6 @@ Result<void> ControlServer::admit_consumer(Client& client) {
   row.state.store(static_cast<std::uint32_t>(ClientState::connected), std::memory_order_release);
   spdlog::info("consumer '{}' (pid {}, uid {}) connected", client.name, client.peer.pid, client.peer.uid);
   const WelcomeMessage welcome = make_welcome(client);
-  // Opened anew for each consumer: a shared one would have one read offset for all that list the directory.
-  const UniqueFd directory(::openat(journal_directory_fd_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory.valid()) return system_error(errno, "opening the journal's directory");
   const int fds[] = {files_.broadcast.read_only.get(), files_.doorbell.fd.get(), directory.get(),
                      client.event_fd.get()};
   return send_message(client.socket.get(), &welcome, sizeof welcome, fds);

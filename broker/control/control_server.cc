@@ -1,6 +1,5 @@
 #include "broker/control/control_server.h"
 
-#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -47,7 +46,6 @@ ControlServer::ControlServer(const Options& options, const Admission& admission,
       broker_life_(broker_life),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       wake_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      spare_fd_(::open("/dev/null", O_RDONLY | O_CLOEXEC)),
       next_id_(kFirstClientId),
       consumers_(files.consumer_slots(), 0) {}
 
@@ -141,6 +139,7 @@ Result<void> ControlServer::run(int stop_fd) {
       }
     }
     drop_silent();
+    resume_listener();
   }
 }
 
@@ -148,7 +147,7 @@ void ControlServer::accept_all() {
   for (;;) {
     UniqueFd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!socket.valid()) {
-      if (errno == EMFILE || errno == ENFILE) return turn_away();
+      if (errno == EMFILE || errno == ENFILE) return pause_listener();
       if (errno != EAGAIN && errno != EINTR) spdlog::warn("accept failed: {}", std::strerror(errno));
       return;
     }
@@ -167,18 +166,21 @@ void ControlServer::accept_all() {
   }
 }
 
-// Without a free descriptor the waiting client can neither be served nor told why; left in the queue it would wake us for
-// ever. The spare descriptor lets it in and out again: it finds its connection closed.
-void ControlServer::turn_away() {
-  spare_fd_.reset();
-  { const UniqueFd nobody(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC)); }
-  spare_fd_ = UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-  bump(files_.status_header().control.refused_connections);
+// Without a free descriptor the client must wait in the listener's queue, which would wake us for ever: the queue is left
+// alone until the next tick.
+void ControlServer::pause_listener() {
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, listener_.get(), nullptr);
+  listener_paused_ = true;
   const std::int64_t now = monotonic_ns();
   if (now < next_complaint_ns_) return;
   next_complaint_ns_ = now + kNanosPerSecond;
-  spdlog::warn("clients are turned away: this process has no file descriptor left; raise its limit (ulimit -n, or "
+  spdlog::warn("new clients have to wait: this process has no file descriptor left; raise its limit (ulimit -n, or "
                "LimitNOFILE of systemd) or close some clients");
+}
+
+void ControlServer::resume_listener() {
+  if (!listener_paused_) return;
+  listener_paused_ = !watch(listener_.get(), kListenerId).ok();
 }
 
 void ControlServer::serve(ClientId id) {

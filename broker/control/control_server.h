@@ -59,7 +59,8 @@ class ControlServer {
 
   Result<void> watch(int fd, ClientId id);
   void accept_all();
-  void turn_away();
+  void pause_listener();
+  void resume_listener();
   void serve(ClientId id);
   Result<void> serve_message(Client& client, const shm::Received& received);
   Result<void> admit(Client& client, const shm::Received& received);
@@ -92,7 +93,7 @@ class ControlServer {
   shm::UniqueFd listener_;
   shm::UniqueFd epoll_;
   shm::UniqueFd wake_fd_;
-  shm::UniqueFd spare_fd_;               // given up for a moment when there is no other
+  bool listener_paused_ = false;
   std::int64_t next_complaint_ns_ = 0;
   ClientId next_id_;
   std::map<ClientId, Client> clients_;

@@ -8,6 +8,8 @@
 #include <string>
 #include <thread>
 
+#include <leat/journal.h>
+
 #include "process/load.h"
 #include "shm/base/unique_fd.h"
 #include "shm/control/control_socket.h"
@@ -19,15 +21,17 @@ namespace {
 class Errors : public LoadTest {
  protected:
   // Speaks to the broker by hand.
-  Result<shm::WelcomeMessage> say_hello(const shm::HelloMessage& hello) {
-    const shm::UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  shm::UniqueFd dial() {
+    shm::UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     const std::string path = (broker_->runtime() / "control.sock").string();
     std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-    if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-      return system_error(errno, "connecting to " + path);
-    }
+    EXPECT_EQ(::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0) << path;
+    return socket;
+  }
+  Result<shm::WelcomeMessage> say_hello(const shm::HelloMessage& hello) { return say_hello(dial(), hello); }
+  static Result<shm::WelcomeMessage> say_hello(const shm::UniqueFd& socket, const shm::HelloMessage& hello) {
     if (auto sent = shm::send_message(socket.get(), &hello, sizeof hello); !sent) return sent.error();
     shm::Received received;
     if (auto got = shm::receive_message(socket.get(), received, 10'000); !got) return got.error();
@@ -201,6 +205,36 @@ TEST_F(Errors, NonsenseOnTheSocketIsRefusedAndTheBrokerGoesOn) {
   EXPECT_EQ(say_hello(hello)->status, static_cast<std::uint32_t>(ErrorCode::invalid_argument));
   Producer producer = connect_producer();
   EXPECT_TRUE(producer.publish_and_wait({.topic = "t"}, Ack::committed, kPatience).ok());
+}
+
+TEST_F(Errors, CursorMessagesThatMakeNoSenseAreRefusedAndMoveNothing) {
+  start();
+  const auto ask = [&](const shm::UniqueFd& socket, shm::MessageType type, const std::string& name, std::uint64_t sequence) {
+    shm::CursorMessage message{};
+    message.header = shm::make_header(type, sizeof message);
+    std::memcpy(message.name, name.data(), std::min(name.size(), sizeof message.name));
+    message.sequence = sequence;
+    EXPECT_TRUE(shm::send_message(socket.get(), &message, sizeof message).ok());
+    shm::Received received;
+    EXPECT_TRUE(shm::receive_message(socket.get(), received, 10'000).ok());
+    if (received.size != sizeof message) return static_cast<ErrorCode>(~0U);  // the connection was ended
+    std::memcpy(&message, received.bytes.data(), sizeof message);
+    return static_cast<ErrorCode>(message.status);
+  };
+  const shm::UniqueFd consumer = dial();
+  ASSERT_EQ(say_hello(consumer, hello_as(shm::Role::consumer))->status, 0U);
+  EXPECT_EQ(ask(consumer, shm::MessageType::take_cursor, "", 0), ErrorCode::invalid_argument);
+  EXPECT_EQ(ask(consumer, shm::MessageType::take_cursor, std::string(64, 'x'), 0), ErrorCode::invalid_argument);
+  EXPECT_EQ(ask(consumer, shm::MessageType::take_cursor, "../feed", 0), ErrorCode::invalid_argument);
+  EXPECT_EQ(ask(consumer, shm::MessageType::take_cursor, "mine", 0), ErrorCode::ok);
+  EXPECT_EQ(ask(consumer, shm::MessageType::save_cursor, "", ~0ULL), ErrorCode::invalid_argument) << "of the future";
+  const shm::UniqueFd nameless = dial();
+  ASSERT_EQ(say_hello(nameless, hello_as(shm::Role::consumer))->status, 0U);
+  EXPECT_EQ(ask(nameless, shm::MessageType::save_cursor, "mine", 0), static_cast<ErrorCode>(~0U));
+  const shm::UniqueFd producer = dial();
+  ASSERT_EQ(say_hello(producer, hello_as(shm::Role::producer))->status, 0U);
+  EXPECT_EQ(ask(producer, shm::MessageType::take_cursor, "mine", 0), static_cast<ErrorCode>(~0U));
+  EXPECT_TRUE(list_cursors(broker_->journal())->empty());
 }
 
 // A file of another release in the runtime directory: nobody maps it as if it were ours.

@@ -1,4 +1,5 @@
 // Clocks that step, disks that fail or fill up, files that shrink under the broker.
+#include <sys/resource.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -234,6 +235,29 @@ TEST_F(FullDisk, HoldsProducersBackAndGoesOnWithoutLossWhenThereIsRoomAgain) {
   EXPECT_EQ(status().state, "running");
   EXPECT_NE(broker_->log().find("a segment could be prepared again"), std::string::npos);
   EXPECT_EQ(broker_->terminate(), 0);
+}
+
+class NoDescriptors : public BrokerTest {
+ protected:
+  void set_limit(rlim_t count) {
+    const rlimit limit{.rlim_cur = count, .rlim_max = kEnough};
+    ASSERT_EQ(::prlimit(broker_->pid(), RLIMIT_NOFILE, &limit, nullptr), 0);
+  }
+  static constexpr rlim_t kEnough = 1024;
+};
+
+TEST_F(NoDescriptors, LetClientsWaitWithoutSpinningAndServeThemOnceThereAreSome) {
+  start();
+  Producer producer = connect_producer();
+  set_limit(3);
+  std::thread late([&] { connect_consumer(); });
+  while (broker_->log().find("no file descriptor left") == std::string::npos) std::this_thread::sleep_for(milliseconds(5));
+  EXPECT_TRUE(producer.publish_and_wait({.topic = "a"}, Ack::committed, kPatience).ok()) << "who is there is served";
+  std::this_thread::sleep_for(milliseconds(500));
+  const std::string log = broker_->log();
+  EXPECT_EQ(log.find("no file descriptor left"), log.rfind("no file descriptor left")) << "said once a second: " << log;
+  set_limit(kEnough);
+  late.join();
 }
 
 }  // namespace

@@ -186,5 +186,22 @@ TEST_F(Restart, AnArenaWhoseReleaseWasCutShortIsRemovedByTheNextBroker) {
   EXPECT_TRUE(producer.publish_and_wait({.topic = "a"}, Ack::committed, kPatience).ok());
 }
 
+// Somebody has removed a producer's arena while the broker was away: the next one knows nothing of it any more.
+TEST_F(Restart, AProducerThatTheNextBrokerDoesNotKnowRegistersAnewAndSaysWhatBecameOfTheRest) {
+  start();
+  Producer producer = connect_producer();
+  ASSERT_TRUE(producer.publish_and_wait({.topic = "a"}, Ack::committed, kPatience).ok());
+  broker_->kill9();
+  auto in_flight = producer.publish({.topic = "a"});
+  ASSERT_TRUE(in_flight.ok()) << in_flight.error().message;
+  ASSERT_TRUE(std::filesystem::remove(broker_->runtime() / "shm" / "arena-0-1"));
+  broker_->expect_log("cannot be taken over");
+  start();
+  auto sequence = producer.publish_and_wait({.topic = "a"}, Ack::committed, kPatience);
+  ASSERT_TRUE(sequence.ok()) << sequence.error().message;
+  EXPECT_EQ(*sequence, 2U);
+  expect_error(producer.wait(*in_flight, Ack::committed, kPatience), ErrorCode::closed, {"earlier registration"});
+}
+
 }  // namespace
 }  // namespace leat::test

@@ -1,0 +1,198 @@
+// leat, the command line, as a user or a script meets it: outputs, exit statuses, one line that says what and what to do.
+#include <csignal>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include <sys/wait.h>
+
+#include <nlohmann/json.hpp>
+
+#include "support/broker_test.h"
+
+namespace leat::test {
+namespace {
+
+using nlohmann::json;
+
+struct Outcome {
+  int status = 0;
+  std::string out;
+  std::string err;
+};
+
+class Tool : public BrokerTest {
+ protected:
+  // Runs `leat ARGUMENTS` in a shell, so that pipes and redirections can be part of it; `$leat` is the program.
+  Outcome run(const std::string& arguments) { return shell("\"$leat\" " + arguments); }
+  Outcome shell(const std::string& script) {
+    const auto out = broker_->scratch() / "tool.out";
+    const auto err = broker_->scratch() / "tool.err";
+    const FeedAddress& address = broker_->address();
+    const std::string command = "leat='" LEAT_TEST_LEAT "'; export LEAT_RUNTIME_DIR='" + address.runtime_dir +
+                                "' LEAT_DATA_DIR='" + address.data_dir + "'; { " + script + "\n} >'" + out.string() +
+                                "' 2>'" + err.string() + "'";
+    ChildProcess child({.arguments = {"/bin/sh", "-c", command}, .environment = {}, .output = {}, .user = std::nullopt});
+    const int status = child.wait();
+    return {.status = status, .out = slurp(out), .err = slurp(err)};
+  }
+  static std::string slurp(const std::filesystem::path& file) {
+    std::ostringstream text;
+    text << std::ifstream(file).rdbuf();
+    return text.str();
+  }
+  // One line on standard error that begins with "leat: " and holds each part.
+  static void expect_one_line(const Outcome& outcome, int status, std::initializer_list<const char*> parts) {
+    EXPECT_EQ(outcome.status, status) << outcome.err;
+    EXPECT_EQ(outcome.err.rfind("leat: ", 0), 0U) << outcome.err;
+    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+    for (const char* part : parts) EXPECT_NE(outcome.err.find(part), std::string::npos) << part << " in " << outcome.err;
+  }
+  std::string feed() const { return " --feed " + broker_->address().feed + " "; }
+};
+
+TEST_F(Tool, PublishesOneEventAndPrintsItsSequence) {
+  start();
+  const Outcome first = run("pub" + feed() + "--topic a.b --key k --message-id m hello");
+  EXPECT_EQ(first.status, 0) << first.err;
+  EXPECT_EQ(first.out, "1\n");
+  EXPECT_EQ(run("pub" + feed() + "--topic a.b --ack durable -- -dash").out, "2\n");
+  EXPECT_EQ(shell("printf 'x\\ny' | \"$leat\" pub" + feed() + "--topic a.b").out, "3\n") << "all of standard input";
+  const Outcome tail = run("tail" + feed() + "--from earliest --count 3 --format json");
+  ASSERT_EQ(tail.status, 0) << tail.err;
+  std::istringstream lines(tail.out);
+  std::string line;
+  ASSERT_TRUE(std::getline(lines, line));
+  json event = json::parse(line);
+  EXPECT_EQ(event["sequence"], 1);
+  EXPECT_EQ(event["topic"], "a.b");
+  EXPECT_EQ(event["key"], "k");
+  EXPECT_EQ(event["message_id"], "m");
+  EXPECT_EQ(event["payload"], "hello");
+  ASSERT_TRUE(std::getline(lines, line));
+  EXPECT_EQ(json::parse(line)["payload"], "-dash");
+  ASSERT_TRUE(std::getline(lines, line));
+  EXPECT_EQ(json::parse(line)["payload"], "x\ny");
+}
+
+TEST_F(Tool, PublishesLinesAndNdjsonAndCountsWhatItDidNot) {
+  start();
+  Outcome lines = shell("printf 'a\\n\\nc' | \"$leat\" pub" + feed() + "--topic t --lines");
+  EXPECT_EQ(lines.status, 0) << lines.err;
+  EXPECT_NE(lines.err.find("3 published, 0 refused, 0 ephemeral skipped, sequences 1..3"), std::string::npos) << lines.err;
+  const Outcome objects = shell(R"(printf '%s\n' '{"topic":"x.y","key":"k","payload":{"n":1}}' '{"topic":"z","durable":false}' \
+    '{"payload":"p"}' | "$leat" pub --ndjson --topic t --key wins)" + feed());
+  EXPECT_EQ(objects.status, 0) << objects.err;
+  EXPECT_NE(objects.err.find("2 published, 0 refused, 1 ephemeral skipped, sequences 4..5"), std::string::npos)
+      << objects.err;
+  const Outcome tail = run("tail" + feed() + "--from 4 --count 2 --format json");
+  std::istringstream read(tail.out);
+  std::string line;
+  ASSERT_TRUE(std::getline(read, line));
+  EXPECT_EQ(json::parse(line)["key"], "wins") << "the caller's key wins over the event's own";
+  EXPECT_EQ(json::parse(json::parse(line)["payload"].get<std::string>()), json::parse(R"({"n":1})"));
+  ASSERT_TRUE(std::getline(read, line));
+  EXPECT_EQ(json::parse(line)["topic"], "t") << "the default for objects without";
+  const Outcome bad = shell("printf '%s\\n' '{\"topic\":\"a b\"}' '{}' | \"$leat\" pub --ndjson --topic t" + feed());
+  EXPECT_EQ(bad.status, 6) << bad.err;
+  EXPECT_NE(bad.err.find("line 1"), std::string::npos) << bad.err;
+}
+
+TEST_F(Tool, TailsByFilterFormatAndPlace) {
+  start();
+  shell("for t in session.1.done session.2.open session.2.done; do \"$leat\" pub --topic $t" + feed() + "$t; done");
+  EXPECT_EQ(run("tail" + feed() + "--from earliest --filter 'session.*.done' --count 2 --format raw").out,
+            "session.1.done\nsession.2.done\n");
+  const Outcome text = run("tail" + feed() + "--from 2 --count 1");
+  EXPECT_NE(text.out.find(" session.2.open - session.2.open\n"), std::string::npos) << text.out;
+  const std::string cursor =
+      json::parse(run("tail" + feed() + "--from 2 --count 1 --format json").out)["cursor"].get<std::string>();
+  EXPECT_EQ(run("tail" + feed() + "--from " + cursor + " --count 1 --format raw").out, "session.2.done\n");
+  const Outcome late = run("tail" + feed() + "--from latest --timeout 0.05");
+  EXPECT_EQ(late.status, 5) << late.err;
+}
+
+TEST_F(Tool, EndsQuietlyWhenTheReaderGoesAndAtCtrlC) {
+  start();
+  shell("seq 20000 | \"$leat\" pub --lines --topic n" + feed());
+  const Outcome piped = shell("\"$leat\" tail --from earliest --format raw" + feed() + "| head -2");
+  EXPECT_EQ(piped.out, "1\n2\n");
+  EXPECT_EQ(piped.err, "");
+  // In the background of a shell SIGINT is ignored, so the signal is sent to a child of our own.
+  ChildProcess tail({.arguments = {LEAT_TEST_LEAT, "tail", "--feed", broker_->address().feed, "--runtime-dir",
+                                   broker_->address().runtime_dir, "--data-dir", broker_->address().data_dir, "--from",
+                                   "20000", "--format", "raw"},
+                     .environment = {},
+                     .output = (broker_->scratch() / "ctrl_c").string(),
+                     .user = std::nullopt});
+  while (slurp(broker_->scratch() / "ctrl_c") != "20000\n") std::this_thread::sleep_for(milliseconds(5));
+  tail.send_signal(SIGINT);
+  EXPECT_EQ(tail.wait(), 128 + SIGINT);
+  EXPECT_EQ(slurp(broker_->scratch() / "ctrl_c"), "20000\n") << "and nothing else was said";
+}
+
+TEST_F(Tool, ReplaysAJournalWithoutABroker) {
+  start();
+  shell("seq 5 | \"$leat\" pub --lines --topic n" + feed());
+  ASSERT_EQ(broker_->terminate(), 0);
+  EXPECT_EQ(run("replay --journal '" + broker_->journal().string() + "' --format raw").out, "1\n2\n3\n4\n5\n");
+  EXPECT_EQ(run("replay --journal '" + broker_->journal().string() + "' --from 4 --format raw").out, "4\n5\n");
+  expect_one_line(run("replay --journal /nonexistent/x"), 3, {"/nonexistent/x", "check the path"});
+  expect_one_line(run("tail" + feed()), 3, {"leatd --feed"});
+  EXPECT_EQ(run("tail" + feed() + "--offline --from earliest --count 5 --format raw").out, "1\n2\n3\n4\n5\n");
+}
+
+TEST_F(Tool, StatSaysHowTheFeedIsDoing) {
+  start();
+  shell("seq 5 | \"$leat\" pub --lines --ack durable --topic n" + feed());
+  Producer producer = connect_producer();
+  Consumer consumer = connect_consumer();
+  const Outcome stat = run("stat --format json --sample 0" + feed());
+  ASSERT_EQ(stat.status, 0) << stat.err;
+  const json status = json::parse(stat.out);
+  EXPECT_EQ(status["latest_sequence"], 5) << stat.out;
+  EXPECT_EQ(status["durable_sequence"], 5);
+  EXPECT_EQ(status["producers"].size(), 1U);
+  EXPECT_EQ(status["consumers"].size(), 1U);
+  EXPECT_EQ(status["consumers"][0]["lag_events"], 5);
+  const Outcome text = run("stat --sample 0" + feed());
+  EXPECT_NE(text.out.find("leat_process_tests"), std::string::npos) << text.out;
+}
+
+TEST_F(Tool, KeepsANamedCursorForTailAndListsAndDropsIt) {
+  start();
+  shell("seq 5 | \"$leat\" pub --lines --topic n" + feed());
+  EXPECT_EQ(run("tail" + feed() + "--cursor mine --from earliest --count 2 --format raw").out, "1\n2\n");
+  EXPECT_EQ(run("tail" + feed() + "--cursor mine --count 2 --format raw").out, "3\n4\n");
+  Outcome listed;
+  do {
+    listed = run("cursors --format json" + feed());  // written down within half a second
+  } while (json::parse(listed.out)["cursors"].empty() || json::parse(listed.out)["cursors"][0]["sequence"] != 4);
+  EXPECT_EQ(json::parse(listed.out)["cursors"][0]["name"], "mine");
+  EXPECT_NE(run("cursors" + feed()).out.find("mine"), std::string::npos);
+  const Outcome dropped = run("cursors --drop mine" + feed());
+  EXPECT_EQ(dropped.status, 0) << dropped.err;
+  do {
+    listed = run("cursors --format json" + feed());
+  } while (!json::parse(listed.out)["cursors"].empty());
+  expect_one_line(run("cursors --drop mine" + feed()), 1, {"no cursor 'mine'", "leat cursors lists"});
+}
+
+TEST_F(Tool, SaysWhatIsWrongInOneLineAndEndsWithItsStatus) {
+  expect_one_line(run("tail --feed nope"), 3, {"unknown feed 'nope'", "leatd --feed nope"});
+  expect_one_line(run("pub --feed nope --topic t x"), 3, {"nope"});
+  expect_one_line(run("tail --feed 'a b'"), 2, {"bad feed name 'a b'"});
+  expect_one_line(run("tail --bad-option"), 2, {"leat tail --help"});
+  expect_one_line(run("frobnicate"), 2, {"frobnicate", "leat --help"});
+  start();
+  expect_one_line(run("pub" + feed() + "--topic 'a b' x"), 2, {"bad topic 'a b'"});
+  expect_one_line(run("tail" + feed() + "--from 1x"), 2, {"1x"});
+  expect_one_line(run("tail" + feed() + "--filter 'a.>.b'"), 2, {"a.>.b", "not the last token"});
+  const Outcome closed = shell("\"$leat\" tail --from earliest --count 1" + feed() + "--timeout 0.05 >&-");
+  EXPECT_NE(closed.status, 0);
+  EXPECT_EQ(run("--help").status, 0);
+  EXPECT_EQ(run("tail --help").status, 0);
+}
+
+}  // namespace
+}  // namespace leat::test
