@@ -29,6 +29,7 @@ constexpr int kMaxEvents = 64;
 constexpr int kTickMs = 200;
 constexpr std::int64_t kHelloTimeoutNs = 5 * kNanosPerSecond;
 constexpr int kBacklog = 256;
+constexpr int kLastRounds = 16;
 
 }  // namespace
 
@@ -120,27 +121,31 @@ void ControlServer::watch_adopted(const std::vector<std::uint32_t>& slots) {
 
 Result<void> ControlServer::run(int stop_fd) {
   if (auto done = watch(stop_fd, kStopId); !done) return done;
-  for (;;) {
+  // After the word to stop, what has happened until then is still dealt with: clients that have left leave no trace.
+  for (int rounds_left = kLastRounds; rounds_left > 0;) {
     epoll_event events[kMaxEvents];
-    const int count = ::epoll_wait(epoll_.get(), events, kMaxEvents, kTickMs);
+    const int count = ::epoll_wait(epoll_.get(), events, kMaxEvents, rounds_left < kLastRounds ? 0 : kTickMs);
     if (count < 0 && errno != EINTR) return system_error(errno, "epoll_wait");
+    bool stop = false;
     for (int i = 0; i < count; ++i) {
       const std::uint64_t id = events[i].data.u64;
-      if (id == kStopId) return {};
-      if (id == kListenerId) {
-        accept_all();
-      } else if (id == kWakeId) {
-        std::uint64_t ignored = 0;
-        [[maybe_unused]] const ssize_t got = ::read(wake_fd_.get(), &ignored, sizeof ignored);
-        take_notices();
-        ring_armed();
-      } else {
-        serve(id);
-      }
+      if (id == kStopId) stop = true;
+      else serve_event(id);
     }
+    if (stop) rounds_left = count == 1 ? 0 : rounds_left - 1;
     drop_silent();
     resume_listener();
   }
+  return {};
+}
+
+void ControlServer::serve_event(ClientId id) {
+  if (id == kListenerId) return accept_all();
+  if (id != kWakeId) return serve(id);
+  std::uint64_t ignored = 0;
+  [[maybe_unused]] const ssize_t got = ::read(wake_fd_.get(), &ignored, sizeof ignored);
+  take_notices();
+  ring_armed();
 }
 
 void ControlServer::accept_all() {

@@ -61,6 +61,7 @@ class ControlServer {
   void accept_all();
   void pause_listener();
   void resume_listener();
+  void serve_event(ClientId id);
   void serve(ClientId id);
   Result<void> serve_message(Client& client, const shm::Received& received);
   Result<void> admit(Client& client, const shm::Received& received);

@@ -81,6 +81,7 @@ void Sequencer::run() {
   while (static_cast<std::int64_t>(until - parts_.inbound->head()) > 0 && monotonic_ns() < give_up_ns) {
     if (!step() && !try_skip()) take_commands();
   }
+  take_commands();  // whoever has left until now is let go
 }
 
 void Sequencer::idle(IdleSpinner& spinner) {
