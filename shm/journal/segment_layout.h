@@ -2,6 +2,7 @@
 //
 //   <journal directory>/
 //     feed                          identity and epochs: feed_identity.h
+//     cursors                       named cursors: cursor_file.h
 //     lock                          flock'ed by the broker that runs
 //     <sequence>-<position>.seg     segments: first sequence and first position, 20 digits each
 //     prepared-<n>.tmp              allocated and filled ahead of need, or recycled
