@@ -82,9 +82,11 @@ Result<void> Consumer::Impl::attach(client::Connection connected, const Start& s
   }
   if (!place) return place.error();
   // From here on nothing fails: either all of the new broker's is ours, or all of the old one's stays.
-  fresh.lapped = stats.lapped;
-  fresh.ring_bytes = stats.ring_bytes;
-  fresh.journal_bytes = stats.journal_bytes;
+  if (stream) {
+    fresh.lapped = stream->lapped;
+    fresh.ring_bytes = stream->ring_bytes;
+    fresh.journal_bytes = stream->journal_bytes;
+  }
   stream.emplace(std::move(fresh));
   ring_mapping = std::move(*ring_map);
   doorbell_mapping = std::move(*bell_map);
