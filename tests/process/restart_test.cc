@@ -158,6 +158,7 @@ TEST_F(Restart, KillsInRecycledSegmentsLeaveNothingThatLooksTorn) {
     start();
   }
   finish_producers();
+  while (status().latest_sequence < accepted()) std::this_thread::sleep_for(milliseconds(1));
   EXPECT_EQ(status().latest_sequence, accepted());
   EXPECT_EQ(broker_->log().find("torn tail"), std::string::npos) << broker_->log();
 }
