@@ -1,7 +1,10 @@
 // Getting a client's connection and descriptors from the broker.
 #pragma once
 
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -31,6 +34,12 @@ struct ConnectRequest {
   std::uint64_t resume_token = 0;
   int timeout_ms = 5000;
 };
+
+/// A time-out for ConnectRequest: at least a millisecond, at most what an int holds.
+inline int to_timeout_ms(std::chrono::nanoseconds timeout) noexcept {
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count();
+  return static_cast<int>(std::clamp<std::int64_t>(ms, 1, std::numeric_limits<int>::max()));
+}
 
 /// Connects, says hello, takes the welcome. Errors: unknown_feed, no_broker, permission_denied, layout_mismatch,
 /// timed_out, or what the broker answered.

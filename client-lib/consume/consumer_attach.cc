@@ -27,7 +27,10 @@ Result<void> Consumer::Impl::open() {
   if (!resolved) return resolved.error();
   paths = std::move(*resolved);
   auto connected =
-      client::connect_to_broker({.address = options.address, .role = Role::consumer, .name = options.name});
+      client::connect_to_broker({.address = options.address,
+                                 .role = Role::consumer,
+                                 .name = options.name,
+                                 .timeout_ms = client::to_timeout_ms(options.connect_timeout)});
   if (connected) return open_online(std::move(*connected));
   // Only where there is no broker: a broker that refuses us is not got round by reading its files.
   if (!options.allow_offline || connected.error().code != ErrorCode::no_broker) return connected.error();

@@ -54,7 +54,7 @@ Result<Producer> Producer::connect(ProducerOptions options) {
   auto impl = std::make_unique<Impl>();
   impl->options = std::move(options);
   if (impl->options.name.empty()) impl->options.name = client::program_name();
-  if (auto done = impl->register_anew(); !done) return done.error();
+  if (auto done = impl->register_anew(client::to_timeout_ms(impl->options.connect_timeout)); !done) return done.error();
   return Producer(std::move(impl));
 }
 

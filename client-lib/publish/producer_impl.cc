@@ -28,11 +28,12 @@ std::string describe(Refusal reason) {
 
 }  // namespace
 
-Result<void> Producer::Impl::register_anew() {
+Result<void> Producer::Impl::register_anew(int timeout_ms) {
   auto connected = client::connect_to_broker({.address = options.address,
                                               .role = Role::producer,
                                               .name = options.name,
-                                              .arena_bytes = options.arena_bytes});
+                                              .arena_bytes = options.arena_bytes,
+                                              .timeout_ms = timeout_ms});
   if (!connected) return connected.error();
   if (connected->fds.size() != 2) {
     return Error{ErrorCode::protocol_error, "the broker passed " + std::to_string(connected->fds.size()) +
@@ -71,7 +72,7 @@ void Producer::Impl::resume() noexcept {
   next_resume_ns = now + kResumeRetryNs;
   if (inbound.retired()) {
     // The rings are gone for good (another feed, or one begun anew): what was in flight was never taken.
-    (void)register_anew().ok();
+    (void)register_anew(kResumeTimeoutMs).ok();
     return;
   }
   auto connected = client::connect_to_broker({.address = options.address,
@@ -84,7 +85,7 @@ void Producer::Impl::resume() noexcept {
   if (!connected && connected.error().code == ErrorCode::refused) {
     // This broker has lost what it knew of us (somebody removed its files): nobody looks into our arena any more.
     // Receipts of what is in flight say so (`closed`), and what comes next goes into a new one.
-    (void)register_anew().ok();
+    (void)register_anew(kResumeTimeoutMs).ok();
     return;
   }
   if (!connected || connected->welcome.resumed != 1) return;

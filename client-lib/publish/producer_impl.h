@@ -37,7 +37,7 @@ struct Producer::Impl {
   bool claim_open = false;
   std::uint32_t claim_bytes = 0;
 
-  Result<void> register_anew();
+  Result<void> register_anew(int timeout_ms);
   /// After a broker restart: shows the new one our token, or registers anew if the rings are others. Never blocks long.
   void resume() noexcept;
 

@@ -171,7 +171,10 @@ TEST_F(Errors, AnObserverWhoseBrokerHasGoneIsToldSo) {
 TEST_F(Errors, AStoppedBrokerThatDoesNotAnswerIsSuspected) {
   start();
   broker_->stop();
-  expect_error(Producer::connect({.address = broker_->address()}), ErrorCode::timed_out, {"does not answer", "SIGSTOP"});
+  expect_error(Producer::connect({.address = broker_->address(), .connect_timeout = milliseconds(50)}),
+               ErrorCode::timed_out, {"does not answer", "SIGSTOP"});
+  expect_error(Consumer::connect({.address = broker_->address(), .connect_timeout = milliseconds(50)}),
+               ErrorCode::timed_out, {"does not answer", "SIGSTOP"});
   broker_->cont();
 }
 

@@ -54,6 +54,7 @@ struct ConsumerOptions {
   Level level = Level::live;
   TopicFilter filter = {};         ///< applied in this process; filtered events are skipped, not delivered
   Idle idle = Idle::adaptive;
+  std::chrono::nanoseconds connect_timeout = std::chrono::seconds(5);  ///< for the broker's answer in connect()
   bool allow_offline = true;       ///< without a broker, read the journal and join the broker when it comes
 };
 

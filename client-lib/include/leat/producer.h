@@ -48,6 +48,7 @@ struct ProducerOptions {
   std::string name = {};             ///< shown by `leat stat`; default: the program's name
   std::size_t arena_bytes = 0;       ///< 0: the broker's default
   std::chrono::nanoseconds publish_timeout = std::chrono::seconds(30);  ///< for publish(), when full
+  std::chrono::nanoseconds connect_timeout = std::chrono::seconds(5);   ///< for the broker's answer in connect()
 };
 
 /// One producer. Move-only; a handle belongs to one thread at a time (no internal locking), any number may exist.
