@@ -132,7 +132,10 @@ class Loop {
   bool flush() {
     if (!output_.flush()) return false;
     if (!output_.complete()) return true;
-    if (auto noted = source_.note_written(); !noted) complain(noted.error().message);
+    const auto noted = source_.note_written();
+    const std::string trouble = noted ? "" : noted.error().message;
+    if (!trouble.empty() && trouble != last_trouble_) complain(trouble);
+    last_trouble_ = trouble;
     return true;
   }
 
@@ -141,6 +144,7 @@ class Loop {
   Output& output_;
   const LoopOptions& options_;
   std::optional<int> status_;
+  std::string last_trouble_;  // of note_written(), said once
   std::uint64_t printed_ = 0;
   unsigned events_since_clock_ = 0;
   bool printed_lately_ = false;
