@@ -51,7 +51,7 @@ class JournalWriter {
   [[nodiscard]] bool has_room(std::uint64_t bytes) const noexcept {
     return offset_ + bytes + shm::kMarkRecordBytes + shm::kSegmentEndRecordBytes + shm::kWordBytes <= data_bytes_;
   }
-  /// Room for the one record that may use the reserve: a mark or a segment_end.
+  /// True if a mark of `bytes` fits into the reserve, and leaves the room of the segment_end, which is never asked for.
   [[nodiscard]] bool has_reserve(std::uint64_t bytes) const noexcept {
     return offset_ + bytes + shm::kSegmentEndRecordBytes + shm::kWordBytes <= data_bytes_;
   }

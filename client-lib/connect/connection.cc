@@ -108,7 +108,12 @@ Result<Mapping> map_shared(int fd, std::uint64_t magic, Access access, bool mirr
   }
   auto mapping = mirrored ? Mapping::map_mirrored(fd, access, kPageBytes, spec.capacity)
                           : Mapping::map(fd, access, 0, spec.file_bytes);
-  if (mapping) mapping->populate(access);
+  if (!mapping) return mapping;
+  if (reinterpret_cast<const SharedFileHeader*>(mapping->data())->load_state() != FileState::ready) {
+    return Error{ErrorCode::closed, std::string(what) + " is not ready: the broker is making it, or has retired it; "
+                                                        "connect again, and if that does not help restart leatd"};
+  }
+  mapping->populate(access);
   return mapping;
 }
 

@@ -23,16 +23,16 @@ using FeedUuid = std::array<std::uint8_t, 16>;
 
 enum class FileState : std::uint32_t { initialising = 0, ready = 1, retired = 2 };
 
-// A shared file begins with (little-endian; written by the broker before `state` becomes ready, then constant):
+// A shared file begins with (little-endian; written by the broker before `state` becomes ready, then only `state`):
 //
 //   off size field
 //     0    8 magic           one per kind of file
 //     8    4 layout_version  kLayoutVersion
-//    12    4 state           FileState; `ready` is stored last, with release; `retired` means: attach anew
+//    12    4 state           FileState; `ready` is stored last, with release; clients attach to nothing else
 //    16   16 feed_uuid       whose file it is
 //    32    8 instance        random; the files of one set carry the same
 //    40    8 file_bytes      size of the whole file
-//    48    8 capacity        slots or data bytes, by kind
+//    48    8 capacity        slots, rows or data bytes, by kind
 //    56    8 reserved        0
 struct SharedFileHeader {
   std::uint64_t magic;

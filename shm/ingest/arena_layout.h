@@ -26,7 +26,7 @@ enum WaitingFor : std::uint32_t { kWaitCommitted = 1, kWaitDurable = 2, kWaitRoo
 //  72     8 durable_sequence  broker      producer  newest sequence that is on disk
 //  80     4 state             broker      producer  ArenaState
 //  84     4 receipt_word      broker      producer  futex word: grows when a waiting producer is woken
-// 128     4 waiting           producer    broker    WaitingFor bits; cleared by the broker when it wakes
+// 128     4 waiting           both        broker    WaitingFor bits; cleared by the broker when it wakes
 // 192     8 tail              producer    broker    position behind the last entry with a ticket (for show only)
 // 200     8 would_block_arena producer    broker    refusals for want of room here
 // 208     8 would_block_ring  producer    broker    refusals for want of room in the inbound ring

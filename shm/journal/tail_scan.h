@@ -5,6 +5,8 @@
 //   a later segment exists, and this one has no segment_end           corruption
 //   a mark of this segment says the journal was durable beyond P      corruption
 //   the feed's identity says it was closed cleanly beyond P           corruption
+//   nothing: the segment ends with its segment_end                    sealed (not asked of judge_tail)
+//   a zero checksum in the middle of a batch                          torn tail, from the batch's begin
 //   a zero checksum (nothing was written), none of the above          clean end
 //   anything else, none of the above                                  torn tail
 //

@@ -23,6 +23,7 @@ enum RecordFlags : std::uint16_t {
 };
 
 // Little-endian, 8-byte aligned; `length` bytes, padded with zeros to a multiple of 8.
+// "Written by" is of events; all of a mark, a segment_end or a gap is the broker's.
 //
 //   off size field               written by    meaning
 //     0    8 checksum            sequencer     XXH3-64 over [8, length), seed = feed seed ^ position; never 0: a zero

@@ -210,6 +210,31 @@ TEST_F(Errors, NonsenseOnTheSocketIsRefusedAndTheBrokerGoesOn) {
   EXPECT_TRUE(producer.publish_and_wait({.topic = "t"}, Ack::committed, kPatience).ok());
 }
 
+// `ready` is stored last: a file in any other state is not attached to, whatever else its header says.
+TEST_F(Errors, ASharedFileThatIsNotReadyIsNotAttachedTo) {
+  start();
+  const auto set_state = [&](const char* name, shm::FileState state) {
+    std::fstream file(broker_->runtime() / "shm" / name, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(offsetof(shm::SharedFileHeader, state));
+    file.write(reinterpret_cast<const char*>(&state), sizeof state);
+    file.close();
+    ASSERT_TRUE(file.good());
+  };
+  for (const auto state : {shm::FileState::initialising, shm::FileState::retired}) {
+    set_state("inbound", state);
+    expect_error(Producer::connect({.address = broker_->address()}), ErrorCode::closed, {"inbound ring", "not ready"});
+    set_state("inbound", shm::FileState::ready);
+    for (const char* name : {"broadcast", "doorbell"}) {
+      set_state(name, state);
+      expect_error(Consumer::connect({.address = broker_->address()}), ErrorCode::closed, {name, "connect again"});
+      set_state(name, shm::FileState::ready);
+    }
+  }
+  EXPECT_TRUE(connect_producer().publish_and_wait({.topic = "t"}, Ack::committed, kPatience).ok());
+  Consumer consumer = connect_consumer();
+  EXPECT_EQ(take_event(consumer).sequence, 1U);
+}
+
 TEST_F(Errors, CursorMessagesThatMakeNoSenseAreRefusedAndMoveNothing) {
   start();
   const auto ask = [&](const shm::UniqueFd& socket, shm::MessageType type, const std::string& name, std::uint64_t sequence) {

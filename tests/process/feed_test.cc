@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <string>
 #include <thread>
 #include <vector>
@@ -142,17 +143,26 @@ class RetainedWindow : public Feed {
     broker_->set("--ring-bytes", "16K");
     broker_->set("--segment-bytes", "32K");
     broker_->set("--max-event-bytes", "2K");
-    broker_->set("--retain-bytes", "128K");
+    broker_->set("--retain-bytes", "128K");  // kRetainedSegments
     start();
   }
-  // Publishes until the first event has been pruned.
+  // Publishes until the first event has been pruned, and returns when nothing moves any more: what was accepted is
+  // committed, and the segments are no more than may be retained. Else the window could move on under the test.
   void publish_until_pruned(Producer& producer) {
     std::uint64_t next = 1;
     while (status().earliest_sequence <= 1) {
       publish_numbers(producer, next, 500);
       next += 500;
     }
+    while (status().latest_sequence < producer.last_producer_sequence() || segments_on_disk() > kRetainedSegments) {
+      std::this_thread::sleep_for(milliseconds(1));
+    }
   }
+  std::int64_t segments_on_disk() const {
+    const std::filesystem::directory_iterator files(broker_->journal());
+    return std::count_if(begin(files), end(files), [](const auto& file) { return file.path().extension() == ".seg"; });
+  }
+  static constexpr std::int64_t kRetainedSegments = 4;
 };
 
 TEST_F(RetainedWindow, ACursorBelowItGetsAResetWithReasonAndRange) {

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "shm/base/unique_fd.h"
+#include "shm/journal/feed_identity.h"
 #include "tests/unit/fixtures/temp_directory.h"
 
 namespace leat::shm {
@@ -50,6 +51,7 @@ TEST_F(CursorFile, LayoutIsThatOfVersion1) {
   EXPECT_EQ(offsetof(CursorEntry, sequence), 72u);
   EXPECT_EQ(offsetof(CursorEntry, saved_ns), 80u);
   EXPECT_EQ(offsetof(CursorEntry, uid), 88u);
+  EXPECT_EQ(offsetof(IdentityHeader, closed_change_ns), 56u);
   store({});
   EXPECT_EQ(test::read_file(file()).substr(0, 8), "LEATCUR1");
 }
