@@ -64,6 +64,11 @@ class ArenaReader {
     header_->state.store(static_cast<std::uint32_t>(shm::ArenaState::revoked), std::memory_order_release);
   }
 
+  /// True once half of the arena is free again, by the producer's own word: good enough to decide when to wake it.
+  [[nodiscard]] bool half_empty(std::uint64_t consumed) const noexcept {
+    return header_->tail.load(std::memory_order_relaxed) - consumed <= capacity_ / 2;
+  }
+
   /// Wakes the producer if it waits for any of `reasons`. The caller has put a seq_cst fence behind its stores.
   void wake(std::uint32_t reasons) noexcept;
 

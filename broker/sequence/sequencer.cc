@@ -16,6 +16,7 @@ constexpr std::uint64_t kMaxRoundBytes = 256 * 1024;
 constexpr std::uint64_t kMaxIntentStep = 16 * 1024;
 constexpr std::uint32_t kLooksPerTailCheck = 64;
 constexpr std::uint32_t kRoundsPerCheck = 64;
+constexpr std::uint32_t kMaxDeferredWakes = 3;
 constexpr std::uint64_t kPrefetchTickets = 6;
 constexpr std::uint64_t kPreparedBytes = 4 * kCacheLineBytes;  // a small event, wherever it begins
 constexpr std::int64_t kMaxSleepNs = 100 * kNanosPerMilli;
@@ -81,6 +82,7 @@ void Sequencer::run() {
   while (static_cast<std::int64_t>(until - parts_.inbound->head()) > 0 && monotonic_ns() < give_up_ns) {
     if (!step() && !try_skip()) take_commands();
   }
+  wake_waiters(true);
   take_commands();  // whoever has left until now is let go
 }
 
@@ -278,7 +280,10 @@ inline void Sequencer::prefetch(std::uint64_t ticket) const noexcept {
 }
 
 bool Sequencer::step() {
-  if (parts_.handover->state.load(std::memory_order_relaxed) == FeedState::failed) return false;
+  if (parts_.handover->state.load(std::memory_order_relaxed) == FeedState::failed) {
+    if (deferred_wakes_ > 0) wake_waiters(true);
+    return false;
+  }
   InboundConsumer& inbound = *parts_.inbound;
   const std::uint64_t head = inbound.head();
   std::uint64_t ticket = head;
@@ -300,6 +305,7 @@ bool Sequencer::step() {
   if (ticket == head) {
     // A stalled round may have taken part of what one ticket stands for.
     if (position_ != committed_) finish_round(head);
+    if (deferred_wakes_ > 0) wake_waiters(true);
     return false;
   }
   finish_round(ticket);
@@ -329,7 +335,7 @@ void Sequencer::finish_round(std::uint64_t end_ticket) {
   for (std::uint64_t ticket = inbound.head(); ticket != end_ticket; ++ticket) inbound.release(ticket);
   parts_.registry->inbound_head.store(end_ticket, std::memory_order_release);
   inbound.publish_head(end_ticket);
-  wake_waiters();
+  wake_or_defer(end_ticket);
   if (leaving_ > 0) release_leavers();
   prepare_next_round();
 }
@@ -364,7 +370,16 @@ void Sequencer::complete_entries() {
   }
 }
 
-void Sequencer::wake_waiters() {
+// While there is more to do, sleepers are woken every few rounds only: each wake-up is a system call here and two
+// switches there, and whoever was woken would find the next round's events a moment later anyway.
+void Sequencer::wake_or_defer(std::uint64_t next_ticket) {
+  const bool drained = !is_full(parts_.inbound->peek(next_ticket));
+  if (!drained && ++deferred_wakes_ <= kMaxDeferredWakes) return;
+  wake_waiters(drained);
+}
+
+void Sequencer::wake_waiters(bool drained) {
+  deferred_wakes_ = 0;
   // The one full fence of a round; it serves the consumers' doorbell, armed eventfds and the producers' receipts alike.
   if (ring_doorbell(parts_.doorbell->live_sleepers, parts_.ring->header().committed)) bump(parts_.counters->wakeups);
   if (parts_.doorbell->armed_events.load(std::memory_order_relaxed) != 0) {
@@ -372,7 +387,9 @@ void Sequencer::wake_waiters() {
     parts_.wake_control();
   }
   for (Lane* lane : touched_) {
-    lane->arena.wake(kWaitCommitted | kWaitRoom);
+    // Who waits for room is best woken when there is a good deal of it. A stuck one looks by itself within a millisecond.
+    const bool room = drained || lane->arena.half_empty(lane->next_position);
+    lane->arena.wake(room ? kWaitCommitted | kWaitRoom : kWaitCommitted);
     lane->touched = false;
   }
   touched_.clear();

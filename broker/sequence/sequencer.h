@@ -91,7 +91,8 @@ class Sequencer {
   void finish_round(std::uint64_t end_ticket);
   void complete_entries();
   void prepare_next_round() noexcept;
-  void wake_waiters();
+  void wake_or_defer(std::uint64_t next_ticket);
+  void wake_waiters(bool drained);
 
   bool take_ticket(const shm::Ticket& ticket);
   Lane* find_lane(const shm::Ticket& ticket);
@@ -130,6 +131,7 @@ class Sequencer {
   std::int64_t skip_since_ns_ = 0;
   std::uint32_t empty_looks_ = 0;
   std::uint32_t rounds_ = 0;
+  std::uint32_t deferred_wakes_ = 0;  // rounds whose sleepers have not been looked for yet
   bool mark_pending_ = false;
   MarkRequest pending_mark_{};
   bool stalled_ = false;

@@ -25,17 +25,28 @@ T must(Result<T> result) {
   return std::move(result).value();
 }
 
-template <std::size_t kBatch, bool kKeepAll>
+/// What becomes of the journal while a measurement runs. Durable measurements sync always, whatever this says.
+enum class Journal {
+  cached,    ///< --sync none, segments recycled: written to disk when the kernel likes, as the peers' files are
+  synced,    ///< the default, fdatasync every 50 ms, segments recycled: goes as fast as the disk takes it
+  keep_all,  ///< --sync none, nothing pruned: to be replayed
+};
+
+template <std::size_t kBatch, Journal kJournal>
 class Leat {
+  static constexpr bool kKeepAll = kJournal == Journal::keep_all;
+
  public:
   static Traits traits() {
-    Traits traits{.name = kBatch == 1 ? "leat" : "leat-batch",
-                  .note = kBatch == 1 ? "publish" : "publish_batch of 64",
+    Traits traits{.name = "leat",
+                  .note = "publish, a call an event; journal in the page cache (--sync none), segments recycled",
                   .brokered = true,
                   .journaled = true,
                   .acknowledges = kBatch == 1,
                   .replays = kKeepAll};
-    if (kKeepAll) traits.name += "-journal";
+    if (kBatch > 1) traits.name += "-batch", traits.note = "as leat, publish_batch of 64";
+    if (kJournal == Journal::synced) traits.name += "-synced", traits.note = "as leat, fdatasync every 50 ms (the default)";
+    if (kKeepAll) traits.name = "leat-journal", traits.note = "as leat-batch, nothing pruned; replay with Consumer";
     return traits;
   }
   static std::string missing() { return {}; }
@@ -43,7 +54,8 @@ class Leat {
   void start(const Setup& setup) {
     std::vector<std::string> options = {"--idle", std::string(to_string(setup.idle)), "--retain-bytes",
                                         kKeepAll ? "64G" : kRetain};
-    if (setup.durable) options.insert(options.end(), {"--sync", "always"});
+    const char* sync = setup.durable ? "always" : kJournal == Journal::synced ? "interval" : "none";
+    options.insert(options.end(), {"--sync", sync});
     broker_.emplace(must(tool::PrivateBroker::start(setup.scratch, options)));
     if (!kKeepAll && setup.rate == 0 && !setup.durable) warm_up(setup.payload_bytes);
   }
@@ -122,8 +134,9 @@ class Leat {
 
 }  // namespace
 
-std::unique_ptr<Transport> make_leat() { return std::make_unique<Driver<Leat<1, false>>>(); }
-std::unique_ptr<Transport> make_leat_batch() { return std::make_unique<Driver<Leat<kBatchEvents, false>>>(); }
-std::unique_ptr<Transport> make_leat_journal() { return std::make_unique<Driver<Leat<kBatchEvents, true>>>(); }
+std::unique_ptr<Transport> make_leat() { return std::make_unique<Driver<Leat<1, Journal::cached>>>(); }
+std::unique_ptr<Transport> make_leat_batch() { return std::make_unique<Driver<Leat<kBatchEvents, Journal::cached>>>(); }
+std::unique_ptr<Transport> make_leat_synced() { return std::make_unique<Driver<Leat<1, Journal::synced>>>(); }
+std::unique_ptr<Transport> make_leat_journal() { return std::make_unique<Driver<Leat<kBatchEvents, Journal::keep_all>>>(); }
 
 }  // namespace leat::bench

@@ -9,6 +9,7 @@ namespace leat::bench {
 
 std::unique_ptr<Transport> make_leat();
 std::unique_ptr<Transport> make_leat_batch();
+std::unique_ptr<Transport> make_leat_synced();
 std::unique_ptr<Transport> make_leat_journal();
 std::unique_ptr<Transport> make_message_queue();
 std::unique_ptr<Transport> make_lockfree_queue();
