@@ -51,10 +51,10 @@ class ArenaReader {
     shm::prefetch_for_read(at + 2 * shm::kCacheLineBytes);
   }
 
-  /// Tells the producer what became of the entry at `position`.
-  void complete(std::uint64_t position, std::uint64_t completion) noexcept {
-    // SYNC POINT: pairs with ArenaWriter::completion
-    reinterpret_cast<shm::EntryHeader*>(place(position))->completion.store(completion, std::memory_order_release);
+  /// Where the producer is told what became of the entry at `position`: a store(release) of pack_completion().
+  /// SYNC POINT: pairs with ArenaWriter::completion.
+  [[nodiscard]] std::atomic<std::uint64_t>& completion(std::uint64_t position) const noexcept {
+    return reinterpret_cast<shm::EntryHeader*>(place(position))->completion;
   }
   /// Gives back the room of all entries below `position`.
   void release(std::uint64_t position) noexcept {

@@ -7,6 +7,7 @@
 
 #include "broker/ingest/arena_reader.h"
 #include "broker/ingest/registry_layout.h"
+#include "shm/ingest/inbound_layout.h"
 #include "shm/status/status_layout.h"
 
 namespace leat::broker {
@@ -20,6 +21,7 @@ struct Lane {
   std::uint32_t generation = 0;
   std::uint32_t producer_id = 0;
   std::uint64_t next_position = 0;           ///< arena position of the entry that comes next
+  std::uint64_t expected_slot = 0;           ///< what its ticket will read; 0 while nothing is to be taken from here
   std::uint64_t last_producer_sequence = 0;  ///< newest that was taken or refused
   std::uint64_t leave_at_ticket = 0;         ///< leaving: gone once the head has come this far
   std::uint32_t events_in_round = 0;
@@ -28,11 +30,17 @@ struct Lane {
   bool leaving = false;
   bool touched = false;                      ///< in the round in progress
 
+  /// Goes on to the entry at `position`.
+  void move_to(std::uint64_t position) noexcept {
+    next_position = position;
+    expected_slot = live && !revoked ? shm::full_slot(slot, generation & kGenerationMask, position) : 0;
+  }
+
   /// True if the ticket is this tenant's, and he is one to be served.
   [[nodiscard]] bool takes(const shm::Ticket& ticket) const noexcept {
-    constexpr std::uint32_t kMask = (1U << shm::kGenerationBits) - 1;
-    return live && !revoked && ticket.generation == (generation & kMask);
+    return live && !revoked && ticket.generation == (generation & kGenerationMask);
   }
+  static constexpr std::uint32_t kGenerationMask = (1U << shm::kGenerationBits) - 1;
 };
 
 /// From the control thread to the sequencer.

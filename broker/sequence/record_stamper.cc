@@ -8,46 +8,68 @@ using namespace shm;
 
 namespace {
 
+/// How far ahead of the copy the arena's lines are asked for: a large entry's would come one by one otherwise.
+constexpr std::uint64_t kPrefetchBytes = 8 * kCacheLineBytes;
+
+/// Word 1 of a record: length, type and flags.
+constexpr std::uint64_t type_and_flags(std::uint16_t flags) noexcept {
+  return static_cast<std::uint64_t>(RecordType::event) | static_cast<std::uint64_t>(flags) << 16;
+}
+
+/// Word 5 of a record: producer id, the lengths of the fields, a reserved byte.
+struct FieldLengths {
+  explicit FieldLengths(std::uint64_t word) noexcept
+      : topic(word >> 32 & 0xff), key(word >> 40 & 0xff), message_id(word >> 48 & 0xff), reserved(word >> 56) {}
+  std::uint64_t topic;
+  std::uint64_t key;
+  std::uint64_t message_id;
+  std::uint64_t reserved;
+};
+
 void zero_padding(std::byte* record, std::size_t length, std::size_t padded) noexcept {
   if (padded == length) return;
   std::byte* const last = record + padded - kWordBytes;
-  std::uint64_t word = 0;
-  std::memcpy(&word, last, sizeof word);
-  store_word(last, word & (~0ULL >> (8 * (padded - length))));
+  store_word(last, load_word(last) & (~0ULL >> (8 * (padded - length))));
 }
 
 }  // namespace
 
-inline Refusal RecordStamper::check(const RecordHeader& header, const std::byte* record, std::uint64_t left,
-                                    std::uint16_t flags) noexcept {
-  if (header.length > max_record_bytes_) return Refusal::too_large;
-  if (!header_is_sane(header, max_record_bytes_) || padded_record_bytes(header.length) > left ||
-      header.flags != flags || header.reserved != 0 || header.type != static_cast<std::uint16_t>(RecordType::event)) {
-    return Refusal::bad_record;
-  }
-  const std::string_view topic(reinterpret_cast<const char*>(record) + kRecordHeaderBytes, header.topic_length);
-  return topics_.valid(topic) ? Refusal::none : Refusal::bad_topic;
-}
-
-Refusal RecordStamper::stamp(std::byte* records, const Entry& entry, const Stamp& stamp) noexcept {
+Refusal RecordStamper::take(std::byte* to, const Entry& entry, const Stamp& stamp) noexcept {
   std::uint64_t offset = 0;
   for (std::uint32_t i = 0; i < entry.count; ++i) {
     const std::uint64_t left = entry.record_bytes - offset;
     if (left < kRecordHeaderBytes) return Refusal::bad_record;
-    std::byte* const record = records + offset;
-    RecordHeader header;
-    std::memcpy(&header, record, sizeof header);
-    const Refusal reason = check(header, record, left, i + 1 < entry.count ? kFlagMoreInBatch : 0);
-    if (reason != Refusal::none) return reason;
-    if (header.producer_sequence != entry.producer_sequence + i) return Refusal::bad_sequence;
+    const std::byte* const from = entry.records + offset;
+    std::byte* const record = to + offset;
+    if (left > 2 * kPrefetchBytes) {
+      prefetch_for_read(from + kPrefetchBytes);
+      prefetch_for_read(from + kPrefetchBytes + kCacheLineBytes);
+    }
+    const std::uint64_t sizes = load_word(from + offsetof(RecordHeader, length));
+    const std::uint64_t producer_sequence = load_word(from + offsetof(RecordHeader, producer_sequence));
+    const std::uint64_t id_and_lengths = load_word(from + offsetof(RecordHeader, producer_id));
 
-    const std::uint64_t padded = padded_record_bytes(header.length);
-    zero_padding(record, header.length, padded);
-    std::byte* const id_and_lengths = record + offsetof(RecordHeader, producer_id);
+    const std::uint64_t length = sizes & 0xffffffff;
+    const std::uint64_t padded = padded_record_bytes(length);
+    const FieldLengths fields(id_and_lengths);
+    if (length > max_record_bytes_) return Refusal::too_large;
+    if (length < kRecordHeaderBytes + fields.topic + fields.key + fields.message_id || padded > left ||
+        fields.reserved != 0 || sizes >> 32 != type_and_flags(i + 1 < entry.count ? kFlagMoreInBatch : 0)) {
+      return Refusal::bad_record;
+    }
+
+    store_word(record + offsetof(RecordHeader, length), sizes);
     store_word(record + offsetof(RecordHeader, sequence), stamp.first_sequence + i);
     store_word(record + offsetof(RecordHeader, timestamp_ns), static_cast<std::uint64_t>(stamp.timestamp_ns));
-    store_word(id_and_lengths, (load_word(id_and_lengths) & ~0xffffffffULL) | stamp.producer_id);
-    store_word(record, record_checksum(record, header.length, feed_seed_, stamp.position + offset));
+    store_word(record + offsetof(RecordHeader, producer_sequence), producer_sequence);
+    store_word(record + offsetof(RecordHeader, producer_id), (id_and_lengths & ~0xffffffffULL) | stamp.producer_id);
+    copy_words_across(record + kRecordHeaderBytes, from + kRecordHeaderBytes, padded - kRecordHeaderBytes);
+    zero_padding(record, length, padded);
+    if (!topics_.valid({reinterpret_cast<const char*>(record) + kRecordHeaderBytes, fields.topic})) {
+      return Refusal::bad_topic;
+    }
+    if (producer_sequence != entry.producer_sequence + i) return Refusal::bad_sequence;
+    store_word(record, record_checksum(record, length, feed_seed_, stamp.position + offset));
     offset += padded;
   }
   return offset == entry.record_bytes ? Refusal::none : Refusal::bad_record;

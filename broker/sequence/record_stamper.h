@@ -23,14 +23,13 @@ class RecordStamper {
   RecordStamper(std::uint64_t feed_seed, std::uint64_t max_record_bytes) noexcept
       : feed_seed_(feed_seed), max_record_bytes_(max_record_bytes) {}
 
-  /// `records` is a copy that no producer can reach, so what is checked here is what is journaled; consumers may read
-  /// it meanwhile (and throw it away), so it is stored into by whole words. After a refusal its bytes mean nothing.
-  shm::Refusal stamp(std::byte* records, const Entry& entry, const Stamp& stamp) noexcept;
-
+  /// Copies an entry's records to `to`, in the ring, and makes them the sequencer's. Every word of the arena is loaded
+  /// once: into a register and checked there (what decides), or into the copy, which no producer can reach, and checked
+  /// there (the topic; and the checksum is the copy's). Consumers may read `to` meanwhile and throw away what they read,
+  /// so it is stored into by whole words. After a refusal its bytes mean nothing.
+  /// Cost at 64 bytes of payload: see docs/performance.md; XXH3 is more than half of it.
+  shm::Refusal take(std::byte* to, const Entry& entry, const Stamp& stamp) noexcept;
  private:
-  shm::Refusal check(const shm::RecordHeader& header, const std::byte* record, std::uint64_t left,
-                     std::uint16_t flags) noexcept;
-
   std::uint64_t feed_seed_;
   std::uint64_t max_record_bytes_;
   shm::TopicMemo topics_;

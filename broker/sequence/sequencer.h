@@ -77,15 +77,15 @@ class Sequencer {
 
  private:
   struct Done {
-    Lane* lane;
-    std::uint64_t entry_position;
-    std::uint64_t completion;
+    std::atomic<std::uint64_t>* completion;  ///< in the arena
+    std::uint64_t value;
   };
 
   void run();
   void idle(shm::IdleSpinner& spinner);
   bool try_skip();
-  void prefetch(std::uint64_t ticket) const noexcept;
+  void prefetch(std::uint64_t slot) const noexcept;
+  void finish_entry(const Lane& lane, const Entry& entry, shm::CompletionStatus status, std::uint64_t value);
   void begin_round() noexcept;
   void append_staged() noexcept;
   void finish_round(std::uint64_t end_ticket);
@@ -94,6 +94,7 @@ class Sequencer {
   void wake_or_defer(std::uint64_t next_ticket);
   void wake_waiters(bool drained);
 
+  bool take_full_slot(std::uint64_t slot);
   bool take_ticket(const shm::Ticket& ticket);
   Lane* find_lane(const shm::Ticket& ticket);
   bool take_entries_up_to(Lane& lane, std::uint64_t position);
@@ -124,6 +125,7 @@ class Sequencer {
   std::uint64_t max_round_bytes_;
   std::uint64_t intent_step_;
   std::vector<Lane> lanes_;
+  Lane* recent_lane_;         // of the last ticket: most often the next one's too
   std::vector<Done> done_;
   std::vector<Lane*> touched_;
   std::uint32_t leaving_ = 0;

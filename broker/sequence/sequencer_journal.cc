@@ -119,12 +119,12 @@ void Sequencer::take_commands() {
     lane.slot = command.slot;
     lane.generation = command.generation;
     lane.producer_id = command.producer_id;
-    lane.next_position = command.registry->consumed.load(std::memory_order_relaxed);
     lane.last_producer_sequence = command.last_producer_sequence;
     lane.live = true;
     lane.row->events.store(0, std::memory_order_relaxed);
     lane.row->refused.store(0, std::memory_order_relaxed);
     lane.revoked = command.registry->revoked.load(std::memory_order_relaxed) != 0;
+    lane.move_to(command.registry->consumed.load(std::memory_order_relaxed));
   });
   if (leaving_ > 0) release_leavers();
 }
@@ -135,6 +135,7 @@ void Sequencer::release_leavers() {
   for (Lane& lane : lanes_) {
     if (!lane.leaving || lane.touched || static_cast<std::int64_t>(lane.leave_at_ticket - head) > 0) continue;
     lane.live = lane.leaving = false;
+    lane.expected_slot = 0;
     --leaving_;
     parts_.lanes->notices.push(
         {.kind = LaneNotice::Kind::released, .slot = lane.slot, .generation = lane.generation, .reason = {}});

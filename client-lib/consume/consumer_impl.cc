@@ -21,17 +21,21 @@ constexpr std::uint64_t kEventsPerReport = 1024;
 constexpr std::int64_t kOfflineSleepNs = 10 * kNanosPerMilli;
 }  // namespace
 
-void fill_event(EventView& out, const RecordView& record, std::uint64_t epoch) noexcept {
-  out.sequence = record.header.sequence;
-  out.timestamp_ns = record.header.timestamp_ns;
-  out.producer_sequence = record.header.producer_sequence;
-  out.producer_id = record.header.producer_id;
-  out.more_in_batch = (record.header.flags & kFlagMoreInBatch) != 0;
-  out.topic = record.topic;
-  out.key = record.key;
-  out.message_id = record.message_id;
-  out.payload = record.payload;
-  out.cursor = {.epoch = epoch, .sequence = record.header.sequence};
+inline Poll Consumer::Impl::take_record(const RecordView& record, EventView& out, bool& again) {
+  if (record.header.type != static_cast<std::uint16_t>(RecordType::event) || record.header.sequence != next_sequence)
+      [[unlikely]] {
+    return record.header.type == static_cast<std::uint16_t>(RecordType::gap) ? take_gap(record) : wrong_record(record);
+  }
+  if (++next_sequence % kEventsPerReport == 0) report_place();
+  if (!options.filter.matches_all() && !options.filter.matches(record.topic)) {
+    ++stats.filtered;
+    again = true;
+    return Poll::empty;
+  }
+  if (const BroadcastReader* live = ring()) epoch = live->header().epoch.load(std::memory_order_relaxed);
+  fill_event(out, record, epoch);
+  ++stats.delivered;
+  return Poll::event;
 }
 
 Poll Consumer::Impl::poll(EventView& out) {
@@ -67,27 +71,14 @@ Poll Consumer::Impl::poll(EventView& out) {
   }
 }
 
-Poll Consumer::Impl::take_record(const RecordView& record, EventView& out, bool& again) {
-  if (record.header.type == static_cast<std::uint16_t>(RecordType::gap)) return take_gap(record);
-  if (record.header.type != static_cast<std::uint16_t>(RecordType::event) || record.header.sequence != next_sequence) {
-    const std::uint64_t found = record.header.sequence;
-    stream->seek(stream->position() - padded_record_bytes(record.header.length));
-    error = {ErrorCode::corrupt, "the journal's string holds a record of type " + std::to_string(record.header.type) +
-                                     " with sequence " + std::to_string(found) + " at position " +
-                                     std::to_string(stream->position()) + ", expected the event of sequence " +
-                                     std::to_string(next_sequence) + "; stop the broker and check the disk"};
-    return Poll::error;
-  }
-  if (++next_sequence % kEventsPerReport == 0) report_place();
-  if (!options.filter.matches(record.topic)) {
-    ++stats.filtered;
-    again = true;
-    return Poll::empty;
-  }
-  if (const BroadcastReader* live = ring()) epoch = live->header().epoch.load(std::memory_order_relaxed);
-  fill_event(out, record, epoch);
-  ++stats.delivered;
-  return Poll::event;
+Poll Consumer::Impl::wrong_record(const RecordView& record) {
+  const std::uint64_t found = record.header.sequence;
+  stream->seek(stream->position() - padded_record_bytes(record.header.length));
+  error = {ErrorCode::corrupt, "the journal's string holds a record of type " + std::to_string(record.header.type) +
+                                   " with sequence " + std::to_string(found) + " at position " +
+                                   std::to_string(stream->position()) + ", expected the event of sequence " +
+                                   std::to_string(next_sequence) + "; stop the broker and check the disk"};
+  return Poll::error;
 }
 
 Poll Consumer::Impl::take_gap(const RecordView& record) {

@@ -16,7 +16,18 @@
 namespace leat {
 
 /// Fills in an EventView from a decoded record.
-void fill_event(EventView& out, const shm::RecordView& record, std::uint64_t epoch) noexcept;
+inline void fill_event(EventView& out, const shm::RecordView& record, std::uint64_t epoch) noexcept {
+  out.sequence = record.header.sequence;
+  out.timestamp_ns = record.header.timestamp_ns;
+  out.producer_sequence = record.header.producer_sequence;
+  out.producer_id = record.header.producer_id;
+  out.more_in_batch = (record.header.flags & shm::kFlagMoreInBatch) != 0;
+  out.topic = record.topic;
+  out.key = record.key;
+  out.message_id = record.message_id;
+  out.payload = record.payload;
+  out.cursor = {.epoch = epoch, .sequence = record.header.sequence};
+}
 
 struct Consumer::Impl {
   ConsumerOptions options;
@@ -65,6 +76,7 @@ struct Consumer::Impl {
 
   Poll poll(EventView& out);
   Poll take_record(const shm::RecordView& record, EventView& out, bool& again);
+  Poll wrong_record(const shm::RecordView& record);
   Poll take_gap(const shm::RecordView& record);
   Poll expired();
   Poll wait(EventView& out, std::int64_t timeout_ns);

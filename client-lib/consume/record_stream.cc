@@ -14,10 +14,6 @@ namespace {
 constexpr std::size_t kBufferBytes = 64 * 1024;
 constexpr std::uint64_t kNoLimit = ~0ULL;
 
-bool is_type(const RecordView& record, RecordType type) {
-  return record.header.type == static_cast<std::uint16_t>(type);
-}
-
 }  // namespace
 
 RecordStream::RecordStream(JournalFiles files) : files_(std::move(files)), buffer_(kBufferBytes) {}
@@ -41,10 +37,10 @@ std::uint64_t RecordStream::limit() const noexcept {
 
 void RecordStream::fail(std::string what) { error_ = {ErrorCode::corrupt, std::move(what)}; }
 
-RecordStream::Next RecordStream::next(RecordView& out) {
-  for (;;) {
-    const std::size_t max_record = ring_ && !from_journal_ ? ring_->max_record_bytes() : files_.data_bytes();
-    switch (buffer_.next(out, files_.feed_seed(), max_record)) {
+// `found`: what the buffer had to say.
+RecordStream::Next RecordStream::next_after(RecordBuffer::Next found, RecordView& out) {
+  for (;; found = buffer_.next(out, files_.feed_seed(), max_record_bytes())) {
+    switch (found) {
       case RecordBuffer::Next::record:
         starts_segment_ = is_type(out, RecordType::segment_end);
         if (starts_segment_ && from_journal_) buffer_.restart(buffer_.position());

@@ -36,7 +36,16 @@ class RecordStream {
   /// Goes to `position`, which must be the start of a record.
   void seek(std::uint64_t position);
 
-  Next next(shm::RecordView& out);
+  /// The common case inlined: an event that is in the buffer.
+  Next next(shm::RecordView& out) {
+    const auto found = buffer_.next(out, files_.feed_seed(), max_record_bytes());
+    if (found == shm::RecordBuffer::Next::record && ring_ && is_type(out, shm::RecordType::event)) {
+      starts_segment_ = false;
+      in_batch_ = (out.header.flags & shm::kFlagMoreInBatch) != 0;
+      return Next::record;
+    }
+    return next_after(found, out);
+  }
 
   [[nodiscard]] std::uint64_t position() const noexcept { return buffer_.position(); }
   [[nodiscard]] std::uint64_t limit() const noexcept;
@@ -50,6 +59,13 @@ class RecordStream {
 
  private:
   enum class Filled : std::uint8_t { ok, empty, expired, failed };
+  static bool is_type(const shm::RecordView& record, shm::RecordType type) noexcept {
+    return record.header.type == static_cast<std::uint16_t>(type);
+  }
+  [[nodiscard]] std::size_t max_record_bytes() const noexcept {
+    return ring_ && !from_journal_ ? ring_->max_record_bytes() : files_.data_bytes();
+  }
+  Next next_after(shm::RecordBuffer::Next found, shm::RecordView& out);
   Filled fill();
   bool fill_from_ring(std::uint64_t limit);
   Filled fill_from_journal(std::uint64_t limit);

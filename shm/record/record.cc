@@ -45,21 +45,4 @@ std::byte* encode_event(std::byte* to, const Event& event, std::size_t payload_b
   return cursor;
 }
 
-Decode decode_record(const std::byte* from, std::size_t available, std::size_t max_length, RecordView& out) noexcept {
-  if (available < kRecordHeaderBytes) {
-    out.header.length = 0;
-    return Decode::need_more;
-  }
-  std::memcpy(&out.header, from, kRecordHeaderBytes);
-  if (!header_is_sane(out.header, max_length)) return Decode::malformed;
-  if (padded_record_bytes(out.header.length) > available) return Decode::need_more;
-  const char* cursor = reinterpret_cast<const char*>(from) + kRecordHeaderBytes;
-  out.topic = {cursor, out.header.topic_length};
-  out.key = {cursor += out.header.topic_length, out.header.key_length};
-  out.message_id = {cursor += out.header.key_length, out.header.message_id_length};
-  cursor += out.header.message_id_length;
-  out.payload = {cursor, static_cast<std::size_t>(reinterpret_cast<const char*>(from) + out.header.length - cursor)};
-  return Decode::ok;
-}
-
 }  // namespace leat::shm

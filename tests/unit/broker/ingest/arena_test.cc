@@ -68,7 +68,7 @@ TEST_F(Arena, CarriesEntriesRoundItsEndAtEverySize) {
       const auto position = write(bytes);
       ASSERT_TRUE(position.has_value()) << bytes;
       expect_entry(*position, bytes, sequence_);
-      reader.complete(*position, pack_completion(CompletionStatus::committed, sequence_));
+      reader.completion(*position).store(pack_completion(CompletionStatus::committed, sequence_));
       reader.release(*position + entry_bytes(bytes));
     }
   }
@@ -111,7 +111,7 @@ TEST_F(Arena, IsFullWhenItsRoomIsTakenAndHasRoomAgainWhenConsumed) {
 TEST_F(Arena, HoldsAnEntryUntilItsBytesAreHandedOutAgain) {
   const std::uint64_t first = *write(992);   // 1024 with its header
   const std::uint64_t second = *write(992);
-  reader.complete(first, pack_completion(CompletionStatus::committed, 77));
+  reader.completion(first).store(pack_completion(CompletionStatus::committed, 77));
   EXPECT_EQ(completion_value(writer.completion(first)), 77u);
   reader.release(second + 1024);
   (void)*write(992);
