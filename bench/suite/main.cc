@@ -1,22 +1,190 @@
+// leat-bench: the bench suite. Usually run by scripts/bench, which builds it and keeps its results.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
-#include "measure.h"
-using namespace leat::bench;
-int main(int argc, char** argv) {
-  (void)argc;
-  for (auto& t : all_transports()) {
-    if (argc > 1 && t->traits().name.compare(argv[1]) != 0) continue;
-    for (Kind kind : {Kind::ping, Kind::paced, Kind::throughput, Kind::acknowledge_each, Kind::acknowledge_window, Kind::replay}) {
-      if (argc > 3 && to_string(kind) != argv[3]) continue;
-      Row row{.transport = t->traits().name, .kind = kind, .setup = {}, .chart = "x", .seconds = 1};
-      row.setup.rate = 10000; if (argc > 4) row.seconds = std::atof(argv[4]); if (argc > 6) row.setup.receivers = static_cast<unsigned>(std::atoi(argv[6])); if (argc > 5) row.setup.idle = static_cast<Idle>(std::atoi(argv[5]));
-      if (argc > 2) row.setup.payload_bytes = static_cast<std::size_t>(std::atoi(argv[2]));
-      if (kind == Kind::ping) row.setup.idle = Idle::spin;
-      if (kind == Kind::acknowledge_each || kind == Kind::acknowledge_window) { if (!t->traits().acknowledges) continue; row.setup.durable = true; }
-      if (kind == Kind::replay && !t->traits().replays) continue;
-      auto o = measure(*t, row, "/tmp");
-      std::printf("%s\n", to_json(o).dump().c_str());
-      std::fflush(stdout);
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <regex>
+#include <sstream>
+#include <stdexcept>
+
+#include "machine.h"
+#include "plan.h"
+#include "results.h"
+
+namespace leat::bench {
+namespace {
+
+struct Options {
+  bool quick = false;
+  std::string directory = "/var/tmp";
+  std::string commit = "unknown";
+  std::string instructions;
+  std::string json_path;
+  std::string html_path;
+  std::string template_path;
+  std::string show;
+  std::string only;
+  unsigned rounds = 0;
+  double journal_gb = -1;
+};
+
+constexpr double kQuickFloors = 0.2;
+constexpr double kGigabyte = 1e9;
+
+std::string read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw std::runtime_error("cannot read " + path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+void write_file(const std::string& path, const std::string& text) {
+  std::ofstream file(path, std::ios::binary);
+  file << text;
+  file.flush();
+  if (!file) throw std::runtime_error("cannot write " + path);
+}
+
+// What is measured, and how far we are: one line that is written over where somebody looks, a line each where not.
+class Progress {
+ public:
+  explicit Progress(std::size_t steps) : steps_(steps), tty_(::isatty(STDERR_FILENO) == 1) {}
+  void step(const std::string& what) {
+    ++done_;
+    std::fprintf(stderr, tty_ ? "\r\033[K[%zu/%zu] %s" : "[%zu/%zu] %s\n", done_, steps_, what.c_str());
+    std::fflush(stderr);
+  }
+  ~Progress() {
+    if (tty_) std::fprintf(stderr, "\r\033[K");
+  }
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+ private:
+  std::size_t steps_;
+  std::size_t done_ = 0;
+  bool tty_;
+};
+
+std::string name_of(const Row& row) {
+  return row.chart + ": " + row.transport + ", " + std::string(to_string(row.kind)) + ", " +
+         std::to_string(row.setup.payload_bytes) + " B, " + std::to_string(row.setup.senders) + " -> " +
+         std::to_string(row.setup.receivers);
+}
+
+class Run {
+ public:
+  explicit Run(const Options& options) : options_(options), scratch_(options.directory) {
+    for (auto& transport : all_transports()) {
+      const Traits traits = transport->traits();
+      results_.transports.push_back({{"name", traits.name}, {"note", traits.note}, {"missing", transport->missing()},
+                                     {"brokered", traits.brokered}, {"journaled", traits.journaled}});
+      transports_[traits.name] = std::move(transport);
     }
+    results_.machine = describe_machine(options.directory);
+    results_.machine["commit"] = options.commit;
+    if (!options.instructions.empty()) results_.instructions = nlohmann::json::parse(read_file(options.instructions));
+  }
+
+  Results all() {
+    const std::regex only(options_.only);
+    const auto chosen = [&](std::vector<Row> rows) {
+      std::erase_if(rows, [&](const Row& row) { return !std::regex_search(name_of(row), only); });
+      return rows;
+    };
+    const std::vector<Row> pictures = chosen(picture_rows(options_.quick));
+    const std::vector<Row> targets = chosen(target_rows(options_.quick));
+    const unsigned rounds = options_.rounds > 0 ? options_.rounds : options_.quick ? 1 : 5;
+    Progress progress(pictures.size() + targets.size() * rounds + 4);
+    progress.step("floors of this machine");
+    results_.floors = measure_floors(scratch_.path(), options_.quick ? kQuickFloors : 1);
+    for (unsigned round = 0; round < rounds; ++round) {
+      for (const Row& row : targets) measure_row(progress, row, round);
+    }
+    for (const Row& row : pictures) measure_row(progress, row, 0);
+    if (options_.only.empty()) specials(progress);
+    compare_with_floors(results_);
+    return std::move(results_);
+  }
+
+ private:
+  void measure_row(Progress& progress, const Row& row, unsigned round) {
+    progress.step(name_of(row));
+    Outcome outcome = measure(*transports_.at(row.transport), row, scratch_.path());
+    outcome.round = round;
+    results_.rows.push_back(std::move(outcome));
+  }
+
+  template <typename Measure>
+  void special(Progress& progress, const char* what, Measure measure) {
+    progress.step(what);
+    try {
+      measure();
+    } catch (const std::exception& error) {
+      results_.failures.push_back(std::string(what) + ": " + error.what());
+    }
+  }
+
+  void specials(Progress& progress) {
+    special(progress, "publish in the producer", [&] { results_.publish_cost_ns = publish_cost_ns(scratch_.path()); });
+    special(progress, "idle broker", [&] { results_.idle = idle_broker(scratch_.path(), options_.quick ? 2 : 10); });
+    special(progress, "start on a large journal", [&] {
+      const double gb = options_.journal_gb >= 0 ? options_.journal_gb : options_.quick ? 0.5 : 10;
+      results_.starts.push_back(start_on_journal(scratch_.path(), 0));
+      results_.starts.push_back(start_on_journal(scratch_.path(), static_cast<std::uint64_t>(gb * kGigabyte)));
+    });
+  }
+
+  const Options& options_;
+  Scratch scratch_;
+  std::map<std::string, std::unique_ptr<Transport>> transports_;
+  Results results_;
+};
+
+void show(const Options& options, const nlohmann::json& run) {
+  if (!options.html_path.empty()) write_file(options.html_path, to_html(run, read_file(options.template_path)));
+  std::cout << to_text(run);
+}
+
+int run_main(const Options& options) {
+  if (!options.show.empty()) {
+    show(options, nlohmann::json::parse(read_file(options.show)));
+    return 0;
+  }
+  const nlohmann::json run = to_json(Run(options).all());
+  if (!options.json_path.empty()) write_file(options.json_path, run.dump(1) + "\n");
+  show(options, run);
+  return 0;
+}
+
+}  // namespace
+}  // namespace leat::bench
+
+int main(int argc, char** argv) {
+  using namespace leat::bench;
+  Options options;
+  CLI::App app("Measures Leat end to end beside its peers and the machine's floors, all with the same work.");
+  app.add_flag("--quick", options.quick, "fewer rows, shorter, one round: under two minutes");
+  app.add_option("--dir", options.directory, "where journals are written: the file system to be measured (default /var/tmp)");
+  app.add_option("--rounds", options.rounds, "how often the rows of the targets are measured (default 5; quick 1)");
+  app.add_option("--journal-gb", options.journal_gb, "size of the large journal (default 10; quick 0.5)");
+  app.add_option("--only", options.only, "only rows whose description matches this regular expression, e.g. 'targets: leat'");
+  app.add_option("--commit", options.commit, "what is being measured, for the record");
+  app.add_option("--instructions", options.instructions, "JSON of bench/instructions/check, to be part of the results");
+  app.add_option("--json", options.json_path, "write the results here");
+  auto* html = app.add_option("--html", options.html_path, "write a report with pictures here");
+  html->needs(app.add_option("--template", options.template_path, "the report's template (bench/suite/report.html)"));
+  app.add_option("--show", options.show, "show the results in this JSON file; measure nothing");
+  CLI11_PARSE(app, argc, argv);
+  try {
+    return run_main(options);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "leat-bench: %s\n", error.what());
+    return 1;
   }
 }

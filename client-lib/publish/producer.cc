@@ -60,28 +60,28 @@ Result<Producer> Producer::connect(ProducerOptions options) {
 
 Publish Producer::try_publish(const Event& event, Receipt* receipt) noexcept {
   Impl& p = *impl_;
-  if (const Publish fault = p.check(event, event.payload.size()); fault != Publish::ok) return p.refused(fault);
-  const std::size_t length =
-      record_length(event.topic.size(), event.key.size(), event.message_id.size(), event.payload.size());
-  std::byte* const room = p.reserve(padded_record_bytes(length));
+  std::size_t padded = 0;
+  if (const Publish fault = p.check(event, event.payload.size(), padded); fault != Publish::ok) return p.refused(fault);
+  std::byte* const room = p.arena.reserve(padded);
   if (room == nullptr) return p.refused(p.no_room());
   encode_event(room, event, event.payload.size(), p.next_producer_sequence, 0);
-  return p.publish_entry(static_cast<std::uint32_t>(padded_record_bytes(length)), 1, receipt);
+  return p.publish_entry(static_cast<std::uint32_t>(padded), 1, receipt);
 }
 
 Publish Producer::try_publish_batch(std::span<const Event> events, Receipt* receipt) noexcept {
   Impl& p = *impl_;
   if (events.empty() || events.size() > kMaxBatchEvents) return p.refused(Publish::bad_field);
   std::uint64_t bytes = 0;
+  std::size_t padded = 0;
   for (const Event& event : events) {
-    if (const Publish fault = p.check(event, event.payload.size()); fault != Publish::ok) return p.refused(fault);
-    bytes += padded_record_bytes(
-        record_length(event.topic.size(), event.key.size(), event.message_id.size(), event.payload.size()));
+    if (const Publish fault = p.check(event, event.payload.size(), padded); fault != Publish::ok) {
+      return p.refused(fault);
+    }
+    bytes += padded;
   }
   if (bytes > p.max_batch_bytes) return p.refused(Publish::too_large);
-  std::byte* const room = p.reserve(bytes);
-  if (room == nullptr) return p.refused(p.no_room());
-  std::byte* to = room;
+  std::byte* to = p.arena.reserve(bytes);
+  if (to == nullptr) return p.refused(p.no_room());
   for (std::size_t i = 0; i < events.size(); ++i) {
     const Event& event = events[i];
     const bool last = i + 1 == events.size();
@@ -95,10 +95,9 @@ Publish Producer::try_publish_batch(std::span<const Event> events, Receipt* rece
 
 Publish Producer::claim(const Event& event, std::size_t payload_bytes, std::span<std::byte>& payload) noexcept {
   Impl& p = *impl_;
-  if (const Publish fault = p.check(event, payload_bytes); fault != Publish::ok) return p.refused(fault);
-  const std::size_t padded = padded_record_bytes(
-      record_length(event.topic.size(), event.key.size(), event.message_id.size(), payload_bytes));
-  std::byte* const room = p.reserve(padded);
+  std::size_t padded = 0;
+  if (const Publish fault = p.check(event, payload_bytes, padded); fault != Publish::ok) return p.refused(fault);
+  std::byte* const room = p.arena.reserve(padded);
   if (room == nullptr) return p.refused(p.no_room());
   Event fields = event;
   fields.payload = {};

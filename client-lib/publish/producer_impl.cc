@@ -56,14 +56,20 @@ Result<void> Producer::Impl::register_anew(int timeout_ms) {
   generation = welcome.generation;
   producer_id = welcome.producer_id;
   broker_life = welcome.broker_life;
-  max_record_bytes = welcome.max_record_bytes;
-  max_batch_bytes = std::min(welcome.max_batch_bytes, max_entry_record_bytes(arena_spec.capacity));
+  ticket_base = full_slot(slot, generation & ((1U << kGenerationBits) - 1), 0);
+  set_bounds(welcome);
   next_producer_sequence = 1;
   claim_open = false;
   ++registration;
   connected->fds.clear();  // the mappings stay; nobody can get at the files through us
   connection = std::move(*connected);
   return {};
+}
+
+void Producer::Impl::set_bounds(const WelcomeMessage& welcome) noexcept {
+  max_record_bytes = welcome.max_record_bytes;
+  max_batch_bytes = std::min(welcome.max_batch_bytes, max_entry_record_bytes(arena.capacity()));
+  max_padded_bytes = std::min(max_record_bytes, max_entry_record_bytes(arena.capacity()));
 }
 
 void Producer::Impl::resume() noexcept {
@@ -90,51 +96,28 @@ void Producer::Impl::resume() noexcept {
   }
   if (!connected || connected->welcome.resumed != 1) return;
   broker_life = connected->welcome.broker_life;
-  max_record_bytes = connected->welcome.max_record_bytes;
-  max_batch_bytes = std::min(connected->welcome.max_batch_bytes, max_entry_record_bytes(arena.capacity()));
+  set_bounds(connected->welcome);
   connection = std::move(*connected);
 }
 
 Publish Producer::Impl::no_room() noexcept {
-  ArenaHeader& header = arena.header();
   if (is_revoked()) return Publish::revoked;
   if (inbound.feed_state() == FeedState::failed) return Publish::feed_failed;
-  header.would_block_arena.store(header.would_block_arena.load(std::memory_order_relaxed) + 1,
-                                 std::memory_order_relaxed);
+  bump_own(arena.header().would_block_arena);
   maintain();
   return Publish::would_block;
 }
 
-Publish Producer::Impl::publish_entry(std::uint32_t record_bytes, std::uint32_t count, Receipt* receipt) noexcept {
-  ArenaHeader& header = arena.header();
-  // Same line as `sleeping`, which we read anyway.
-  if (inbound.feed_state() == FeedState::failed) return refused(Publish::feed_failed);
-  if (inbound.broker_life() != broker_life) [[unlikely]] {
-    const std::uint32_t before = registration;
-    resume();
-    if (registration != before) return refused(Publish::would_block);  // another arena: encode again
-  }
-  arena.seal(record_bytes, count, next_producer_sequence);
-  const std::uint64_t full = full_slot(slot, generation & ((1U << kGenerationBits) - 1), arena.tail());
-  Fill filled = Fill::overrun;
-  do {
-    if (!inbound.has_room()) break;
-    filled = inbound.fill(inbound.take_ticket(), full);
-    if (filled != Fill::ok) {
-      header.retried_tickets.store(header.retried_tickets.load(std::memory_order_relaxed) + 1,
-                                   std::memory_order_relaxed);
-    }
-  } while (filled == Fill::skipped);
-  if (filled != Fill::ok) {
-    header.would_block_ring.store(header.would_block_ring.load(std::memory_order_relaxed) + 1,
-                                  std::memory_order_relaxed);
-    return refused(Publish::would_block);
-  }
-  inbound.wake_sequencer();
-  if (receipt != nullptr) *receipt = {.arena_position = arena.tail(), .events = count, .registration = registration};
-  arena.advance(record_bytes);
-  next_producer_sequence += count;
-  return Publish::ok;
+Publish Producer::Impl::no_ticket() noexcept {
+  bump_own(arena.header().would_block_ring);
+  return refused(Publish::would_block);
+}
+
+// True: registered anew, so what was encoded lies in an arena that is gone.
+bool Producer::Impl::broker_has_changed() noexcept {
+  const std::uint32_t before = registration;
+  resume();
+  return registration != before;
 }
 
 Error Producer::Impl::full_error() const {

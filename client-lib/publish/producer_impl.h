@@ -29,7 +29,9 @@ struct Producer::Impl {
   std::uint32_t registration = 0;
   std::uint64_t broker_life = 0;
   std::uint64_t next_producer_sequence = 1;
+  std::uint64_t ticket_base = 0;       // what all tickets of this registration have in common
   std::uint64_t max_record_bytes = 0;
+  std::uint64_t max_padded_bytes = 0;  // the least of what record, arena and feed allow
   std::uint64_t max_batch_bytes = 0;
   std::uint64_t refused_attempts = 0;
   std::int64_t next_resume_ns = 0;
@@ -38,30 +40,52 @@ struct Producer::Impl {
   std::uint32_t claim_bytes = 0;
 
   Result<void> register_anew(int timeout_ms);
+  void set_bounds(const shm::WelcomeMessage& welcome) noexcept;
   /// After a broker restart: shows the new one our token, or registers anew if the rings are others. Never blocks long.
   void resume() noexcept;
 
-  Publish check(const Event& event, std::size_t payload_bytes) noexcept {
+  /// Says in `padded` how large the record will be.
+  Publish check(const Event& event, std::size_t payload_bytes, std::size_t& padded) noexcept {
     if (!event.durable) return Publish::ephemeral;
     if (claim_open || event.key.size() > shm::kMaxKeyBytes || event.message_id.size() > shm::kMaxMessageIdBytes) {
       return Publish::bad_field;
     }
     if (!topics.valid(event.topic)) return Publish::bad_topic;
-    const std::uint64_t padded = shm::padded_record_bytes(
+    padded = shm::padded_record_bytes(
         shm::record_length(event.topic.size(), event.key.size(), event.message_id.size(), payload_bytes));
-    const bool fits = padded <= max_record_bytes && padded <= shm::max_entry_record_bytes(arena.capacity());
-    return fits ? Publish::ok : Publish::too_large;
-  }
-  std::byte* reserve(std::uint64_t record_bytes) noexcept {
-    if (record_bytes > shm::max_entry_record_bytes(arena.capacity())) return nullptr;
-    return arena.reserve(record_bytes);
+    return padded <= max_padded_bytes ? Publish::ok : Publish::too_large;
   }
   Publish refused(Publish outcome) noexcept {
     ++refused_attempts;
     return outcome;
   }
   Publish no_room() noexcept;
-  Publish publish_entry(std::uint32_t record_bytes, std::uint32_t count, Receipt* receipt) noexcept;
+  Publish no_ticket() noexcept;
+  bool broker_has_changed() noexcept;
+
+  /// Publishes what has been encoded in the room that the arena reserved. Inlined: with its caller it is the whole of
+  /// publishing. Two locked instructions: the ticket, the slot.
+  Publish publish_entry(std::uint32_t record_bytes, std::uint32_t count, Receipt* receipt) noexcept {
+    // Both on the line of `sleeping`, which we read anyway.
+    if (inbound.feed_state() == shm::FeedState::failed) return refused(Publish::feed_failed);
+    if (inbound.broker_life() != broker_life && broker_has_changed()) [[unlikely]] {
+      return refused(Publish::would_block);  // another arena: encode again
+    }
+    arena.seal(record_bytes, count, next_producer_sequence);
+    const std::uint64_t full = ticket_base | shm::full_slot(0, 0, arena.tail());
+    for (;;) {
+      if (!inbound.has_room()) return no_ticket();
+      const shm::Fill filled = inbound.fill(inbound.take_ticket(), full);
+      if (filled == shm::Fill::ok) break;
+      shm::bump_own(arena.header().retried_tickets);
+      if (filled == shm::Fill::overrun) return no_ticket();
+    }
+    inbound.wake_sequencer();
+    if (receipt != nullptr) *receipt = {.arena_position = arena.tail(), .events = count, .registration = registration};
+    arena.advance(record_bytes);
+    next_producer_sequence += count;
+    return Publish::ok;
+  }
 
   /// Repeats an attempt while it would block, until publish_timeout has passed.
   template <typename Attempt>

@@ -9,6 +9,11 @@
 
 namespace leat::shm {
 
+/// One more, in a counter that nobody else writes.
+inline void bump_own(std::atomic<std::uint64_t>& counter) noexcept {
+  counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
 /// Hands out room for entries, in order. One thread. Nothing written here is visible to anybody until a ticket names
 /// it. An entry that got no ticket is simply overwritten by the next one.
 class ArenaWriter {
@@ -52,10 +57,10 @@ class ArenaWriter {
     header_->tail.store(tail_, std::memory_order_relaxed);
     // The lines of the entries to come are the sequencer's since the last lap; taking a ticket, a locked instruction,
     // would wait until each store into them has got its line.
-    const std::uint64_t ahead = bytes < kPrefetchBytes ? bytes : kPrefetchBytes;
-    for (std::uint64_t line = 0; line < ahead; line += kCacheLineBytes) {
-      prefetch_for_write(place(tail_ + kPrefetchBytes - ahead + line));
-    }
+    std::byte* const end = place(tail_) + kPrefetchBytes;  // inside the mirror
+    std::byte* line = end - (bytes < kPrefetchBytes ? bytes : kPrefetchBytes);
+    do prefetch_for_write(line);
+    while ((line += kCacheLineBytes) != end);
   }
 
   /// The completion of the entry at `position`, which must still be held().

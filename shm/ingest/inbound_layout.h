@@ -81,9 +81,10 @@ struct Ticket {
 
 constexpr std::uint64_t full_slot(std::uint32_t producer_slot, std::uint32_t generation,
                                   std::uint64_t arena_position) noexcept {
-  const std::uint64_t units = (arena_position / kPositionUnit) & ((1ULL << kPositionBits) - 1);
+  // The shift leaves the position's low kPositionBits.
   return 1 | static_cast<std::uint64_t>(producer_slot) << 1 |
-         static_cast<std::uint64_t>(generation) << (1 + kSlotBits) | units << (1 + kSlotBits + kGenerationBits);
+         static_cast<std::uint64_t>(generation) << (1 + kSlotBits) |
+         (arena_position / kPositionUnit) << (1 + kSlotBits + kGenerationBits);
 }
 
 constexpr Ticket parse_full_slot(std::uint64_t slot) noexcept {

@@ -38,11 +38,60 @@ constexpr std::size_t record_length(std::size_t topic, std::size_t key, std::siz
   return kRecordHeaderBytes + topic + key + message_id + payload;
 }
 
+/// memcpy that knows that most fields are short: 8 to 64 bytes by two or four overlapping moves, without a call.
+inline void copy_field(std::byte* to, std::string_view field) noexcept {
+  const auto* from = reinterpret_cast<const std::byte*>(field.data());
+  const std::size_t bytes = field.size();
+  const auto move = [&](auto block, std::size_t at) {
+    std::memcpy(&block, from + at, sizeof block);
+    std::memcpy(to + at, &block, sizeof block);
+  };
+  struct Block16 { std::uint64_t words[2]; };
+  if (bytes > 64 || bytes < kWordBytes) {
+    if (bytes > 0) std::memcpy(to, from, bytes);
+  } else if (bytes <= 2 * kWordBytes) {
+    move(std::uint64_t{}, 0);
+    move(std::uint64_t{}, bytes - kWordBytes);
+  } else {
+    move(Block16{}, 0);
+    if (bytes > 32) {
+      move(Block16{}, 16);
+      move(Block16{}, bytes - 32);
+    }
+    move(Block16{}, bytes - 16);
+  }
+}
+
 /// Encodes an event at `to` (8-byte aligned, room for the padded record), all but what the sequencer stamps. The payload
 /// is left out when `event.payload.data()` is null: the caller fills it in at the returned place. Zeroes the padding.
-/// Precondition: field sizes within bounds.
-std::byte* encode_event(std::byte* to, const Event& event, std::size_t payload_bytes, std::uint64_t producer_sequence,
-                        std::uint16_t flags) noexcept;
+/// Precondition: field sizes within bounds. About 50 instructions for small fields.
+inline std::byte* encode_event(std::byte* to, const Event& event, std::size_t payload_bytes,
+                               std::uint64_t producer_sequence, std::uint16_t flags) noexcept {
+  const std::size_t length =
+      record_length(event.topic.size(), event.key.size(), event.message_id.size(), payload_bytes);
+  const auto put = [&](std::size_t offset, std::uint64_t word) { std::memcpy(to + offset, &word, sizeof word); };
+  // The padding lies in the last word; the fields overwrite what of it is not padding.
+  put(padded_record_bytes(length) - kWordBytes, 0);
+  put(offsetof(RecordHeader, checksum), 0);
+  put(offsetof(RecordHeader, length), length | static_cast<std::uint64_t>(RecordType::event) << 32 |
+                                          static_cast<std::uint64_t>(flags) << 48);
+  put(offsetof(RecordHeader, sequence), 0);
+  put(offsetof(RecordHeader, timestamp_ns), 0);
+  put(offsetof(RecordHeader, producer_sequence), producer_sequence);
+  put(offsetof(RecordHeader, producer_id), static_cast<std::uint64_t>(event.topic.size()) << 32 |
+                                               static_cast<std::uint64_t>(event.key.size()) << 40 |
+                                               static_cast<std::uint64_t>(event.message_id.size()) << 48);
+  std::byte* cursor = to + kRecordHeaderBytes;
+  copy_field(cursor, event.topic);
+  cursor += event.topic.size();
+  if (event.key.size() + event.message_id.size() > 0) {
+    copy_field(cursor, event.key);
+    copy_field(cursor + event.key.size(), event.message_id);
+    cursor += event.key.size() + event.message_id.size();
+  }
+  if (event.payload.data() != nullptr) copy_field(cursor, {event.payload.data(), payload_bytes});
+  return cursor;
+}
 
 /// A decoded record. The views point into the bytes it was decoded from.
 struct RecordView {

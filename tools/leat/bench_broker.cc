@@ -20,7 +20,7 @@ namespace leat::tool {
 namespace {
 
 constexpr auto kStartTimeout = std::chrono::seconds(20);
-constexpr auto kStartPoll = std::chrono::milliseconds(20);
+constexpr auto kStartPoll = std::chrono::milliseconds(1);
 
 std::string leatd_path() {
   std::error_code failed;
@@ -43,11 +43,21 @@ PrivateBroker::PrivateBroker(PrivateBroker&& other) noexcept
       runtime_root_(std::exchange(other.runtime_root_, {})),
       address_(std::move(other.address_)) {}
 
+void PrivateBroker::stop() {
+  if (pid_ <= 0) return;
+  ::kill(pid_, SIGTERM);
+  ::kill(pid_, SIGCONT);  // should somebody have stopped it
+  ::waitpid(pid_, nullptr, 0);
+  pid_ = -1;
+}
+
+Result<void> PrivateBroker::start_again(const std::vector<std::string>& options) {
+  if (auto launched = launch(options); !launched) return launched;
+  return await();
+}
+
 PrivateBroker::~PrivateBroker() {
-  if (pid_ > 0) {
-    ::kill(pid_, SIGTERM);
-    ::waitpid(pid_, nullptr, 0);
-  }
+  stop();
   std::error_code ignored;
   if (!data_root_.empty()) std::filesystem::remove_all(data_root_, ignored);
   if (!runtime_root_.empty()) std::filesystem::remove_all(runtime_root_, ignored);
@@ -62,8 +72,7 @@ Result<PrivateBroker> PrivateBroker::start(const std::string& data_parent, const
   if (!runtime) return runtime.error();
   broker.runtime_root_ = *runtime;
   broker.address_ = {.feed = "bench", .runtime_dir = runtime->string(), .data_dir = data->string()};
-  if (auto launched = broker.launch(options); !launched) return launched.error();
-  if (auto ready = broker.await(); !ready) return ready.error();
+  if (auto started = broker.start_again(options); !started) return started.error();
   return broker;
 }
 

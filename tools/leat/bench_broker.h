@@ -23,6 +23,11 @@ class PrivateBroker {
   ~PrivateBroker();
 
   [[nodiscard]] const FeedAddress& address() const noexcept { return address_; }
+  [[nodiscard]] pid_t pid() const noexcept { return pid_; }
+  /// Stops it, and waits until it has ended.
+  void stop();
+  /// Another one on the same directories, once stopped. Returns when it serves. Errors as start().
+  Result<void> start_again(const std::vector<std::string>& options);
 
  private:
   PrivateBroker() = default;

@@ -15,10 +15,10 @@ namespace {
 constexpr std::size_t kBatchEvents = 64;
 constexpr std::chrono::milliseconds kTurn{100};
 constexpr std::chrono::seconds kPatience{10};
-/// Twelve segments, and no more: then they are recycled, as in a feed that has run for a while. A consumer that falls so far
+/// Four segments, and no more: then they are recycled, as in a feed that has run for a while. A consumer that falls so far
 /// behind is told, and the measurement fails.
-constexpr const char* kRetain = "192M";
-constexpr std::uint64_t kWarmUpBytes = 400 << 20;
+constexpr const char* kRetain = "256M";
+constexpr std::uint64_t kWarmUpBytes = 512 << 20;
 
 template <typename T>
 T must(Result<T> result) {

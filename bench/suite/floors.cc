@@ -1,0 +1,246 @@
+#include "floors.h"
+
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include "clock.h"
+#include "measure.h"
+#include "worker.h"
+
+namespace leat::bench {
+namespace {
+
+constexpr std::size_t kLineBytes = 64;
+constexpr std::size_t kBlockBytes = 4096;
+constexpr std::size_t kMiB = 1 << 20;
+constexpr std::uint64_t kLineRounds = 300'000;
+constexpr std::uint64_t kWakeRounds = 5'000;
+constexpr std::uint64_t kSyncRounds = 300;
+constexpr std::uint64_t kRelayEvents = 10'000'000;
+constexpr std::size_t kRecordBytes = 128;
+constexpr std::size_t kRelayRingRecords = 8192;
+constexpr std::size_t kRelayJournalBytes = 256 * kMiB;
+constexpr std::uint64_t kRelayChunk = 64;
+
+struct alignas(2 * kLineBytes) Word {
+  std::atomic<std::uint64_t> value{0};
+};
+struct alignas(2 * kLineBytes) FutexWord {
+  std::atomic<std::uint32_t> value{0};
+};
+
+void cache_line(Histogram& out, std::uint64_t rounds) {
+  Word ping;
+  Word pong;
+  std::thread other([&] {
+    for (std::uint64_t i = 1; i <= rounds; ++i) {
+      while (ping.value.load(std::memory_order_acquire) < i) {
+      }
+      pong.value.store(i, std::memory_order_release);
+    }
+  });
+  for (std::uint64_t i = 1; i <= rounds; ++i) {
+    const std::int64_t begin = now_ns();
+    ping.value.store(i, std::memory_order_release);
+    while (pong.value.load(std::memory_order_acquire) < i) {
+    }
+    out.record(now_ns() - begin);
+  }
+  other.join();
+}
+
+// The waker gives the sleeper time to fall asleep, then wakes it and spins until it answers.
+void futex_wake(Histogram& out, std::uint64_t rounds) {
+  FutexWord word;
+  Word answer;
+  std::thread sleeper([&] {
+    for (std::uint32_t i = 1; i <= rounds; ++i) {
+      while (word.value.load(std::memory_order_acquire) < i) {
+        ::syscall(SYS_futex, &word.value, FUTEX_WAIT, i - 1, nullptr, nullptr, 0);
+      }
+      answer.value.store(i, std::memory_order_release);
+    }
+  });
+  for (std::uint32_t i = 1; i <= rounds; ++i) {
+    ::usleep(100);
+    const std::int64_t begin = now_ns();
+    word.value.store(i, std::memory_order_seq_cst);
+    ::syscall(SYS_futex, &word.value, FUTEX_WAKE, 1, nullptr, nullptr, 0);
+    while (answer.value.load(std::memory_order_acquire) < i) {
+    }
+    out.record(now_ns() - begin);
+  }
+  sleeper.join();
+}
+
+int open_scratch(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (fd < 0) throw std::runtime_error("cannot create " + path);
+  return fd;
+}
+
+void block_sync(Histogram& out, const std::string& scratch, std::uint64_t rounds) {
+  const std::string path = scratch + "/sync.tmp";
+  const int fd = open_scratch(path);
+  std::vector<char> block(kBlockBytes, 'x');
+  bool ok = true;
+  for (std::uint64_t i = 0; i <= rounds && ok; ++i) {
+    block[0] = static_cast<char>(i);
+    const std::int64_t begin = now_ns();
+    ok = ::pwrite(fd, block.data(), block.size(), 0) == static_cast<ssize_t>(block.size()) && ::fdatasync(fd) == 0;
+    if (i > 0) out.record(now_ns() - begin);  // the first one allocates the block
+  }
+  ::close(fd);
+  ::unlink(path.c_str());
+  if (!ok) throw std::runtime_error("cannot write and sync " + path);
+}
+
+double sequential_write(const std::string& scratch) {
+  constexpr std::size_t kTotal = 64 * kMiB;
+  const std::string path = scratch + "/write.tmp";
+  const int fd = open_scratch(path);
+  const std::vector<char> block(kMiB, 'x');
+  const std::int64_t begin = now_ns();
+  bool ok = true;
+  for (std::size_t at = 0; at < kTotal && ok; at += kMiB) ok = ::write(fd, block.data(), kMiB) == static_cast<ssize_t>(kMiB);
+  ok = ok && ::fdatasync(fd) == 0;
+  const std::int64_t took = now_ns() - begin;
+  ::close(fd);
+  ::unlink(path.c_str());
+  if (!ok) throw std::runtime_error("cannot write " + path);
+  return static_cast<double>(kTotal) * 1e9 / static_cast<double>(took);
+}
+
+double memcpy_bandwidth() {
+  constexpr std::size_t kTotal = 256 * kMiB;
+  std::vector<char> from(kTotal, 'x');
+  std::vector<char> to(kTotal, 'y');
+  std::int64_t best = 0;
+  for (int round = 0; round < 3; ++round) {
+    const std::int64_t begin = now_ns();
+    for (std::size_t at = 0; at < kTotal; at += kMiB) std::memcpy(to.data() + at, from.data() + at, kMiB);
+    const std::int64_t took = now_ns() - begin;
+    if (best == 0 || took < best) best = took;
+  }
+  return static_cast<double>(kTotal) * 1e9 / static_cast<double>(best);
+}
+
+struct RelayRing {
+  Word head;
+  Word tail;
+  alignas(kLineBytes) std::byte records[kRelayRingRecords * kRecordBytes];
+
+  std::byte* at(std::uint64_t index) { return records + index % kRelayRingRecords * kRecordBytes; }
+  // In chunks of 64, so that the counters move as rarely as in any good ring under load.
+  void await_room(std::uint64_t index) {
+    while (index + kRelayChunk - tail.value.load(std::memory_order_acquire) > kRelayRingRecords) ::sched_yield();
+  }
+  void await_records(std::uint64_t index) {
+    while (head.value.load(std::memory_order_acquire) < index + kRelayChunk) ::sched_yield();
+  }
+};
+
+template <typename T>
+T* share(std::size_t bytes) {
+  void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+  if (memory == MAP_FAILED) throw std::runtime_error("mmap failed");
+  return static_cast<T*>(memory);
+}
+
+double relay(std::uint64_t events) {
+  auto* in = share<RelayRing>(sizeof(RelayRing));
+  auto* out = share<RelayRing>(sizeof(RelayRing));
+  auto* journal = share<std::byte>(kRelayJournalBytes);
+  Crew crew(3);
+  crew.add([&](Worker& worker) {
+    worker.start();
+    std::uint64_t sum = 0;
+    for (std::uint64_t i = 0; i < events; i += kRelayChunk) {
+      out->await_records(i);
+      for (std::uint64_t k = i; k < i + kRelayChunk; ++k) {
+        std::uint64_t record[kRecordBytes / sizeof(std::uint64_t)];
+        std::memcpy(record, out->at(k), kRecordBytes);
+        sum += record[0];
+      }
+      out->tail.value.store(i + kRelayChunk, std::memory_order_release);
+    }
+    if (sum == 0) throw std::runtime_error("the relay's records are empty");
+    worker.finish(events);
+  });
+  crew.add([&](Worker& worker) {
+    worker.start();
+    for (std::uint64_t i = 0; i < events; i += kRelayChunk) {
+      in->await_records(i);
+      out->await_room(i);
+      for (std::uint64_t k = i; k < i + kRelayChunk; ++k) {
+        std::byte* const to = out->at(k);
+        std::memcpy(to, in->at(k), kRecordBytes);
+        const std::uint64_t sum = XXH3_64bits_withSeed(to + 8, kRecordBytes - 8, k);
+        std::memcpy(to, &sum, sizeof sum);
+      }
+      std::memcpy(journal + i * kRecordBytes % kRelayJournalBytes, out->at(i), kRelayChunk * kRecordBytes);
+      in->tail.value.store(i + kRelayChunk, std::memory_order_release);
+      out->head.value.store(i + kRelayChunk, std::memory_order_release);
+    }
+    worker.finish(events);
+  });
+  crew.add([&](Worker& worker) {
+    const std::vector<std::byte> record(kRecordBytes, std::byte{1});
+    worker.start();
+    for (std::uint64_t i = 0; i < events; i += kRelayChunk) {
+      in->await_room(i);
+      for (std::uint64_t k = i; k < i + kRelayChunk; ++k) std::memcpy(in->at(k), record.data(), kRecordBytes);
+      in->head.value.store(i + kRelayChunk, std::memory_order_release);
+    }
+    worker.finish(events);
+  });
+  crew.run();
+  const double seconds = static_cast<double>(crew.elapsed_ns()) / 1e9;
+  ::munmap(in, sizeof *in);
+  ::munmap(out, sizeof *out);
+  ::munmap(journal, kRelayJournalBytes);
+  return static_cast<double>(events) / seconds;
+}
+
+std::uint64_t scaled(std::uint64_t count, double scale) {
+  return std::max<std::uint64_t>(kRelayChunk, static_cast<std::uint64_t>(static_cast<double>(count) * scale)) / kRelayChunk *
+         kRelayChunk;
+}
+
+}  // namespace
+
+Floors measure_floors(const std::string& scratch, double scale) {
+  Floors floors;
+  cache_line(floors.cache_line, scaled(kLineRounds, scale));
+  futex_wake(floors.futex_wake, scaled(kWakeRounds, scale));
+  block_sync(floors.fdatasync, scratch, scaled(kSyncRounds, scale));
+  floors.memcpy_bytes_per_second = memcpy_bandwidth();
+  floors.write_bytes_per_second = sequential_write(scratch);
+  floors.relay_events_per_second = relay(scaled(kRelayEvents, scale));
+  return floors;
+}
+
+nlohmann::json to_json(const Floors& floors) {
+  return {{"cache_line_round_trip", latency_json(floors.cache_line)},
+          {"futex_wake", latency_json(floors.futex_wake)},
+          {"fdatasync_4k", latency_json(floors.fdatasync)},
+          {"memcpy_bytes_per_second", floors.memcpy_bytes_per_second},
+          {"sequential_write_bytes_per_second", floors.write_bytes_per_second},
+          {"relay_events_per_second", floors.relay_events_per_second}};
+}
+
+}  // namespace leat::bench

@@ -1,0 +1,27 @@
+// What this machine can do at all: the floors that every figure is compared with. Measured in the same run.
+#pragma once
+
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "histogram.h"
+
+namespace leat::bench {
+
+struct Floors {
+  Histogram cache_line{};    ///< round trip of one cache line between two threads on two cores
+  Histogram futex_wake{};    ///< from FUTEX_WAKE until the woken thread's store is seen
+  Histogram fdatasync{};     ///< pwrite and fdatasync of one 4 KiB block that is allocated
+  double memcpy_bytes_per_second = 0;   ///< 1 MiB blocks of 256 MiB to another 256 MiB
+  double write_bytes_per_second = 0;    ///< 64 MiB by write() of 1 MiB, with its fdatasync
+  /// Events a second through three processes that do no more than any journaled broker must: the first stores a record of
+  /// 128 bytes, the second copies it twice and computes an XXH3-64, the third copies it. Single-producer rings, no locks.
+  double relay_events_per_second = 0;
+};
+
+/// `scale` in (0, 1]: how much of the full sample count. Throws std::runtime_error.
+Floors measure_floors(const std::string& scratch, double scale);
+nlohmann::json to_json(const Floors& floors);
+
+}  // namespace leat::bench

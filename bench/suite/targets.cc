@@ -1,0 +1,157 @@
+#include "targets.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <functional>
+#include <optional>
+
+namespace leat::bench {
+namespace {
+
+constexpr double kRecordBytes = 128;  // 64 bytes of payload: header 48, topic 11, padded
+
+std::string number(double value, const char* pattern = "%.2f") {
+  char text[64];
+  std::snprintf(text, sizeof text, pattern, value);
+  return text;
+}
+
+class Judge {
+ public:
+  explicit Judge(const Results& results) : results_(results) {}
+
+  std::vector<Target> all() {
+    latency();
+    throughput();
+    durable();
+    replay();
+    alone();
+    return std::move(targets_);
+  }
+
+ private:
+  using Figure = std::function<double(const Outcome&)>;
+
+  [[nodiscard]] std::optional<double> median(const std::string& transport, Kind kind, const Figure& figure) const {
+    std::vector<double> values;
+    for (const Outcome& outcome : results_.rows) {
+      const Row& row = outcome.row;
+      if (row.chart == "targets" && row.transport == transport && row.kind == kind && outcome.error.empty()) {
+        values.push_back(figure(outcome));
+      }
+    }
+    if (values.empty()) return std::nullopt;
+    std::ranges::sort(values);
+    return values[values.size() / 2];
+  }
+  [[nodiscard]] std::optional<double> rate(const std::string& transport, Kind kind) const {
+    return median(transport, kind, [](const Outcome& outcome) { return outcome.events_per_second; });
+  }
+
+  void add(std::string what, bool at_most, double limit, std::optional<double> measured, std::string basis) {
+    Target target{.what = std::move(what),
+                  .wanted = (at_most ? "at most " : "at least ") + number(limit),
+                  .basis = std::move(basis)};
+    if (measured) {
+      target.known = true;
+      target.measured = *measured;
+      target.met = at_most ? *measured <= limit : *measured >= limit;
+    }
+    targets_.push_back(std::move(target));
+  }
+
+  static std::optional<double> over(std::optional<double> value, std::optional<double> base) {
+    if (!value || !base || *base <= 0) return std::nullopt;
+    return *value / *base;
+  }
+  static std::string millions(std::optional<double> value) { return value ? number(*value / 1e6, "%.3f M/s") : "?"; }
+
+  void latency() {
+    const auto line = static_cast<double>(results_.floors.cache_line.at(0.5));
+    const auto p50 = median("leat", Kind::ping, [](const Outcome& outcome) { return outcome.p(0.5); });
+    const auto p99 = median("leat", Kind::ping, [](const Outcome& outcome) { return outcome.p(0.99); });
+    const std::string basis = "cache line round trip " + number(line, "%.0f ns");
+    add("publish to delivery, p50 / cache line round trip", true, 1.25, over(p50, line), number(p50.value_or(0), "%.0f ns; ") + basis);
+    add("publish to delivery, p99 / cache line round trip", true, 3, over(p99, line), number(p99.value_or(0), "%.0f ns; ") + basis);
+  }
+
+  void throughput() {
+    const auto ours = rate("leat", Kind::throughput);
+    const auto against = [&](const char* peer, double limit) {
+      const auto theirs = rate(peer, Kind::throughput);
+      add(std::string("throughput / ") + peer, false, limit, over(ours, theirs), millions(ours) + "; " + millions(theirs));
+    };
+    against("message_queue", 4);
+    against("zeromq", 8);
+    against("redis-pipelined", 40);
+    against("nats-async", 100);
+    const auto batch = rate("leat-batch", Kind::throughput);
+    add("throughput, publish_batch of 64 / single", false, 2, over(batch, ours), millions(batch) + "; " + millions(ours));
+    const double relay = results_.floors.relay_events_per_second;
+    add("(floor) throughput in batches / bare relay of three processes", false, 0.5, over(batch, relay),
+        millions(batch) + "; " + millions(relay));
+  }
+
+  void durable() {
+    const auto sync = static_cast<double>(results_.floors.fdatasync.at(0.5));
+    const auto one = median("leat", Kind::acknowledge_each, [](const Outcome& outcome) { return outcome.p(0.5); });
+    add("durable publish, one at a time / fdatasync", true, 1.3, over(one, sync),
+        number(one.value_or(0) / 1e3, "%.0f us; ") + number(sync / 1e3, "%.0f us"));
+    const auto ours = rate("leat", Kind::acknowledge_window);
+    const auto redis = rate("redis-pipelined", Kind::acknowledge_window);
+    add("durable, 64 outstanding / Redis always, pipelined", false, 10, over(ours, redis), millions(ours) + "; " + millions(redis));
+    const double bound = 64e9 / sync;
+    add("(floor) durable, 64 outstanding / 64 per bare fdatasync", false, 0.8, over(ours, bound), millions(ours) + "; " + millions(bound));
+  }
+
+  void replay() {
+    const auto ours = rate("leat-journal", Kind::replay);
+    const auto nats = rate("nats-async", Kind::replay);
+    add("replay / JetStream ordered replay", false, 25, over(ours, nats), millions(ours) + "; " + millions(nats));
+    const double copy = results_.floors.memcpy_bytes_per_second;
+    const auto bytes = ours ? std::optional<double>(*ours * kRecordBytes) : std::nullopt;
+    add("replay, record bytes / memcpy bandwidth", false, 1.0 / 3, over(bytes, copy),
+        number(bytes.value_or(0) / 1e9, "%.2f GB/s; ") + number(copy / 1e9, "%.2f GB/s"));
+  }
+
+  void alone() {
+    const auto cost = results_.publish_cost_ns > 0 ? std::optional<double>(results_.publish_cost_ns) : std::nullopt;
+    add("publish in the producer, ns", true, 25, cost, number(cost.value_or(0), "%.1f ns"));
+    if (results_.instructions.contains("step_64_consumers")) {
+      const double one = results_.instructions["step_1_consumer"];
+      const double many = results_.instructions["step_64_consumers"];
+      add("sequencer's instructions an event, 64 consumers / 1", true, 1.02, over(many, one), number(many, "%.0f; ") + number(one, "%.0f"));
+    } else {
+      add("sequencer's instructions an event, 64 consumers / 1", true, 1.02, std::nullopt, "bench/instructions/check did not run");
+    }
+    if (results_.starts.size() == 2) {
+      const JournalStart& empty = results_.starts.front();
+      const JournalStart& large = results_.starts.back();
+      const std::string size = number(static_cast<double>(large.journal_bytes) / 1e9, "%.1f GB journal: ");
+      add("start of the broker on a large journal / an empty one", true, 1.25, over(large.broker_ms, empty.broker_ms),
+          size + number(large.broker_ms, "%.1f ms; ") + number(empty.broker_ms, "%.1f ms"));
+      add("start of a consumer at a sequence / in an empty one", true, 1.25, over(large.consumer_ms, empty.consumer_ms),
+          size + number(large.consumer_ms, "%.2f ms; ") + number(empty.consumer_ms, "%.2f ms"));
+      add("memory of the broker on it / on an empty one", true, 1.05,
+          over(static_cast<double>(large.broker_rss_bytes), static_cast<double>(empty.broker_rss_bytes)),
+          number(static_cast<double>(large.broker_rss_bytes) / 1e6, "%.2f MB; ") +
+              number(static_cast<double>(empty.broker_rss_bytes) / 1e6, "%.2f MB"));
+    }
+    if (results_.idle) {
+      add("idle broker, percent of a core", true, 1, results_.idle->cpu_percent, number(results_.idle->cpu_percent, "%.2f %%"));
+      const auto wake = static_cast<double>(results_.idle->wake.at(0.5));
+      const auto floor = static_cast<double>(results_.floors.futex_wake.at(0.5));
+      add("wake of an idle broker until delivery / futex wake", true, 2, over(wake, floor),
+          number(wake / 1e3, "%.1f us; ") + number(floor / 1e3, "%.1f us"));
+    }
+  }
+
+  const Results& results_;
+  std::vector<Target> targets_;
+};
+
+}  // namespace
+
+std::vector<Target> judge(const Results& results) { return Judge(results).all(); }
+
+}  // namespace leat::bench
