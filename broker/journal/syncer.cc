@@ -18,6 +18,9 @@ namespace {
 constexpr std::int64_t kHousekeepingNs = 200 * kNanosPerMilli;
 constexpr std::int64_t kPrepareRetryNs = 100 * kNanosPerMilli;
 constexpr std::size_t kMaxUnsyncedSegments = 4;
+constexpr std::int64_t kGatherLookNs = 2 * kNanosPerMicro;
+constexpr std::int64_t kGatherShare = 8;  // of the time that the last sync took
+constexpr std::int64_t kMaxGatherNs = 200 * kNanosPerMicro;
 }  // namespace
 
 Syncer::Syncer(const Options& options, int directory_fd, std::string directory, JournalHandover& handover,
@@ -77,8 +80,7 @@ void Syncer::run() {
     keep_prepared();
     sync_if_due(false);
     flush_cursors(false);
-    const bool more = options_.sync == SyncPolicy::always &&
-                      ring_.committed.load(std::memory_order_acquire) > ring_.durable.load(std::memory_order_relaxed) &&
+    const bool more = options_.sync == SyncPolicy::always && ring_reader_.read_latest().sequence > durable_sequence() &&
                       handover_.state.load(std::memory_order_relaxed) != FeedState::failed;
     if (!more) handover_.syncer_wake.wait(next_wait_ns());
   }
@@ -143,8 +145,12 @@ void Syncer::sync_if_due(bool now_due) {
     if (options_.sync == SyncPolicy::none && unsynced_.size() < kMaxUnsyncedSegments) return;
     if (options_.sync == SyncPolicy::interval && now - last_sync_ns_ < options_.sync_interval_ms * kNanosPerMilli) return;
   }
+  if (options_.sync == SyncPolicy::always && !now_due) gather();
   const Place target = ring_reader_.read_latest();
   if (target.position <= ring_.durable.load(std::memory_order_relaxed)) return;
+  // A mark alone goes to disk when there is time: an event that comes meanwhile would have to wait for it.
+  const bool events = target.sequence > durable_sequence();
+  if (!events && !now_due && now - last_sync_ns_ < kHousekeepingNs) return;
   take_rolls();  // a roll is announced before anything behind it is committed: now every file below target is known
   last_sync_ns_ = now;
   if (!sync_files()) return;
@@ -153,7 +159,6 @@ void Syncer::sync_if_due(bool now_due) {
   counters_.last_sync_ns.store(took, std::memory_order_relaxed);
   if (took > counters_.max_sync_ns.load(std::memory_order_relaxed)) counters_.max_sync_ns.store(took);
 
-  const bool events = target.sequence > ring_.durable_sequence.load(std::memory_order_relaxed);
   ring_.durable_sequence.store(target.sequence, std::memory_order_relaxed);
   ring_.durable.store(target.position, std::memory_order_release);  // pairs with BroadcastReader::durable
   if (!events) return;  // only a mark: no news to anybody
@@ -162,6 +167,21 @@ void Syncer::sync_if_due(bool now_due) {
   // A mark tells recovery. Marks alone do not ask for another one, or an idle feed would never rest.
   if (handover_.marks.push({.position = target.position, .sequence = target.sequence})) {
     hooks_.wake_sequencer();
+  }
+}
+
+// Group commit: whoever publishes many at once would find the first of them on its way to disk and the rest waiting for
+// the sync after that. So while events come in faster than one in kGatherLookNs, wait for them a little.
+void Syncer::gather() {
+  const auto last = static_cast<std::int64_t>(counters_.last_sync_ns.load(std::memory_order_relaxed));
+  const std::int64_t give_up_ns = monotonic_ns() + std::min(last / kGatherShare, kMaxGatherNs);
+  std::uint64_t seen = ring_.committed.load(std::memory_order_relaxed);
+  for (std::int64_t now = monotonic_ns(); now < give_up_ns;) {
+    const std::int64_t look_ns = now + kGatherLookNs;
+    while ((now = monotonic_ns()) < look_ns) cpu_relax();
+    const std::uint64_t committed = ring_.committed.load(std::memory_order_relaxed);
+    if (committed == seen) return;
+    seen = committed;
   }
 }
 

@@ -50,6 +50,10 @@ class Syncer {
   void take_rolls();
   void keep_prepared();
   void sync_if_due(bool now_due);
+  void gather();
+  [[nodiscard]] std::uint64_t durable_sequence() const noexcept {
+    return ring_.durable_sequence.load(std::memory_order_relaxed);
+  }
   bool sync_files();
   void fail(const Error& error);
   void prune();

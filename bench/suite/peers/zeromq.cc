@@ -1,4 +1,5 @@
-// ZeroMQ over ipc: each sender an XPUB (it waits rather than drops), each receiver a SUB to all of them.
+// ZeroMQ over ipc: each sender an XPUB (a PUB that sees subscriptions), each receiver a SUB to all of them. Without
+// high-water marks, as a PUB at its mark drops.
 #include "bench/suite/peers/peers.h"
 
 #ifdef LEAT_BENCH_ZEROMQ
@@ -17,7 +18,7 @@ constexpr int kTurnSpins = 100'000;
 class ZeroMq {
  public:
   static Traits traits() {
-    return {.name = "zeromq", .note = "ipc://, XPUB with XPUB_NODROP, SUB; default high-water marks"};
+    return {.name = "zeromq", .note = "ipc://, XPUB and SUB, no high-water marks (it would drop), so memory is the bound"};
   }
   static std::string missing() { return {}; }
 
@@ -27,7 +28,7 @@ class ZeroMq {
   struct Sender : NoAcknowledgement {
     Sender(ZeroMq& peer, const Setup& setup, unsigned channel, unsigned index)
         : socket(context, zmq::socket_type::xpub), payload(setup.payload_bytes) {
-      socket.set(zmq::sockopt::xpub_nodrop, 1);
+      socket.set(zmq::sockopt::sndhwm, 0);
       socket.set(zmq::sockopt::linger, -1);
       socket.bind(peer.endpoint(channel, index));
       for (unsigned i = 0; i < (channel == 0 ? setup.receivers : 1); ++i) {
@@ -52,6 +53,7 @@ class ZeroMq {
     Receiver(ZeroMq& peer, const Setup& setup, unsigned channel, unsigned, bool)
         : socket(context, zmq::socket_type::sub), spin(setup.idle == Idle::spin) {
       socket.set(zmq::sockopt::subscribe, "");
+      socket.set(zmq::sockopt::rcvhwm, 0);
       socket.set(zmq::sockopt::rcvtimeo, kTurn_ms);
       for (unsigned i = 0; i < (channel == 0 ? setup.senders : 1); ++i) socket.connect(peer.endpoint(channel, i));
     }
