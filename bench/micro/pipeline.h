@@ -30,6 +30,7 @@ class Pipeline {
   void segments();
 
   [[nodiscard]] const std::byte* ring_base() const { return files_->broadcast.data(); }
+  [[nodiscard]] shm::DoorbellHeader& doorbell() const { return files_->doorbell_header(); }
   [[nodiscard]] const broker::Options& options() const { return options_; }
   [[nodiscard]] std::uint64_t feed_seed() const { return seed_; }
 
