@@ -2,7 +2,11 @@
 
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define XXH_INLINE_ALL
@@ -11,6 +15,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <new>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -36,52 +41,14 @@ constexpr std::uint64_t kRelayChunk = 64;
 struct alignas(2 * kLineBytes) Word {
   std::atomic<std::uint64_t> value{0};
 };
-struct alignas(2 * kLineBytes) FutexWord {
-  std::atomic<std::uint32_t> value{0};
-};
 
-void cache_line(Histogram& out, std::uint64_t rounds) {
-  Word ping;
-  Word pong;
-  std::thread other([&] {
-    for (std::uint64_t i = 1; i <= rounds; ++i) {
-      while (ping.value.load(std::memory_order_acquire) < i) {
-      }
-      pong.value.store(i, std::memory_order_release);
-    }
-  });
-  for (std::uint64_t i = 1; i <= rounds; ++i) {
-    const std::int64_t begin = now_ns();
-    ping.value.store(i, std::memory_order_release);
-    while (pong.value.load(std::memory_order_acquire) < i) {
-    }
-    out.record(now_ns() - begin);
-  }
-  other.join();
-}
-
-// The waker gives the sleeper time to fall asleep, then wakes it and spins until it answers.
+// The sleeper gets the time to fall asleep before each wake.
 void futex_wake(Histogram& out, std::uint64_t rounds) {
-  FutexWord word;
-  Word answer;
-  std::thread sleeper([&] {
-    for (std::uint32_t i = 1; i <= rounds; ++i) {
-      while (word.value.load(std::memory_order_acquire) < i) {
-        ::syscall(SYS_futex, &word.value, FUTEX_WAIT, i - 1, nullptr, nullptr, 0);
-      }
-      answer.value.store(i, std::memory_order_release);
-    }
-  });
-  for (std::uint32_t i = 1; i <= rounds; ++i) {
+  Sleeper sleeper;
+  for (std::uint64_t i = 0; i < rounds; ++i) {
     ::usleep(100);
-    const std::int64_t begin = now_ns();
-    word.value.store(i, std::memory_order_seq_cst);
-    ::syscall(SYS_futex, &word.value, FUTEX_WAKE, 1, nullptr, nullptr, 0);
-    while (answer.value.load(std::memory_order_acquire) < i) {
-    }
-    out.record(now_ns() - begin);
+    out.record(sleeper.wake_ns());
   }
-  sleeper.join();
 }
 
 int open_scratch(const std::string& path) {
@@ -91,19 +58,8 @@ int open_scratch(const std::string& path) {
 }
 
 void block_sync(Histogram& out, const std::string& scratch, std::uint64_t rounds) {
-  const std::string path = scratch + "/sync.tmp";
-  const int fd = open_scratch(path);
-  std::vector<char> block(kBlockBytes, 'x');
-  bool ok = true;
-  for (std::uint64_t i = 0; i <= rounds && ok; ++i) {
-    block[0] = static_cast<char>(i);
-    const std::int64_t begin = now_ns();
-    ok = ::pwrite(fd, block.data(), block.size(), 0) == static_cast<ssize_t>(block.size()) && ::fdatasync(fd) == 0;
-    if (i > 0) out.record(now_ns() - begin);  // the first one allocates the block
-  }
-  ::close(fd);
-  ::unlink(path.c_str());
-  if (!ok) throw std::runtime_error("cannot write and sync " + path);
+  BlockSync block(scratch);
+  for (std::uint64_t i = 0; i < rounds; ++i) out.record(block.sync_ns());
 }
 
 double sequential_write(const std::string& scratch) {
@@ -175,9 +131,85 @@ std::uint64_t scaled(std::uint64_t count, double scale) {
 
 }  // namespace
 
+void measure_cache_line(Histogram& out, std::uint64_t rounds) {
+  Word ping;
+  Word pong;
+  std::thread other([&] {
+    for (std::uint64_t i = 1; i <= rounds; ++i) {
+      while (ping.value.load(std::memory_order_acquire) < i) {
+      }
+      pong.value.store(i, std::memory_order_release);
+    }
+  });
+  for (std::uint64_t i = 1; i <= rounds; ++i) {
+    const std::int64_t begin = now_ns();
+    ping.value.store(i, std::memory_order_release);
+    while (pong.value.load(std::memory_order_acquire) < i) {
+    }
+    out.record(now_ns() - begin);
+  }
+  other.join();
+}
+
+struct Sleeper::Page {
+  alignas(2 * kLineBytes) std::atomic<std::uint32_t> call;
+  alignas(2 * kLineBytes) std::atomic<std::uint32_t> answer;
+};
+
+Sleeper::Sleeper() {
+  void* const page = ::mmap(nullptr, sizeof(Page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (page == MAP_FAILED) throw std::runtime_error("cannot map a page");
+  page_ = new (page) Page{};
+  pid_ = ::fork();
+  if (pid_ < 0) throw std::runtime_error("cannot fork");
+  if (pid_ > 0) return;
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  for (std::uint32_t seen = 0;;) {
+    while (page_->call.load(std::memory_order_acquire) == seen) {
+      ::syscall(SYS_futex, &page_->call, FUTEX_WAIT, seen, nullptr, nullptr, 0);
+    }
+    page_->answer.store(++seen, std::memory_order_release);
+  }
+}
+
+Sleeper::~Sleeper() {
+  ::kill(pid_, SIGKILL);
+  ::waitpid(pid_, nullptr, 0);
+  ::munmap(page_, sizeof(Page));
+}
+
+std::int64_t Sleeper::wake_ns() {
+  const std::uint32_t call = page_->call.load(std::memory_order_relaxed) + 1;
+  const std::int64_t begin = now_ns();
+  page_->call.store(call, std::memory_order_seq_cst);
+  ::syscall(SYS_futex, &page_->call, FUTEX_WAKE, 1, nullptr, nullptr, 0);
+  while (page_->answer.load(std::memory_order_acquire) != call) {
+  }
+  return now_ns() - begin;
+}
+
+BlockSync::BlockSync(const std::string& scratch)
+    : path_(scratch + "/sync.tmp"), fd_(open_scratch(path_)), block_(kBlockBytes, 'x') {
+  (void)sync_ns();  // allocates the block
+}
+
+BlockSync::~BlockSync() {
+  ::close(fd_);
+  ::unlink(path_.c_str());
+}
+
+std::int64_t BlockSync::sync_ns() {
+  ++block_[0];
+  const std::int64_t begin = now_ns();
+  if (::pwrite(fd_, block_.data(), block_.size(), 0) != static_cast<ssize_t>(block_.size()) || ::fdatasync(fd_) != 0) {
+    throw std::runtime_error("cannot write and sync " + path_);
+  }
+  return now_ns() - begin;
+}
+
 Floors measure_floors(const std::string& scratch, double scale) {
   Floors floors;
-  cache_line(floors.cache_line, scaled(kLineRounds, scale));
+  measure_cache_line(floors.cache_line, scaled(kLineRounds, scale));
   futex_wake(floors.futex_wake, scaled(kWakeRounds, scale));
   block_sync(floors.fdatasync, scratch, scaled(kSyncRounds, scale));
   floors.memcpy_bytes_per_second = memcpy_bandwidth();

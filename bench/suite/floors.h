@@ -1,6 +1,9 @@
 // What this machine can do at all: the floors that every figure is compared with. Measured in the same run.
 #pragma once
 
+#include <sys/types.h>
+
+#include <cstdint>
 #include <string>
 
 #include <nlohmann/json.hpp>
@@ -9,9 +12,44 @@
 
 namespace leat::bench {
 
+/// Round trips of one cache line between this thread and another, in nanoseconds.
+void measure_cache_line(Histogram& out, std::uint64_t rounds);
+
+/// A process that sleeps on a futex, so that the cost of waking one can be measured beside something else, in the same
+/// conditions. One thread.
+class Sleeper {
+ public:
+  Sleeper();
+  Sleeper(const Sleeper&) = delete;
+  Sleeper& operator=(const Sleeper&) = delete;
+  ~Sleeper();
+  /// Wakes it, and spins until its answer is there. Nanoseconds.
+  std::int64_t wake_ns();
+
+ private:
+  struct Page;
+  Page* page_;
+  pid_t pid_;
+};
+
+/// One block of a file, written and synced again and again. One thread. Throws std::runtime_error.
+class BlockSync {
+ public:
+  explicit BlockSync(const std::string& scratch);
+  BlockSync(const BlockSync&) = delete;
+  BlockSync& operator=(const BlockSync&) = delete;
+  ~BlockSync();
+  std::int64_t sync_ns();
+
+ private:
+  std::string path_;
+  int fd_;
+  std::string block_;
+};
+
 struct Floors {
   Histogram cache_line{};    ///< round trip of one cache line between two threads on two cores
-  Histogram futex_wake{};    ///< from FUTEX_WAKE until the woken thread's store is seen
+  Histogram futex_wake{};    ///< from FUTEX_WAKE until the woken process's store is seen, asleep for 100 us before
   Histogram fdatasync{};     ///< pwrite and fdatasync of one 4 KiB block that is allocated
   double memcpy_bytes_per_second = 0;   ///< 1 MiB blocks of 256 MiB to another 256 MiB
   double write_bytes_per_second = 0;    ///< 64 MiB by write() of 1 MiB, with its fdatasync

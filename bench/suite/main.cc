@@ -100,14 +100,14 @@ class Run {
     const std::vector<Row> pictures = chosen(picture_rows(options_.quick));
     const std::vector<Row> targets = chosen(target_rows(options_.quick));
     const unsigned rounds = options_.rounds > 0 ? options_.rounds : options_.quick ? 1 : 5;
-    Progress progress(pictures.size() + targets.size() * rounds + 4);
+    Progress progress(pictures.size() + targets.size() * rounds + 6);
     progress.step("floors of this machine");
     results_.floors = measure_floors(scratch_.path(), options_.quick ? kQuickFloors : 1);
     for (unsigned round = 0; round < rounds; ++round) {
       for (const Row& row : targets) measure_row(progress, row, round);
     }
     for (const Row& row : pictures) measure_row(progress, row, 0);
-    if (options_.only.empty()) specials(progress);
+    specials(progress);
     compare_with_floors(results_);
     return std::move(results_);
   }
@@ -123,6 +123,7 @@ class Run {
   template <typename Measure>
   void special(Progress& progress, const char* what, Measure measure) {
     progress.step(what);
+    if (!std::regex_search(what, std::regex(options_.only))) return;
     try {
       measure();
     } catch (const std::exception& error) {
@@ -133,6 +134,10 @@ class Run {
   void specials(Progress& progress) {
     special(progress, "publish in the producer", [&] { results_.publish_cost_ns = publish_cost_ns(scratch_.path()); });
     special(progress, "idle broker", [&] { results_.idle = idle_broker(scratch_.path(), options_.quick ? 2 : 10); });
+    special(progress, "latency beside a cache line",
+            [&] { results_.latency = latency_beside_cache_line(scratch_.path(), options_.quick ? 20 : 200); });
+    special(progress, "durable publish beside fdatasync",
+            [&] { results_.durable = durable_beside_fdatasync(scratch_.path(), options_.quick ? 1000 : 5000); });
     special(progress, "start on a large journal", [&] {
       const double gb = options_.journal_gb >= 0 ? options_.journal_gb : options_.quick ? 0.5 : 10;
       results_.starts.push_back(start_on_journal(scratch_.path(), 0));

@@ -78,9 +78,14 @@ class Plan {
       add("targets", transport, Kind::throughput);
     }
     add("targets", "leat", Kind::ping);
-    for (const char* transport : {"leat", "redis", "nats"}) add("targets", transport, Kind::acknowledge_each).setup.durable = true;
-    for (const char* transport : {"leat", "redis-pipelined", "nats-async"}) {
-      add("targets", transport, Kind::acknowledge_window).setup.durable = true;
+    for (const Kind kind : {Kind::acknowledge_each, Kind::acknowledge_window}) {
+      const bool each = kind == Kind::acknowledge_each;
+      for (const char* transport : {"leat", each ? "redis" : "redis-pipelined", each ? "nats" : "nats-async"}) {
+        add("targets", transport, kind).setup.durable = true;
+      }
+      Row& spin = add("targets", "leat", kind);
+      spin.setup.durable = true;
+      spin.setup.idle = Idle::spin;
     }
     for (const char* transport : {"leat-journal", "redis-pipelined", "nats-async"}) add("targets", transport, Kind::replay);
   }

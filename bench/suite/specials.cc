@@ -13,6 +13,7 @@
 #include <leat/producer.h>
 
 #include "clock.h"
+#include "floors.h"
 #include "measure.h"
 #include "tools/leat/bench_broker.h"
 
@@ -85,6 +86,8 @@ double publish_cost_ns(const std::string& scratch) {
 
 IdleBroker idle_broker(const std::string& scratch, double seconds) {
   constexpr int kWakes = 300;
+  constexpr useconds_t kAsleepUs = 3000;
+  Sleeper sleeper;
   auto broker = must(tool::PrivateBroker::start(scratch, {}));
   auto producer = must(Producer::connect({.address = broker.address(), .name = "idle"}));
   auto consumer = must(Consumer::connect({.address = broker.address(), .name = "idle", .idle = leat::Idle::spin}));
@@ -99,14 +102,61 @@ IdleBroker idle_broker(const std::string& scratch, double seconds) {
   while (consumer.poll(view) == Poll::event) {
   }
   for (int i = 0; i < kWakes; ++i) {
-    ::usleep(3000);
+    ::usleep(kAsleepUs);
+    result.wake.floor.record(sleeper.wake_ns());
+    ::usleep(kAsleepUs);
     const std::int64_t begin = now_ns();
     must(producer.publish({.topic = "bench.event"}));
     Poll found = Poll::empty;
     while ((found = consumer.poll(view)) == Poll::empty) {
     }
     if (found != Poll::event) throw std::runtime_error("the idle broker's consumer lost its place");
-    result.wake.record(now_ns() - begin);
+    result.wake.ours.record(now_ns() - begin);
+  }
+  return result;
+}
+
+Paired latency_beside_cache_line(const std::string& scratch, int bursts) {
+  constexpr int kBurst = 3000;
+  constexpr int kWarmUp = 300;
+  auto broker = must(tool::PrivateBroker::start(scratch, {"--idle", "spin", "--sync", "none", "--retain-bytes", "256M"}));
+  auto producer = must(Producer::connect({.address = broker.address(), .name = "latency"}));
+  auto consumer = must(Consumer::connect({.address = broker.address(), .name = "latency", .idle = leat::Idle::spin}));
+  const std::string payload(64, 'x');
+  const Event event{.topic = "bench.event", .payload = payload};
+  Paired result;
+  EventView view;
+  for (int burst = 0; burst < bursts; ++burst) {
+    ::kill(broker.pid(), SIGSTOP);
+    ::usleep(500);
+    measure_cache_line(result.floor, kBurst);
+    ::kill(broker.pid(), SIGCONT);
+    for (int i = -kWarmUp; i < kBurst; ++i) {
+      const std::int64_t begin = now_ns();
+      if (producer.try_publish(event) != Publish::ok) throw std::runtime_error("publish refused");
+      Poll found = Poll::empty;
+      while ((found = consumer.poll(view)) == Poll::empty) {
+      }
+      if (found != Poll::event) throw std::runtime_error("the consumer lost its place");
+      if (i >= 0) result.ours.record(now_ns() - begin);
+    }
+  }
+  return result;
+}
+
+Paired durable_beside_fdatasync(const std::string& scratch, int rounds) {
+  auto broker = must(tool::PrivateBroker::start(scratch, {"--idle", "spin", "--sync", "always"}));
+  auto producer = must(Producer::connect({.address = broker.address(), .name = "durable", .idle = leat::Idle::spin}));
+  const std::string payload(64, 'x');
+  const Event event{.topic = "bench.event", .payload = payload};
+  BlockSync block(scratch);
+  ::usleep(500'000);  // the broker prepares a segment
+  Paired result;
+  for (int i = 0; i < rounds; ++i) {
+    result.floor.record(block.sync_ns());
+    const std::int64_t begin = now_ns();
+    must(producer.publish_and_wait(event, Ack::durable, kPatience));
+    result.ours.record(now_ns() - begin);
   }
   return result;
 }
@@ -149,8 +199,12 @@ JournalStart start_on_journal(const std::string& scratch, std::uint64_t bytes) {
   return result;
 }
 
+nlohmann::json to_json(const Paired& paired) {
+  return {{"ours", latency_json(paired.ours)}, {"floor", latency_json(paired.floor)}};
+}
+
 nlohmann::json to_json(const IdleBroker& idle) {
-  return {{"cpu_percent", idle.cpu_percent}, {"wake", latency_json(idle.wake)}};
+  return {{"cpu_percent", idle.cpu_percent}, {"wake", to_json(idle.wake)}};
 }
 
 nlohmann::json to_json(const JournalStart& start) {

@@ -14,9 +14,22 @@ namespace leat::bench {
 /// neither cache lines nor system calls are the broker's. Median of many bursts. Throws std::runtime_error.
 double publish_cost_ns(const std::string& scratch);
 
+/// A latency and its floor, measured turn by turn, as a shared machine is fast in one second and slow in the next.
+struct Paired {
+  Histogram ours{};
+  Histogram floor{};
+};
+
+/// Publish of 64 bytes until a poll in the same thread has it, all spinning; floor: a cache line's round trip between two
+/// threads, while the broker is stopped.
+Paired latency_beside_cache_line(const std::string& scratch, int bursts);
+
+/// Publish of 64 bytes until its receipt says durable, all spinning; floor: BlockSync.
+Paired durable_beside_fdatasync(const std::string& scratch, int rounds);
+
 struct IdleBroker {
-  double cpu_percent = 0;   ///< of one core, all threads, over a few seconds without events
-  Histogram wake{};         ///< publish into a sleeping broker, until a spinning consumer has the event
+  double cpu_percent = 0;  ///< of one core, all threads, over a few seconds without events
+  Paired wake{};           ///< publish into a sleeping broker, until a spinning consumer has the event; floor: Sleeper
 };
 IdleBroker idle_broker(const std::string& scratch, double seconds);
 
@@ -30,6 +43,7 @@ struct JournalStart {
 JournalStart start_on_journal(const std::string& scratch, std::uint64_t bytes);
 
 nlohmann::json to_json(const IdleBroker& idle);
+nlohmann::json to_json(const Paired& paired);
 nlohmann::json to_json(const JournalStart& start);
 
 }  // namespace leat::bench

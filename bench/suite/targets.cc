@@ -67,12 +67,16 @@ class Judge {
   static std::string millions(std::optional<double> value) { return value ? number(*value / 1e6, "%.3f M/s") : "?"; }
 
   void latency() {
-    const auto line = static_cast<double>(results_.floors.cache_line.at(0.5));
-    const auto p50 = median("leat", Kind::ping, [](const Outcome& outcome) { return outcome.p(0.5); });
-    const auto p99 = median("leat", Kind::ping, [](const Outcome& outcome) { return outcome.p(0.99); });
-    const std::string basis = "cache line round trip " + number(line, "%.0f ns");
-    add("publish to delivery, p50 / cache line round trip", true, 1.25, over(p50, line), number(p50.value_or(0), "%.0f ns; ") + basis);
-    add("publish to delivery, p99 / cache line round trip", true, 3, over(p99, line), number(p99.value_or(0), "%.0f ns; ") + basis);
+    if (!results_.latency) return;
+    for (const double p : {0.5, 0.99}) {
+      paired("publish to delivery, " + number(100 * p, "p%.0f") + " / cache line round trip, p50", p == 0.5 ? 1.25 : 3,
+             static_cast<double>(results_.latency->ours.at(p)), static_cast<double>(results_.latency->floor.at(0.5)), "ns", 1);
+    }
+  }
+
+  void paired(std::string what, double limit, double ours, double floor, const char* unit, double ns_per_unit) {
+    add(std::move(what), true, limit, over(ours, floor),
+        number(ours / ns_per_unit, "%.1f ") + unit + "; " + number(floor / ns_per_unit, "%.1f ") + unit);
   }
 
   void throughput() {
@@ -93,14 +97,14 @@ class Judge {
   }
 
   void durable() {
-    const auto sync = static_cast<double>(results_.floors.fdatasync.at(0.5));
-    const auto one = median("leat", Kind::acknowledge_each, [](const Outcome& outcome) { return outcome.p(0.5); });
-    add("durable publish, one at a time / fdatasync", true, 1.3, over(one, sync),
-        number(one.value_or(0) / 1e3, "%.0f us; ") + number(sync / 1e3, "%.0f us"));
+    if (results_.durable) {
+      paired("durable publish, one at a time / fdatasync", 1.3, static_cast<double>(results_.durable->ours.at(0.5)),
+             static_cast<double>(results_.durable->floor.at(0.5)), "us", 1e3);
+    }
     const auto ours = rate("leat", Kind::acknowledge_window);
     const auto redis = rate("redis-pipelined", Kind::acknowledge_window);
     add("durable, 64 outstanding / Redis always, pipelined", false, 10, over(ours, redis), millions(ours) + "; " + millions(redis));
-    const double bound = 64e9 / sync;
+    const double bound = 64e9 / static_cast<double>(results_.floors.fdatasync.at(0.5));
     add("(floor) durable, 64 outstanding / 64 per bare fdatasync", false, 0.8, over(ours, bound), millions(ours) + "; " + millions(bound));
   }
 
@@ -139,10 +143,8 @@ class Judge {
     }
     if (results_.idle) {
       add("idle broker, percent of a core", true, 1, results_.idle->cpu_percent, number(results_.idle->cpu_percent, "%.2f %%"));
-      const auto wake = static_cast<double>(results_.idle->wake.at(0.5));
-      const auto floor = static_cast<double>(results_.floors.futex_wake.at(0.5));
-      add("wake of an idle broker until delivery / futex wake", true, 2, over(wake, floor),
-          number(wake / 1e3, "%.1f us; ") + number(floor / 1e3, "%.1f us"));
+      paired("wake of an idle broker until delivery / futex wake", 2, static_cast<double>(results_.idle->wake.ours.at(0.5)),
+             static_cast<double>(results_.idle->wake.floor.at(0.5)), "us", 1e3);
     }
   }
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -20,13 +21,17 @@ constexpr std::string_view kPreparedPrefix = "prepared-";
 // folio faults once.
 constexpr std::size_t kSmallFillBytes = 4 * 1024;
 constexpr std::size_t kLargeFillBytes = 64 * 1024;
+// What is written and synced in one go: a sync that producers wait for waits no longer than this takes.
+constexpr std::uint64_t kSmallSliceBytes = 256 * 1024;
+constexpr std::uint64_t kLargeSliceBytes = 8 * 1024 * 1024;
 }  // namespace
 
 SegmentPool::SegmentPool(int directory_fd, std::string directory, std::uint64_t segment_bytes, bool sync_often)
     : directory_fd_(directory_fd),
       directory_(std::move(directory)),
       segment_bytes_(segment_bytes),
-      fill_chunk_bytes_(sync_often ? kSmallFillBytes : kLargeFillBytes) {}
+      fill_chunk_bytes_(sync_often ? kSmallFillBytes : kLargeFillBytes),
+      slice_bytes_(sync_often ? kSmallSliceBytes : kLargeSliceBytes) {}
 
 Result<void> SegmentPool::clear_leftovers() {
   const int fd = ::openat(directory_fd_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -54,27 +59,35 @@ Result<std::unique_ptr<MappedSegment>> SegmentPool::map(UniqueFd fd, std::string
   return segment;
 }
 
-Result<UniqueFd> SegmentPool::create_filled(const std::string& name, Hurry hurry) const {
-  const std::string path = directory_ + "/" + name;
-  UniqueFd fd(::openat(directory_fd_, name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!fd.valid()) return system_error(errno, "creating " + path);
-  const auto give_up = [&](int failed, const char* doing) {
-    ::unlinkat(directory_fd_, name.c_str(), 0);
-    return system_error(failed, doing + (" " + path + " (" + std::to_string(segment_bytes_) + " bytes)"));
-  };
-  const int failed = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(segment_bytes_));
-  if (failed != 0) return give_up(failed, "allocating");
-  // Real zeroes, not unwritten extents: later syncs then have data to write and no metadata.
+Error SegmentPool::give_up_new(int failed, const char* doing) {
+  ::unlinkat(directory_fd_, new_.name.c_str(), 0);
+  Error error = system_error(failed, std::string(doing) + " " + directory_ + "/" + new_.name + " (" +
+                                         std::to_string(segment_bytes_) + " bytes)");
+  new_ = {};
+  return error;
+}
+
+Result<void> SegmentPool::begin_new() {
+  new_.name = std::string(kPreparedPrefix) + std::to_string(next_number_++) + ".tmp";
+  new_.fd = UniqueFd(::openat(directory_fd_, new_.name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!new_.fd.valid()) return system_error(errno, "creating " + directory_ + "/" + new_.name);
+  const int failed = ::posix_fallocate(new_.fd.get(), 0, static_cast<off_t>(segment_bytes_));
+  if (failed != 0) return give_up_new(failed, "allocating");
+  return {};
+}
+
+// Real zeroes, not unwritten extents: later syncs then have data to write and no metadata.
+Result<void> SegmentPool::fill_new(std::uint64_t bytes) {
   const std::vector<char> zeroes(fill_chunk_bytes_, '\0');
-  for (std::uint64_t at = 0; at < segment_bytes_;) {
-    const std::size_t bytes = std::min<std::uint64_t>(fill_chunk_bytes_, segment_bytes_ - at);
-    const ssize_t wrote = ::pwrite(fd.get(), zeroes.data(), bytes, static_cast<off_t>(at));
+  const std::uint64_t end = std::min(segment_bytes_, new_.filled + bytes);
+  while (new_.filled < end) {
+    const std::size_t chunk = std::min<std::uint64_t>(fill_chunk_bytes_, end - new_.filled);
+    const ssize_t wrote = ::pwrite(new_.fd.get(), zeroes.data(), chunk, static_cast<off_t>(new_.filled));
     if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) return give_up(wrote == 0 ? ENOSPC : errno, "filling");
-    at += static_cast<std::uint64_t>(wrote);
+    if (wrote <= 0) return give_up_new(wrote == 0 ? ENOSPC : errno, "filling");
+    new_.filled += static_cast<std::uint64_t>(wrote);
   }
-  if (hurry == Hurry::no && ::fsync(fd.get()) != 0) return give_up(errno, "syncing");
-  return fd;
+  return {};
 }
 
 Result<UniqueFd> SegmentPool::reopen_recycled(const std::string& name) const {
@@ -90,22 +103,31 @@ Result<UniqueFd> SegmentPool::reopen_recycled(const std::string& name) const {
   return fd;
 }
 
-Result<std::unique_ptr<MappedSegment>> SegmentPool::prepare(Hurry hurry) {
-  std::string name;
-  UniqueFd file;
+Result<std::unique_ptr<MappedSegment>> SegmentPool::prepare_some(Hurry hurry) {
   if (!recycled_.empty()) {
-    name = recycled_.back();
+    std::string name = std::move(recycled_.back());
     recycled_.pop_back();
     auto fd = reopen_recycled(name);
     if (!fd) return fd.error();
-    file = std::move(*fd);
-  } else {
-    name = std::string(kPreparedPrefix) + std::to_string(next_number_++) + ".tmp";
-    auto fd = create_filled(name, hurry);
-    if (!fd) return fd.error();
-    file = std::move(*fd);
+    return map(std::move(*fd), std::move(name), segment_bytes_);
   }
-  return map(std::move(file), std::move(name), segment_bytes_);
+  if (!new_.fd.valid()) {
+    if (auto begun = begin_new(); !begun) return begun.error();
+  }
+  if (auto filled = fill_new(hurry == Hurry::yes ? segment_bytes_ : slice_bytes_); !filled) return filled.error();
+  // Each slice is synced, or the last one would have to wait for all. The first fsync also writes the file's size.
+  if (hurry == Hurry::no && ::fsync(new_.fd.get()) != 0) return give_up_new(errno, "syncing");
+  if (new_.filled < segment_bytes_) return std::unique_ptr<MappedSegment>();
+  NewSegment done = std::move(new_);
+  new_ = {};
+  return map(std::move(done.fd), std::move(done.name), segment_bytes_);
+}
+
+Result<std::unique_ptr<MappedSegment>> SegmentPool::prepare() {
+  for (;;) {
+    auto segment = prepare_some();
+    if (!segment || *segment != nullptr) return segment;
+  }
 }
 
 Result<bool> SegmentPool::recycle(const SegmentName& name) {

@@ -19,16 +19,22 @@ class SegmentPool {
   SegmentPool(int directory_fd, std::string directory, std::uint64_t segment_bytes, bool sync_often = false);
 
   static constexpr std::size_t kMaxRecycled = 2;
+  /// How far prepare_some() has come with a new segment.
+  [[nodiscard]] std::uint64_t new_filled_bytes() const noexcept { return new_.filled; }
   [[nodiscard]] bool has_recycled() const noexcept { return !recycled_.empty(); }
 
   /// Removes what an earlier broker had prepared: its state is unknown.
   Result<void> clear_leftovers();
 
   /// A segment that can be made current: a recycled file if there is one, else a new one, allocated, written with
-  /// zeroes and synced, so that no later store can fail for space. In a hurry (the sequencer waits for it) the sync of
-  /// a new one is left to the first sync of its records: its room is allocated all the same. Errors: no_space, io_error.
+  /// zeroes and synced, so that no later store can fail for space. Errors: no_space, io_error.
+  Result<std::unique_ptr<MappedSegment>> prepare();
+
+  /// The same a slice at a time, as a whole new one keeps the disk busy for a tenth of a second: nullptr while there is
+  /// more to do. In a hurry (the sequencer waits for it) it ends at once, and the sync of what is left is left to the
+  /// first sync of its records: its room is allocated all the same. Errors: as prepare(), and the next call begins anew.
   enum class Hurry : bool { no, yes };
-  Result<std::unique_ptr<MappedSegment>> prepare(Hurry hurry = Hurry::no);
+  Result<std::unique_ptr<MappedSegment>> prepare_some(Hurry hurry = Hurry::no);
 
   /// Takes the file of a pruned segment out of the journal, to be used again; removes it if enough are kept.
   /// The caller has already told readers that it is gone. True if it was kept.
@@ -39,13 +45,22 @@ class SegmentPool {
 
  private:
   Result<std::unique_ptr<MappedSegment>> map(shm::UniqueFd fd, std::string name, std::uint64_t bytes) const;
-  Result<shm::UniqueFd> create_filled(const std::string& name, Hurry hurry) const;
+  struct NewSegment {
+    shm::UniqueFd fd;
+    std::string name;
+    std::uint64_t filled = 0;
+  };
+  Result<void> begin_new();
+  Result<void> fill_new(std::uint64_t bytes);
+  Error give_up_new(int failed, const char* doing);
   Result<shm::UniqueFd> reopen_recycled(const std::string& name) const;
 
   int directory_fd_;
   std::string directory_;
   std::uint64_t segment_bytes_;
   std::size_t fill_chunk_bytes_;
+  std::uint64_t slice_bytes_;
+  NewSegment new_;  // fd is invalid while none is being made
   std::uint64_t next_number_ = 1;
   std::vector<std::string> recycled_;
 };

@@ -17,10 +17,8 @@ using namespace shm;
 namespace {
 constexpr std::int64_t kHousekeepingNs = 200 * kNanosPerMilli;
 constexpr std::int64_t kPrepareRetryNs = 100 * kNanosPerMilli;
+constexpr std::int64_t kQuietNs = 10 * kNanosPerMilli;
 constexpr std::size_t kMaxUnsyncedSegments = 4;
-constexpr std::int64_t kGatherLookNs = 2 * kNanosPerMicro;
-constexpr std::int64_t kGatherShare = 8;  // of the time that the last sync took
-constexpr std::int64_t kMaxGatherNs = 200 * kNanosPerMicro;
 }  // namespace
 
 Syncer::Syncer(const Options& options, int directory_fd, std::string directory, JournalHandover& handover,
@@ -67,6 +65,7 @@ void Syncer::stop() {
 }
 
 std::int64_t Syncer::next_wait_ns() const {
+  if (preparing_) return std::max<std::int64_t>(0, next_prepare_ns_ - monotonic_ns());
   if (options_.sync == SyncPolicy::interval) {
     return std::min<std::int64_t>(kHousekeepingNs, options_.sync_interval_ms * kNanosPerMilli);
   }
@@ -115,14 +114,23 @@ void Syncer::take_rolls() {
 }
 
 void Syncer::keep_prepared() {
-  if (handover_.state.load() == FeedState::failed) return;
+  if (handover_.state.load() == FeedState::failed) {
+    preparing_ = false;
+    return;
+  }
   // One ahead costs a segment of disk; recycled ones cost nothing more, so all of them go ahead.
   const std::size_t ahead = handover_.prepared.read_available();
   if (ahead > 0 && (ahead >= SegmentPool::kMaxRecycled || !pool_.has_recycled())) return;
   const std::int64_t now = monotonic_ns();
   if (now < next_prepare_ns_) return;
   const bool stalled = handover_.state.load(std::memory_order_acquire) == FeedState::stalled;
-  auto segment = pool_.prepare(stalled ? SegmentPool::Hurry::yes : SegmentPool::Hurry::no);
+  if (preparing_ && !stalled && slice_can_wait(now)) {
+    next_prepare_ns_ = now + kQuietNs;
+    return;
+  }
+  auto segment = pool_.prepare_some(stalled ? SegmentPool::Hurry::yes : SegmentPool::Hurry::no);
+  preparing_ = segment.ok() && *segment == nullptr;
+  if (preparing_) return;
   if (!segment) {
     next_prepare_ns_ = now + kPrepareRetryNs;
     if (!told_no_space_) {
@@ -138,6 +146,14 @@ void Syncer::keep_prepared() {
   hooks_.wake_sequencer();
 }
 
+// While producers wait for syncs, a slice comes in between only as the current segment is used up: the new one is ready
+// when half of it is.
+bool Syncer::slice_can_wait(std::int64_t now) const {
+  if (options_.sync != SyncPolicy::always || now - last_sync_ns_ > kQuietNs || retained_.empty()) return false;
+  const std::uint64_t used = ring_.committed.load(std::memory_order_relaxed) - retained_.back().name.first_position;
+  return pool_.new_filled_bytes() > 2 * used;
+}
+
 void Syncer::sync_if_due(bool now_due) {
   if (handover_.state.load(std::memory_order_acquire) == FeedState::failed) return;
   const std::int64_t now = monotonic_ns();
@@ -145,7 +161,6 @@ void Syncer::sync_if_due(bool now_due) {
     if (options_.sync == SyncPolicy::none && unsynced_.size() < kMaxUnsyncedSegments) return;
     if (options_.sync == SyncPolicy::interval && now - last_sync_ns_ < options_.sync_interval_ms * kNanosPerMilli) return;
   }
-  if (options_.sync == SyncPolicy::always && !now_due) gather();
   const Place target = ring_reader_.read_latest();
   if (target.position <= ring_.durable.load(std::memory_order_relaxed)) return;
   // A mark alone goes to disk when there is time: an event that comes meanwhile would have to wait for it.
@@ -167,21 +182,6 @@ void Syncer::sync_if_due(bool now_due) {
   // A mark tells recovery. Marks alone do not ask for another one, or an idle feed would never rest.
   if (handover_.marks.push({.position = target.position, .sequence = target.sequence})) {
     hooks_.wake_sequencer();
-  }
-}
-
-// Group commit: whoever publishes many at once would find the first of them on its way to disk and the rest waiting for
-// the sync after that. So while events come in faster than one in kGatherLookNs, wait for them a little.
-void Syncer::gather() {
-  const auto last = static_cast<std::int64_t>(counters_.last_sync_ns.load(std::memory_order_relaxed));
-  const std::int64_t give_up_ns = monotonic_ns() + std::min(last / kGatherShare, kMaxGatherNs);
-  std::uint64_t seen = ring_.committed.load(std::memory_order_relaxed);
-  for (std::int64_t now = monotonic_ns(); now < give_up_ns;) {
-    const std::int64_t look_ns = now + kGatherLookNs;
-    while ((now = monotonic_ns()) < look_ns) cpu_relax();
-    const std::uint64_t committed = ring_.committed.load(std::memory_order_relaxed);
-    if (committed == seen) return;
-    seen = committed;
   }
 }
 

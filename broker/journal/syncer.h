@@ -49,8 +49,8 @@ class Syncer {
   void run();
   void take_rolls();
   void keep_prepared();
+  [[nodiscard]] bool slice_can_wait(std::int64_t now) const;
   void sync_if_due(bool now_due);
-  void gather();
   [[nodiscard]] std::uint64_t durable_sequence() const noexcept {
     return ring_.durable_sequence.load(std::memory_order_relaxed);
   }
@@ -80,6 +80,7 @@ class Syncer {
   int current_fd_ = -1;
   bool directory_dirty_ = true;
   bool told_no_space_ = false;
+  bool preparing_ = false;  // a new segment is under way, slice by slice
   bool told_cursors_ = false;
   std::string told_overtaken_;     // the cursor that was last reported as beyond what may be held for it
   std::int64_t last_flush_ns_ = 0;

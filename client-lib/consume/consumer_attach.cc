@@ -16,13 +16,14 @@ namespace leat {
 using namespace shm;
 
 namespace {
+constexpr std::int64_t kSpinNs = 5 * kNanosPerMicro;
 constexpr std::int64_t kRetryNs = 100 * kNanosPerMilli;
 constexpr int kReconnectTimeoutMs = 200;
 constexpr std::size_t kConsumerFds = 4;
 }  // namespace
 
 Result<void> Consumer::Impl::open() {
-  cpus = allowed_cpus();
+  spinner = IdleSpinner(client::strategy_of(options.idle), kSpinNs);
   auto resolved = resolve_feed(options.address);
   if (!resolved) return resolved.error();
   paths = std::move(*resolved);

@@ -14,7 +14,6 @@ using namespace shm;
 using client::RecordStream;
 
 namespace {
-constexpr std::int64_t kSpinNs = 5 * kNanosPerMicro;
 constexpr std::int64_t kMaxSleepNs = 50 * kNanosPerMilli;
 constexpr std::uint64_t kMaxFilteredPerPoll = 4096;
 constexpr std::uint64_t kEventsPerReport = 1024;
@@ -134,14 +133,13 @@ Poll Consumer::Impl::wait(EventView& out, std::int64_t timeout_ns) {
   constexpr std::int64_t kForever = 1LL << 62;
   const std::int64_t now = monotonic_ns();
   const std::int64_t deadline_ns = timeout_ns > kForever - now ? kForever : now + timeout_ns;
-  const IdleStrategy strategy = options.idle == Idle::spin    ? IdleStrategy::spin
-                                : options.idle == Idle::block ? IdleStrategy::block
-                                                              : IdleStrategy::adaptive;
-  IdleSpinner spinner(strategy, kSpinNs, cpus);
   std::int64_t next_look_ns = now + kMaxSleepNs;
   for (;;) {
     found = poll(out);
-    if (found != Poll::empty) return found;
+    if (found != Poll::empty) {
+      spinner.reset();
+      return found;
+    }
     const bool spinning = spinner.keep_spinning();
     const std::int64_t time_ns = monotonic_ns();
     if (time_ns >= deadline_ns) return Poll::empty;

@@ -8,6 +8,7 @@
 #include <leat/consumer.h>
 
 #include "connect/connection.h"
+#include "connect/idle_strategy.h"
 #include "consume/places.h"
 #include "consume/record_stream.h"
 #include "shm/base/idle.h"
@@ -47,7 +48,7 @@ struct Consumer::Impl {
   bool error_pending = false;  // poll() has yet to report it
   std::string lost_told;       // the last one that was reported of an attempt to join a broker
   ConsumerStats stats;
-  int cpus = 1;
+  shm::IdleSpinner spinner{shm::IdleStrategy::block, 0, 1};
   std::int64_t next_attempt_ns = 0;
   shm::UniqueFd event_poll;  // the epoll descriptor handed out by event_fd()
   shm::UniqueFd retry_timer;

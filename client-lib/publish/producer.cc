@@ -24,6 +24,8 @@ std::string_view to_string(Publish outcome) noexcept {
 
 namespace {
 
+constexpr std::int64_t kSpinNs = 20 * kNanosPerMicro;
+
 ErrorCode code_of(Publish outcome) {
   switch (outcome) {
     case Publish::ok: return ErrorCode::ok;
@@ -53,6 +55,7 @@ Producer::~Producer() = default;
 Result<Producer> Producer::connect(ProducerOptions options) {
   auto impl = std::make_unique<Impl>();
   impl->options = std::move(options);
+  impl->spinner = IdleSpinner(client::strategy_of(impl->options.idle), kSpinNs);
   if (impl->options.name.empty()) impl->options.name = client::program_name();
   if (auto done = impl->register_anew(client::to_timeout_ms(impl->options.connect_timeout)); !done) return done.error();
   return Producer(std::move(impl));

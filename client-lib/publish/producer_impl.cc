@@ -9,8 +9,8 @@ using namespace shm;
 
 namespace {
 
+constexpr std::uint32_t kLooksPerCheck = 64;
 constexpr std::int64_t kMaxSleepNs = 20 * kNanosPerMilli;
-constexpr std::int64_t kSpinNs = 20 * kNanosPerMicro;
 constexpr std::int64_t kResumeRetryNs = 100 * kNanosPerMilli;
 constexpr int kResumeTimeoutMs = 200;
 
@@ -128,12 +128,21 @@ Error Producer::Impl::full_error() const {
               (gone ? "; the broker is away: restart leatd" : "; the broker is behind: see leat stat, or raise arena_bytes")};
 }
 
+Error Producer::Impl::late_error(std::uint32_t reason) const {
+  const bool gone = client::peer_has_gone(connection.socket.get());
+  const char* const where = reason == kWaitDurable
+                                ? "committed, but not durable within the time-out; see leatd's --sync"
+                                : "not committed within the time-out; it is in the inbound ring and will be journaled";
+  return {ErrorCode::timed_out,
+          std::string(where) + (gone ? " (the broker is away: this waits until leatd runs again)" : "")};
+}
+
 template <typename Done>
 Result<void> Producer::Impl::sleep_until(const Receipt& receipt, std::uint32_t reason, std::int64_t deadline_ns,
                                          Done done) {
-  IdleSpinner spinner(IdleStrategy::adaptive, kSpinNs);
-  while (!done()) {
-    if (spinner.keep_spinning()) continue;
+  for (std::uint32_t looks = 1; !done(); ++looks) {
+    const bool spinning = spinner.keep_spinning();
+    if (spinning && looks % kLooksPerCheck != 0) continue;
     if (is_revoked()) return Error{ErrorCode::revoked, std::string(to_string(Publish::revoked))};
     if (inbound.feed_state() == FeedState::failed) {
       return Error{ErrorCode::feed_failed, std::string(to_string(Publish::feed_failed))};
@@ -142,22 +151,20 @@ Result<void> Producer::Impl::sleep_until(const Receipt& receipt, std::uint32_t r
     if (receipt.registration != registration) {
       return Error{ErrorCode::closed, "the feed was begun anew while this event was in flight; publish it again"};
     }
+    const std::int64_t left_ns = deadline_ns - monotonic_ns();
+    if (left_ns <= 0) {
+      if (done()) break;
+      return late_error(reason);
+    }
+    if (spinning) continue;
     ArenaHeader& header = arena.header();
     const std::uint32_t seen = header.receipt_word.load(std::memory_order_acquire);
     header.waiting.fetch_or(reason, std::memory_order_seq_cst);
     fence_seq_cst();  // SYNC POINT: pairs with the broker's fence before ArenaReader::wake
-    if (done()) return {};
-    const std::int64_t left_ns = deadline_ns - monotonic_ns();
-    if (left_ns <= 0) {
-      const bool gone = client::peer_has_gone(connection.socket.get());
-      const char* const where = reason == kWaitDurable
-                                    ? "committed, but not durable within the time-out; see leatd's --sync"
-                                    : "not committed within the time-out; it is in the inbound ring and will be journaled";
-      return Error{ErrorCode::timed_out,
-                   std::string(where) + (gone ? " (the broker is away: this waits until leatd runs again)" : "")};
-    }
+    if (done()) break;
     futex_wait(&header.receipt_word, seen, std::min(left_ns, kMaxSleepNs));
   }
+  spinner.reset();
   return {};
 }
 

@@ -7,6 +7,7 @@
 #include <leat/topic_filter.h>
 
 #include "connect/connection.h"
+#include "connect/idle_strategy.h"
 #include "shm/base/clock.h"
 #include "shm/base/idle.h"
 #include "shm/ingest/arena_writer.h"
@@ -36,6 +37,7 @@ struct Producer::Impl {
   std::uint64_t refused_attempts = 0;
   std::int64_t next_resume_ns = 0;
   shm::TopicMemo topics;
+  shm::IdleSpinner spinner{shm::IdleStrategy::block, 0, 1};  // while it waits for receipts
   bool claim_open = false;
   std::uint32_t claim_bytes = 0;
 
@@ -122,6 +124,7 @@ struct Producer::Impl {
            static_cast<std::uint32_t>(shm::ArenaState::revoked);
   }
   [[nodiscard]] Error full_error() const;
+  [[nodiscard]] Error late_error(std::uint32_t reason) const;
 
   Result<std::uint64_t> wait(const Receipt& receipt, Ack level, std::int64_t timeout_ns);
   Result<std::uint64_t> wait_committed(const Receipt& receipt, std::int64_t deadline_ns);

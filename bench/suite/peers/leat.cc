@@ -64,7 +64,8 @@ class Leat {
 
   struct Sender {
     Sender(Leat& leat, const Setup& setup, unsigned, unsigned)
-        : producer(must(Producer::connect({.address = leat.broker_->address(), .name = "leat-bench"}))),
+        : producer(must(Producer::connect(
+              {.address = leat.broker_->address(), .name = "leat-bench", .idle = idle_of(setup.idle)}))),
           payloads(kBatch, std::string(setup.payload_bytes, 'x')),
           keep_receipts(setup.durable) {
       for (const std::string& payload : payloads) events.push_back({.topic = "bench.event", .payload = payload});

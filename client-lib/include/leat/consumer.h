@@ -10,6 +10,7 @@
 
 #include <leat/event.h>
 #include <leat/feed_address.h>
+#include <leat/idle.h>
 #include <leat/result.h>
 #include <leat/topic_filter.h>
 
@@ -34,13 +35,6 @@ struct Start {
 enum class Level : std::uint8_t {
   live,     ///< journaled: outlives a dead broker
   durable,  ///< fdatasync has returned: outlives a dead host
-};
-
-/// How a consumer waits for the next event.
-enum class Idle : std::uint8_t {
-  adaptive,  ///< spin a few microseconds if a core is free for it, then sleep on a futex
-  spin,      ///< never sleep: lowest latency, one core
-  block,     ///< sleep at once: least CPU
 };
 
 struct ConsumerOptions {

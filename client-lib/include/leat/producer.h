@@ -10,6 +10,7 @@
 
 #include <leat/event.h>
 #include <leat/feed_address.h>
+#include <leat/idle.h>
 #include <leat/result.h>
 
 namespace leat {
@@ -47,6 +48,7 @@ struct ProducerOptions {
   FeedAddress address = {};
   std::string name = {};             ///< shown by `leat stat`; default: the program's name
   std::size_t arena_bytes = 0;       ///< 0: the broker's default
+  Idle idle = Idle::adaptive;        ///< how it waits for receipts
   std::chrono::nanoseconds publish_timeout = std::chrono::seconds(30);  ///< for publish(), when full
   std::chrono::nanoseconds connect_timeout = std::chrono::seconds(5);   ///< for the broker's answer in connect()
 };
