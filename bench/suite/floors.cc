@@ -151,6 +151,39 @@ void measure_cache_line(Histogram& out, std::uint64_t rounds) {
   other.join();
 }
 
+void measure_bare_relay(Histogram& out, std::uint64_t rounds) {
+  constexpr std::size_t kRingBytes = 64 * 1024;
+  constexpr std::uint64_t kStop = ~0ULL;
+  Word in_flag;
+  Word out_flag;
+  std::vector<std::byte> in_ring(kRingBytes);
+  std::vector<std::byte> out_ring(kRingBytes);
+  const auto place = [](std::vector<std::byte>& ring, std::uint64_t i) { return ring.data() + i * kRecordBytes % kRingBytes; };
+  std::thread relay([&] {
+    for (std::uint64_t i = 1;; ++i) {
+      std::uint64_t seen = 0;
+      while ((seen = in_flag.value.load(std::memory_order_acquire)) < i) {
+      }
+      if (seen == kStop) return;
+      std::memcpy(place(out_ring, i), place(in_ring, i), kRecordBytes);
+      out_flag.value.store(i, std::memory_order_release);
+    }
+  });
+  std::vector<std::byte> record(kRecordBytes, std::byte{1});
+  for (std::uint64_t i = 1; i <= rounds; ++i) {
+    const std::int64_t begin = now_ns();
+    std::memcpy(place(in_ring, i), record.data(), kRecordBytes);
+    in_flag.value.store(i, std::memory_order_release);
+    while (out_flag.value.load(std::memory_order_acquire) < i) {
+    }
+    std::memcpy(record.data(), place(out_ring, i), kRecordBytes);
+    asm volatile("" : : "r"(record.data()) : "memory");
+    out.record(now_ns() - begin);
+  }
+  in_flag.value.store(kStop, std::memory_order_release);
+  relay.join();
+}
+
 struct Sleeper::Page {
   alignas(2 * kLineBytes) std::atomic<std::uint32_t> call;
   alignas(2 * kLineBytes) std::atomic<std::uint32_t> answer;

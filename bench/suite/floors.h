@@ -15,6 +15,11 @@ namespace leat::bench {
 /// Round trips of one cache line between this thread and another, in nanoseconds.
 void measure_cache_line(Histogram& out, std::uint64_t rounds);
 
+/// What any relay between two others pays for its place: a thread that waits for a flag, copies the record of 128 bytes
+/// behind it to another ring, and raises a second flag; from the first store until the record is read there. Like
+/// Leat's way, without sequence, check, checksum and journal. Nanoseconds.
+void measure_bare_relay(Histogram& out, std::uint64_t rounds);
+
 /// A process that sleeps on a futex, so that the cost of waking one can be measured beside something else, in the same
 /// conditions. One thread.
 class Sleeper {

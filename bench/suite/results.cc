@@ -146,7 +146,10 @@ json to_json(const Results& results) {
   for (const Outcome& outcome : results.rows) run["rows"].push_back(to_json(outcome));
   for (const Target& target : judge(results)) run["targets"].push_back(target_json(target));
   for (const JournalStart& start : results.starts) run["journal_start"].push_back(to_json(start));
-  if (results.latency) run["latency_beside_cache_line"] = to_json(*results.latency);
+  if (results.latency) {
+    run["latency_beside_cache_line"] = to_json(*results.latency);
+    run["latency_beside_cache_line"]["relay"] = latency_json(results.latency->relay);
+  }
   if (results.durable) run["durable_beside_fdatasync"] = to_json(*results.durable);
   if (results.idle) run["idle_broker"] = to_json(*results.idle);
   return run;

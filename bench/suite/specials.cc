@@ -116,7 +116,7 @@ IdleBroker idle_broker(const std::string& scratch, double seconds) {
   return result;
 }
 
-Paired latency_beside_cache_line(const std::string& scratch, int bursts) {
+DeliveryLatency latency_beside_cache_line(const std::string& scratch, int bursts) {
   constexpr int kBurst = 3000;
   constexpr int kWarmUp = 300;
   auto broker = must(tool::PrivateBroker::start(scratch, {"--idle", "spin", "--sync", "none", "--retain-bytes", "256M"}));
@@ -124,12 +124,13 @@ Paired latency_beside_cache_line(const std::string& scratch, int bursts) {
   auto consumer = must(Consumer::connect({.address = broker.address(), .name = "latency", .idle = leat::Idle::spin}));
   const std::string payload(64, 'x');
   const Event event{.topic = "bench.event", .payload = payload};
-  Paired result;
+  DeliveryLatency result;
   EventView view;
   for (int burst = 0; burst < bursts; ++burst) {
     ::kill(broker.pid(), SIGSTOP);
     ::usleep(500);
     measure_cache_line(result.floor, kBurst);
+    measure_bare_relay(result.relay, kBurst);
     ::kill(broker.pid(), SIGCONT);
     for (int i = -kWarmUp; i < kBurst; ++i) {
       const std::int64_t begin = now_ns();

@@ -20,9 +20,12 @@ struct Paired {
   Histogram floor{};
 };
 
-/// Publish of 64 bytes until a poll in the same thread has it, all spinning; floor: a cache line's round trip between two
-/// threads, while the broker is stopped.
-Paired latency_beside_cache_line(const std::string& scratch, int bursts);
+/// Publish of 64 bytes until a poll in the same thread has it, all spinning; floors, while the broker is stopped: a cache
+/// line's round trip between two threads, and the bare relay.
+struct DeliveryLatency : Paired {
+  Histogram relay{};
+};
+DeliveryLatency latency_beside_cache_line(const std::string& scratch, int bursts);
 
 /// Publish of 64 bytes until its receipt says durable, all spinning; floor: BlockSync.
 Paired durable_beside_fdatasync(const std::string& scratch, int rounds);

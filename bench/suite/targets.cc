@@ -22,6 +22,7 @@ class Judge {
 
   std::vector<Target> all() {
     latency();
+    latency_floor();
     throughput();
     durable();
     replay();
@@ -72,6 +73,14 @@ class Judge {
       paired("publish to delivery, " + number(100 * p, "p%.0f") + " / cache line round trip, p50", p == 0.5 ? 1.25 : 3,
              static_cast<double>(results_.latency->ours.at(p)), static_cast<double>(results_.latency->floor.at(0.5)), "ns", 1);
     }
+  }
+
+  void latency_floor() {
+    if (!results_.latency) return;
+    paired("(floor) publish to delivery / bare relay of the same bytes, p50", 1.25, static_cast<double>(results_.latency->ours.at(0.5)),
+           static_cast<double>(results_.latency->relay.at(0.5)), "ns", 1);
+    paired("(floor) bare relay / cache line round trip, p50", 1.25, static_cast<double>(results_.latency->relay.at(0.5)),
+           static_cast<double>(results_.latency->floor.at(0.5)), "ns", 1);
   }
 
   void paired(std::string what, double limit, double ours, double floor, const char* unit, double ns_per_unit) {

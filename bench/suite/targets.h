@@ -21,7 +21,7 @@ struct Results {
   std::vector<Outcome> rows;
   double publish_cost_ns = 0;
   std::optional<IdleBroker> idle;
-  std::optional<Paired> latency;
+  std::optional<DeliveryLatency> latency;
   std::optional<Paired> durable;
   std::vector<JournalStart> starts;  ///< empty journal first
   nlohmann::json instructions;       ///< what bench/instructions/check printed; null if it did not run

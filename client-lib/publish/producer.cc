@@ -67,6 +67,7 @@ Publish Producer::try_publish(const Event& event, Receipt* receipt) noexcept {
   if (const Publish fault = p.check(event, event.payload.size(), padded); fault != Publish::ok) return p.refused(fault);
   std::byte* const room = p.arena.reserve(padded);
   if (room == nullptr) return p.refused(p.no_room());
+  p.inbound.prefetch_next();
   encode_event(room, event, event.payload.size(), p.next_producer_sequence, 0);
   return p.publish_entry(static_cast<std::uint32_t>(padded), 1, receipt);
 }
