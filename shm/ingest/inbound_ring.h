@@ -46,11 +46,11 @@ class InboundProducer {
   /// Takes the next ticket. From here to fill() a death or a stop costs the others one skip.
   [[nodiscard]] std::uint64_t take_ticket() noexcept { return header_->tail.fetch_add(1, std::memory_order_seq_cst); }
 
-  /// Fills the slot of `ticket`. On ok, everything written to the arena before is visible to the sequencer.
   /// Asks for the slot that the next ticket is likely to be, to be written.
   void prefetch_next() const noexcept {
     prefetch_for_write(&slots_[header_->tail.load(std::memory_order_relaxed) & mask_]);
   }
+  /// Fills the slot of `ticket`. On ok, everything written to the arena before is visible to the sequencer.
   /// seq_cst: together with wake_sequencer() it is the producer's half of the sleep/wake hand-shake.
   Fill fill(std::uint64_t ticket, std::uint64_t full) noexcept {
     const std::uint64_t lap = ticket >> lap_shift_;

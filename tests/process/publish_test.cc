@@ -174,6 +174,39 @@ TEST_F(Publishing, WithoutSyncDurableIsReachedAtACleanStopOnly) {
   EXPECT_EQ(producer.wait(*receipt, Ack::durable, kPatience).value(), 1U);
 }
 
+TEST_F(Publishing, WaitsForReceiptsInEachIdleStrategyAndNeverBeyondTheDeadline) {
+  broker_->set("--sync", "always");
+  start();
+  for (const Idle idle : {Idle::adaptive, Idle::spin, Idle::block}) {
+    SCOPED_TRACE(static_cast<int>(idle));
+    auto producer = Producer::connect({.address = broker_->address(), .idle = idle});
+    ASSERT_TRUE(producer.ok()) << producer.error().message;
+    ASSERT_TRUE(producer->publish_and_wait({.topic = "t"}, Ack::durable, kPatience).ok());
+    broker_->stop();
+    auto receipt = producer->publish({.topic = "t"});
+    ASSERT_TRUE(receipt.ok());
+    expect_error(producer->wait(*receipt, Ack::committed, milliseconds(50)), ErrorCode::timed_out, {"time-out"});
+    broker_->cont();
+    EXPECT_TRUE(producer->wait(*receipt, Ack::durable, kPatience).ok());
+  }
+}
+
+TEST_F(Publishing, ASpinningWaitFindsOutThatTheFeedHasFailedOrTheBrokerHasChanged) {
+  broker_->set("--sync", "none");
+  start();
+  auto producer = Producer::connect({.address = broker_->address(), .idle = Idle::spin});
+  ASSERT_TRUE(producer.ok()) << producer.error().message;
+  broker_->kill9();
+  auto receipt = producer->publish({.topic = "t"});
+  ASSERT_TRUE(receipt.ok());
+  std::thread successor([&] {
+    std::this_thread::sleep_for(milliseconds(20));
+    start();
+  });
+  EXPECT_TRUE(producer->wait(*receipt, Ack::committed, kPatience).ok()) << "the next broker takes it";
+  successor.join();
+}
+
 TEST_F(Publishing, GoesOnIntoTheArenaWhileTheBrokerIsAwayUntilItIsFull) {
   start();
   Producer producer = connect_producer(16 * 1024);

@@ -2,6 +2,7 @@
 #include "broker/journal/syncer.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -131,6 +132,28 @@ TEST_F(SyncerTest, SyncsAtOnceUnderPolicyAlways) {
   }
   syncer->stop();
   EXPECT_GE(counters().syncs.load(), 10u);
+}
+
+// A sync for a mark alone would make the next event wait for its end.
+TEST_F(SyncerTest, LeavesAMarkAloneForALaterSync) {
+  options.sync = SyncPolicy::always;
+  make_segments(1);
+  auto syncer = make();
+  syncer->start(journal.segments(), open_current());
+  wait_until([&] { return handover.prepared.read_available() > 0; });
+  for (std::uint64_t i = 1; i <= 20; ++i) {
+    ring.commit(16 * i - 8, i);  // an event
+    handover.syncer_wake.notify();
+    wait_until([&] { return header().durable.load() >= 16 * i - 8; });
+    ring.commit(16 * i, i);  // the mark behind it
+    handover.syncer_wake.notify();
+  }
+  // Each event took a sync; of the marks at most those that a stretch of 200 ms without a sync came before.
+  const std::uint64_t syncs = counters().syncs.load();
+  EXPECT_GE(syncs, 20U);
+  EXPECT_LT(syncs, 30U);
+  wait_until([&] { return header().durable.load() == 320; });  // the last mark is not forgotten
+  syncer->stop();
 }
 
 TEST_F(SyncerTest, KeepsASegmentPreparedAheadOfNeed) {
@@ -297,6 +320,76 @@ TEST(SegmentPool, HandsOutARecycledFileWithoutItsOldHeader) {
   const SegmentGeometry geometry = segment_geometry(test::kTinySegment);
   for (std::uint64_t at = 0; at < geometry.data_offset + 8; ++at) ASSERT_EQ(bytes[at], std::byte{0}) << at;
   EXPECT_FALSE(journal.pool().has_recycled());
+}
+
+constexpr std::uint64_t kMiB = 1 << 20;
+
+// The number of slices; the segment comes with the last.
+int prepare_in_slices(SegmentPool& pool, std::unique_ptr<MappedSegment>& segment) {
+  int slices = 0;
+  for (std::uint64_t before = 0; segment == nullptr; before = pool.new_filled_bytes()) {
+    segment = test::must(pool.prepare_some());
+    ++slices;
+    if (segment == nullptr) {
+      EXPECT_GT(pool.new_filled_bytes(), before);
+    }
+  }
+  EXPECT_EQ(pool.new_filled_bytes(), 0U);
+  return slices;
+}
+
+TEST(SegmentPool, PreparesInSlicesSoThatASyncNeverWaitsLong) {
+  for (const bool sync_often : {true, false}) {
+    JournalMaker journal;
+    SegmentPool pool(journal.fd(), journal.path().string(), 16 * kMiB, sync_often);
+    std::unique_ptr<MappedSegment> segment;
+    EXPECT_EQ(prepare_in_slices(pool, segment), sync_often ? 64 : 2);
+    EXPECT_EQ(segment->file_bytes, 16 * kMiB);
+    EXPECT_EQ(std::filesystem::file_size(journal.path() / segment->file_name), 16 * kMiB);
+    struct stat status {};
+    ASSERT_EQ(::fstat(segment->fd.get(), &status), 0);
+    EXPECT_GE(static_cast<std::uint64_t>(status.st_blocks) * 512, 16 * kMiB) << "allocated: no store can fail for space";
+  }
+}
+
+TEST(SegmentPool, EndsAtOnceWhatIsUnderWayWhenInAHurry) {
+  JournalMaker journal;
+  SegmentPool pool(journal.fd(), journal.path().string(), 16 * kMiB, true);
+  ASSERT_EQ(test::must(pool.prepare_some()), nullptr);
+  ASSERT_GT(pool.new_filled_bytes(), 0U);
+  const auto segment = test::must(pool.prepare_some(SegmentPool::Hurry::yes));
+  ASSERT_NE(segment, nullptr);
+  EXPECT_EQ(std::filesystem::file_size(journal.path() / segment->file_name), 16 * kMiB);
+}
+
+TEST(SegmentPool, TakesARecycledFileWhileANewOneIsUnderWayAndGoesOnWithThatLater) {
+  JournalMaker journal;
+  SegmentPool pool(journal.fd(), journal.path().string(), test::kTinySegment * 64, true);
+  journal.roll();
+  std::filesystem::resize_file(journal.path() / journal.segments()[0].to_string(), test::kTinySegment * 64);
+  auto first = test::must(pool.prepare_some());
+  if (first == nullptr) {
+    ASSERT_TRUE(test::must(pool.recycle(journal.segments()[0])));
+    const std::uint64_t filled = pool.new_filled_bytes();
+    EXPECT_NE(test::must(pool.prepare_some()), nullptr);
+    EXPECT_EQ(pool.new_filled_bytes(), filled) << "kept for later";
+  }
+  EXPECT_NE(test::must(pool.prepare()), nullptr);
+}
+
+TEST(SegmentPool, BeginsAnewAfterAFailureAndLeavesNothingBehind) {
+  JournalMaker journal;
+  // More than any file system here can hold.
+  SegmentPool pool(journal.fd(), journal.path().string(), 1ULL << 50, true);
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    const auto failed = pool.prepare_some();
+    ASSERT_FALSE(failed.ok());
+    EXPECT_NE(failed.error().message.find("allocating"), std::string::npos) << failed.error().message;
+    EXPECT_EQ(pool.new_filled_bytes(), 0U);
+    for (const auto& entry : std::filesystem::directory_iterator(journal.path())) {
+      EXPECT_FALSE(entry.path().filename().string().starts_with("prepared-")) << entry.path();
+    }
+  }
 }
 
 TEST(SegmentPool, ClearsWhatAnEarlierBrokerHadPrepared) {

@@ -227,6 +227,38 @@ TEST(Sequencer, CommitsWhatComesBeforeAStallInTheMiddleOfATicket) {
   EXPECT_EQ(producer.status(last), CompletionStatus::committed);
 }
 
+// Wake-ups may wait for a few rounds while there is more to do, and never longer.
+TEST(Sequencer, WakesSleepersWhenAllIsDoneOrEveryFewRounds) {
+  broker::Options options = OneFeed::small_options();
+  options.inbound_slots = 8192;
+  options.segment_bytes = 64 << 20;
+  OneFeed feed(options);
+  feed.prepare_segments(2);
+  auto producer = feed.add_producer(2 << 20);
+  auto& sleepers = feed.files->doorbell_header().live_sleepers;
+  ASSERT_TRUE(producer.publish({.topic = "t"}));
+  sleepers.store(1);
+  ASSERT_TRUE(feed.step());
+  EXPECT_EQ(sleepers.load(), 0U) << "nothing more to do: at once";
+
+  int published = 0;
+  while (published < 6000 && producer.publish({.topic = "t"})) ++published;
+  ASSERT_GT(published, 5000);
+  sleepers.store(1);
+  int rounds = 0;
+  for (int since_wake = 0; feed.step(); ++rounds) {
+    if (sleepers.exchange(1) == 0) since_wake = 0;
+    else ASSERT_LE(++since_wake, 3) << "after " << rounds << " rounds";
+  }
+  EXPECT_GT(rounds, 8) << "the test is about several rounds";
+  EXPECT_EQ(feed.ring.header().latest[0].sequence.load() + feed.ring.header().latest[1].sequence.load() > 0, true);
+
+  ASSERT_TRUE(producer.publish({.topic = "t"}));
+  sleepers.store(1);
+  feed.drain();
+  EXPECT_EQ(sleepers.load(), 0U);
+}
+
 TEST(Sequencer, StopsWhenTheFeedHasFailed) {
   OneFeed feed;
   FeedProducer producer = feed.add_producer();
