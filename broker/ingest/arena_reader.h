@@ -38,7 +38,7 @@ class ArenaReader {
     out.record_bytes = static_cast<std::uint32_t>(sizes);
     out.count = static_cast<std::uint32_t>(sizes >> 32);
     out.records = at + shm::kEntryHeaderBytes;
-    return out.position == position && out.count >= 1 && out.count <= shm::kMaxEntryRecords &&
+    return out.position == position && out.count - 1 < shm::kMaxEntryRecords &&  // unsigned: 0 is too many as well
            out.record_bytes % shm::kRecordAlignment == 0 && out.record_bytes >= shm::kRecordHeaderBytes &&
            out.record_bytes <= shm::max_entry_record_bytes(capacity_);
   }

@@ -1,7 +1,9 @@
 #include "broker/journal/syncer.h"
 
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,6 +20,7 @@ namespace {
 constexpr std::int64_t kHousekeepingNs = 200 * kNanosPerMilli;
 constexpr std::int64_t kPrepareRetryNs = 100 * kNanosPerMilli;
 constexpr std::int64_t kQuietNs = 10 * kNanosPerMilli;
+constexpr std::int64_t kGatherLookNs = 2 * kNanosPerMicro;
 constexpr std::size_t kMaxUnsyncedSegments = 4;
 }  // namespace
 
@@ -73,6 +76,7 @@ std::int64_t Syncer::next_wait_ns() const {
 }
 
 void Syncer::run() {
+  if (options_.sync == SyncPolicy::always) ::prctl(PR_SET_TIMERSLACK, 1UL);  // or gather() sleeps 50 us too long
   while (!stopping_.load(std::memory_order_acquire)) {
     take_rolls();
     prune();  // first: a segment that goes is the cheapest one to come
@@ -161,15 +165,18 @@ void Syncer::sync_if_due(bool now_due) {
     if (options_.sync == SyncPolicy::none && unsynced_.size() < kMaxUnsyncedSegments) return;
     if (options_.sync == SyncPolicy::interval && now - last_sync_ns_ < options_.sync_interval_ms * kNanosPerMilli) return;
   }
-  const Place target = ring_reader_.read_latest();
+  Place target = ring_reader_.read_latest();
   if (target.position <= ring_.durable.load(std::memory_order_relaxed)) return;
   // A mark alone goes to disk when there is time: an event that comes meanwhile would have to wait for it.
   const bool events = target.sequence > durable_sequence();
   if (!events && !now_due && now - last_sync_ns_ < kHousekeepingNs) return;
+  if (!now_due) target = gather(target);
   take_rolls();  // a roll is announced before anything behind it is committed: now every file below target is known
-  last_sync_ns_ = now;
+  const std::int64_t began = last_sync_ns_ = monotonic_ns();
   if (!sync_files()) return;
-  const auto took = static_cast<std::uint64_t>(monotonic_ns() - now);
+  const auto took = static_cast<std::uint64_t>(monotonic_ns() - began);
+  group_.synced(target.sequence - durable_sequence(), ring_reader_.read_latest().sequence - target.sequence,
+                static_cast<std::int64_t>(took));
   bump(counters_.syncs);
   counters_.last_sync_ns.store(took, std::memory_order_relaxed);
   if (took > counters_.max_sync_ns.load(std::memory_order_relaxed)) counters_.max_sync_ns.store(took);
@@ -183,6 +190,19 @@ void Syncer::sync_if_due(bool now_due) {
   if (handover_.marks.push({.position = target.position, .sequence = target.sequence})) {
     hooks_.wake_sequencer();
   }
+}
+
+// Sleeps rather than spins: those it waits for need the core.
+Place Syncer::gather(Place target) {
+  if (options_.sync != SyncPolicy::always) return target;
+  const std::int64_t began = monotonic_ns();
+  for (std::int64_t waited = 0; group_.should_wait(target.sequence - durable_sequence(), waited);
+       waited = monotonic_ns() - began) {
+    const timespec nap{.tv_sec = 0, .tv_nsec = kGatherLookNs};
+    ::nanosleep(&nap, nullptr);
+    target = ring_reader_.read_latest();
+  }
+  return target;
 }
 
 bool Syncer::sync_files() {

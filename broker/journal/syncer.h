@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "broker/journal/cursor_table.h"
+#include "broker/journal/group_commit.h"
 #include "broker/journal/handover.h"
 #include "broker/journal/segment_pool.h"
 #include "broker/options.h"
@@ -51,6 +52,7 @@ class Syncer {
   void keep_prepared();
   [[nodiscard]] bool slice_can_wait(std::int64_t now) const;
   void sync_if_due(bool now_due);
+  shm::Place gather(shm::Place target);
   [[nodiscard]] std::uint64_t durable_sequence() const noexcept {
     return ring_.durable_sequence.load(std::memory_order_relaxed);
   }
@@ -77,6 +79,7 @@ class Syncer {
 
   std::deque<Retained> retained_;
   std::vector<std::unique_ptr<MappedSegment>> unsynced_;  // sealed, not yet synced
+  GroupCommit group_;
   int current_fd_ = -1;
   bool directory_dirty_ = true;
   bool told_no_space_ = false;

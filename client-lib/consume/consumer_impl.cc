@@ -17,27 +17,34 @@ namespace {
 constexpr std::int64_t kMaxSleepNs = 50 * kNanosPerMilli;
 constexpr std::uint64_t kMaxFilteredPerPoll = 4096;
 constexpr std::uint64_t kEventsPerReport = 1024;
+constexpr std::uint32_t kLooksPerClock = 16;
 constexpr std::int64_t kOfflineSleepNs = 10 * kNanosPerMilli;
 }  // namespace
 
-inline Poll Consumer::Impl::take_record(const RecordView& record, EventView& out, bool& again) {
-  if (record.header.type != static_cast<std::uint16_t>(RecordType::event) || record.header.sequence != next_sequence)
-      [[unlikely]] {
-    return record.header.type == static_cast<std::uint16_t>(RecordType::gap) ? take_gap(record) : wrong_record(record);
-  }
+// Counts the event of next_sequence, and hands it out. False: the filter leaves it out.
+inline bool Consumer::Impl::take_event(const std::byte* record, EventView& out) noexcept {
   if (++next_sequence % kEventsPerReport == 0) report_place();
-  if (!options.filter.matches_all() && !options.filter.matches(record.topic)) {
-    ++stats.filtered;
-    again = true;
-    return Poll::empty;
-  }
   if (const BroadcastReader* live = ring()) epoch = live->header().epoch.load(std::memory_order_relaxed);
   fill_event(out, record, epoch);
+  if (!options.filter.matches_all() && !options.filter.matches(out.topic)) {
+    ++stats.filtered;
+    return false;
+  }
   ++stats.delivered;
-  return Poll::event;
+  return true;
 }
 
 Poll Consumer::Impl::poll(EventView& out) {
+  if (!event_fd_armed && !error_pending && !reset_pending && options.filter.matches_all()) [[likely]] {
+    if (const std::byte* const record = stream->next_event(next_sequence)) [[likely]] {
+      (void)take_event(record, out);
+      return Poll::event;
+    }
+  }
+  return poll_slowly(out);
+}
+
+Poll Consumer::Impl::poll_slowly(EventView& out) {
   if (event_fd_armed) drain_event_fd();
   const std::uint64_t filtered_before = stats.filtered;
   for (;;) {
@@ -52,14 +59,20 @@ Poll Consumer::Impl::poll(EventView& out) {
       report_place();
       return Poll::reset;
     }
+    if (const std::byte* const record = stream->next_event(next_sequence)) {
+      if (take_event(record, out)) return Poll::event;
+      continue;
+    }
     RecordView record;
-    bool again = false;
     switch (stream->next(record)) {
-      case RecordStream::Next::record: {
-        const Poll found = take_record(record, out, again);
-        if (again) continue;
-        return found;
-      }
+      case RecordStream::Next::record:
+        if (record.header.type == static_cast<std::uint16_t>(RecordType::gap)) return take_gap(record);
+        if (record.header.type != static_cast<std::uint16_t>(RecordType::event) ||
+            record.header.sequence != next_sequence) {
+          return wrong_record(record);
+        }
+        if (take_event(record.bytes, out)) return Poll::event;
+        continue;
       case RecordStream::Next::empty:
         report_place();
         if (event_poll.valid() && arm_event_fd()) continue;
@@ -134,13 +147,14 @@ Poll Consumer::Impl::wait(EventView& out, std::int64_t timeout_ns) {
   const std::int64_t now = monotonic_ns();
   const std::int64_t deadline_ns = timeout_ns > kForever - now ? kForever : now + timeout_ns;
   std::int64_t next_look_ns = now + kMaxSleepNs;
-  for (;;) {
+  for (std::uint32_t looks = 1;; ++looks) {
     found = poll(out);
     if (found != Poll::empty) {
       spinner.reset();
       return found;
     }
     const bool spinning = spinner.keep_spinning();
+    if (spinning && looks % kLooksPerClock != 0) continue;
     const std::int64_t time_ns = monotonic_ns();
     if (time_ns >= deadline_ns) return Poll::empty;
     if (!spinning || time_ns >= next_look_ns) {

@@ -17,17 +17,31 @@
 namespace leat {
 
 /// Fills in an EventView from a decoded record.
-inline void fill_event(EventView& out, const shm::RecordView& record, std::uint64_t epoch) noexcept {
-  out.sequence = record.header.sequence;
-  out.timestamp_ns = record.header.timestamp_ns;
-  out.producer_sequence = record.header.producer_sequence;
-  out.producer_id = record.header.producer_id;
-  out.more_in_batch = (record.header.flags & shm::kFlagMoreInBatch) != 0;
-  out.topic = record.topic;
-  out.key = record.key;
-  out.message_id = record.message_id;
-  out.payload = record.payload;
-  out.cursor = {.epoch = epoch, .sequence = record.header.sequence};
+/// `record`: whole and sane, as RecordBuffer leaves it.
+inline void fill_event(EventView& out, const std::byte* record, std::uint64_t epoch) noexcept {
+  const shm::RecordHeader& header = shm::header_at(record);
+  // All that is needed of it is read first: nothing stored into `out` can change it, which the compiler cannot know.
+  const std::size_t length = header.length;
+  const std::size_t topic = header.topic_length;
+  const std::size_t key = header.key_length;
+  const std::size_t message_id = header.message_id_length;
+  const std::uint64_t sequence = header.sequence;
+  const std::int64_t timestamp_ns = header.timestamp_ns;
+  const std::uint64_t producer_sequence = header.producer_sequence;
+  const std::uint32_t producer_id = header.producer_id;
+  const bool more_in_batch = (header.flags & shm::kFlagMoreInBatch) != 0;
+  const char* const fields = reinterpret_cast<const char*>(record) + shm::kRecordHeaderBytes;
+  const std::size_t before_payload = topic + key + message_id;
+  out.sequence = sequence;
+  out.timestamp_ns = timestamp_ns;
+  out.producer_sequence = producer_sequence;
+  out.producer_id = producer_id;
+  out.more_in_batch = more_in_batch;
+  out.topic = {fields, topic};
+  out.key = {fields + topic, key};
+  out.message_id = {fields + topic + key, message_id};
+  out.payload = {fields + before_payload, length - shm::kRecordHeaderBytes - before_payload};
+  out.cursor = {.epoch = epoch, .sequence = sequence};
 }
 
 struct Consumer::Impl {
@@ -43,16 +57,16 @@ struct Consumer::Impl {
   std::uint64_t next_sequence = 1;
   std::uint64_t epoch = 0;
   bool reset_pending = false;
+  bool error_pending = false;  // poll() has yet to report it
+  bool event_fd_armed = false;
   Reset reset;
   Error error;
-  bool error_pending = false;  // poll() has yet to report it
   std::string lost_told;       // the last one that was reported of an attempt to join a broker
   ConsumerStats stats;
   shm::IdleSpinner spinner{shm::IdleStrategy::block, 0, 1};
   std::int64_t next_attempt_ns = 0;
   shm::UniqueFd event_poll;  // the epoll descriptor handed out by event_fd()
   shm::UniqueFd retry_timer;
-  bool event_fd_armed = false;
   Cursor named_place;
   bool cursor_taken = false;  // on this connection
 
@@ -76,7 +90,8 @@ struct Consumer::Impl {
   [[nodiscard]] const shm::BroadcastReader* ring() const noexcept { return stream ? stream->ring() : nullptr; }
 
   Poll poll(EventView& out);
-  Poll take_record(const shm::RecordView& record, EventView& out, bool& again);
+  Poll poll_slowly(EventView& out);
+  bool take_event(const std::byte* record, EventView& out) noexcept;
   Poll wrong_record(const shm::RecordView& record);
   Poll take_gap(const shm::RecordView& record);
   Poll expired();

@@ -36,15 +36,22 @@ class RecordStream {
   /// Goes to `position`, which must be the start of a record.
   void seek(std::uint64_t position);
 
-  /// The common case inlined: an event that is in the buffer.
+  /// The common case, inlined: the event of `sequence`, if it is the next record in the buffer; it lives until the next
+  /// fill. nullptr: next() says what there is instead.
+  [[nodiscard]] const std::byte* next_event(std::uint64_t sequence) noexcept {
+    if (!ring_) return nullptr;
+    const std::byte* const record = buffer_.peek(files_.feed_seed(), max_record_bytes());
+    if (record == nullptr) return nullptr;
+    const auto& header = shm::header_at(record);
+    if (header.type != static_cast<std::uint16_t>(shm::RecordType::event) || header.sequence != sequence) return nullptr;
+    starts_segment_ = false;
+    in_batch_ = (header.flags & shm::kFlagMoreInBatch) != 0;
+    buffer_.pass(header.length);
+    return record;
+  }
+
   Next next(shm::RecordView& out) {
-    const auto found = buffer_.next(out, files_.feed_seed(), max_record_bytes());
-    if (found == shm::RecordBuffer::Next::record && ring_ && is_type(out, shm::RecordType::event)) {
-      starts_segment_ = false;
-      in_batch_ = (out.header.flags & shm::kFlagMoreInBatch) != 0;
-      return Next::record;
-    }
-    return next_after(found, out);
+    return next_after(buffer_.next(out, files_.feed_seed(), max_record_bytes()), out);
   }
 
   [[nodiscard]] std::uint64_t position() const noexcept { return buffer_.position(); }

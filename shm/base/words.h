@@ -41,24 +41,31 @@ inline void store_word(void* word, std::uint64_t value) noexcept {
 
 /// Shared bytes -> shared bytes (arena to ring). `bytes` is a multiple of 8, both pointers 8-byte aligned.
 ///
-/// On x86-64 in blocks of 32 bytes by vector moves: a third of the instructions. Assembly, because the compiler may not
-/// make vectors of atomic words; what it does is the same: each word is moved once, and nothing moves across it.
+/// On x86-64 in blocks of 64 and 16 bytes by vector moves: a quarter of the instructions. Assembly, because the compiler
+/// may not make vectors of atomic words; what it does is the same: each word is moved once, and nothing moves across it.
 inline void copy_words_across(void* to_shared, const void* from_shared, std::size_t bytes) noexcept {
   auto* to = static_cast<std::byte*>(to_shared);
   const auto* from = static_cast<const std::byte*>(from_shared);
-  const std::byte* const end = from + bytes;
 #if defined(__x86_64__) && !defined(LEAT_TSAN)
-  constexpr std::ptrdiff_t kBlockBytes = 32;
-  for (; end - from >= kBlockBytes; from += kBlockBytes, to += kBlockBytes) {
+  for (; bytes >= kCacheLineBytes; bytes -= kCacheLineBytes, from += kCacheLineBytes, to += kCacheLineBytes) {
     asm volatile(
         "movdqu (%[from]), %%xmm0\n\tmovdqu 16(%[from]), %%xmm1\n\t"
-        "movdqu %%xmm0, (%[to])\n\tmovdqu %%xmm1, 16(%[to])"
+        "movdqu 32(%[from]), %%xmm2\n\tmovdqu 48(%[from]), %%xmm3\n\t"
+        "movdqu %%xmm0, (%[to])\n\tmovdqu %%xmm1, 16(%[to])\n\t"
+        "movdqu %%xmm2, 32(%[to])\n\tmovdqu %%xmm3, 48(%[to])"
         :
         : [from] "r"(from), [to] "r"(to)
-        : "xmm0", "xmm1", "memory");
+        : "xmm0", "xmm1", "xmm2", "xmm3", "memory");
+  }
+  constexpr std::size_t kBlockBytes = 2 * kWordBytes;
+  for (; bytes >= kBlockBytes; bytes -= kBlockBytes, from += kBlockBytes, to += kBlockBytes) {
+    asm volatile("movdqu (%[from]), %%xmm0\n\tmovdqu %%xmm0, (%[to])"
+                 :
+                 : [from] "r"(from), [to] "r"(to)
+                 : "xmm0", "memory");
   }
 #endif
-  for (; from != end; from += kWordBytes, to += kWordBytes) store_word(to, load_word(from));
+  for (; bytes >= kWordBytes; bytes -= kWordBytes, from += kWordBytes, to += kWordBytes) store_word(to, load_word(from));
 }
 
 /// Shared bytes -> private bytes. Same rules.

@@ -93,8 +93,14 @@ inline std::byte* encode_event(std::byte* to, const Event& event, std::size_t pa
   return cursor;
 }
 
+/// The header of the record at `from` (8-byte aligned, private bytes), in place.
+inline const RecordHeader& header_at(const std::byte* from) noexcept {
+  return *reinterpret_cast<const RecordHeader*>(from);
+}
+
 /// A decoded record. The views point into the bytes it was decoded from.
 struct RecordView {
+  const std::byte* bytes;  ///< of the whole record
   RecordHeader header;
   std::string_view topic;
   std::string_view key;
@@ -122,6 +128,7 @@ inline Decode decode_record(const std::byte* from, std::size_t available, std::s
     out.header.length = 0;
     return Decode::need_more;
   }
+  out.bytes = from;
   std::memcpy(&out.header, from, kRecordHeaderBytes);
   if (!header_is_sane(out.header, max_length)) return Decode::malformed;
   if (padded_record_bytes(out.header.length) > available) return Decode::need_more;

@@ -40,7 +40,9 @@ enum RecordFlags : std::uint16_t {
 //    46    1 message_id_length   producer
 //    47    1 reserved            producer      0
 //    48      topic, key, message id, payload
-struct RecordHeader {
+//
+// may_alias: it is read in place, in buffers that are made of words.
+struct [[gnu::may_alias]] RecordHeader {
   std::uint64_t checksum;
   std::uint32_t length;
   std::uint16_t type;
