@@ -96,11 +96,13 @@ void RuntimeFiles::adopt(const FeedUuid& uuid) {
 }
 
 LastLife RuntimeFiles::last_life() const {
-  if (!broadcast.valid() || !registry.valid()) return {};
-  return {.known = true,
-          .committed = broadcast_header().committed.load(std::memory_order_acquire),
-          .round_position = registry_header().round_position.load(std::memory_order_acquire),
-          .failed = broadcast_header().feed_state.load() == static_cast<std::uint32_t>(FeedState::failed)};
+  LastLife last;
+  if (registry.valid()) last.round_position = registry_header().round_position.load(std::memory_order_acquire);
+  last.known = broadcast.valid() && registry.valid();
+  if (!last.known) return last;
+  last.committed = broadcast_header().committed.load(std::memory_order_acquire);
+  last.failed = broadcast_header().feed_state.load() == static_cast<std::uint32_t>(FeedState::failed);
+  return last;
 }
 
 void RuntimeFiles::retire(SharedFile& file, const std::string& name) {

@@ -97,8 +97,9 @@ void note_record(JournaledTail& tail, const RecordView& record) {
   tail[record.header.producer_id][record.header.producer_sequence] = record.header.sequence;
 }
 
-// Scans the segment that `position` lies in, and those behind it, for what the unfinished round had appended.
-Result<TailScan> scan_from(JournalFiles& files, std::uint64_t position, JournaledTail& tail) {
+// Scans the segment that `position` lies in, and those behind it, for what the round that began at `round_position` had
+// appended: that alone is noted, or a start would take memory for every event of a segment.
+Result<TailScan> scan_from(JournalFiles& files, std::uint64_t position, std::uint64_t round_position, JournaledTail& tail) {
   const std::vector<SegmentName> names = files.segments();
   auto first = std::ranges::upper_bound(names, position, {}, &SegmentName::first_position);
   std::size_t index = first == names.begin() ? 0 : static_cast<std::size_t>(first - names.begin()) - 1;
@@ -107,7 +108,7 @@ Result<TailScan> scan_from(JournalFiles& files, std::uint64_t position, Journale
   std::int64_t last_timestamp_ns = 0;
   for (; index < names.size(); ++index) {
     auto scanned = scan_tail(files, names[index], [&](std::uint64_t at, const RecordView& record) {
-      if (at >= position) note_record(tail, record);
+      if (at >= round_position) note_record(tail, record);
     });
     if (!scanned) return scanned;
     scan = *scanned;
@@ -224,14 +225,15 @@ Result<std::int64_t> change_time_of(int directory_fd, const SegmentName& name) {
 // Finds the journal's end, and cuts what is torn there.
 Result<void> find_end(JournalFiles& files, const LastLife& last, Recovered& recovered) {
   const std::uint64_t last_begin = files.segments().back().first_position;
-  const std::uint64_t from = last.known ? std::min(last.round_position, last_begin) : last_begin;
-  auto scan = scan_from(files, from, recovered.tail);
+  const std::uint64_t from = std::min(last.round_position, last_begin);
+  auto scan = scan_from(files, from, last.round_position, recovered.tail);
   if (!scan) return scan.error();
   // Every segment begins with a mark, which says what came before it. One that was lost at its very beginning has none:
   // then the one before it is asked.
   if (scan->marks == 0 && scan->verdict != TailVerdict::corrupt && from == last_begin && files.segments().size() > 1) {
     recovered.tail.clear();
-    scan = scan_from(files, files.segments()[files.segments().size() - 2].first_position, recovered.tail);
+    scan = scan_from(files, files.segments()[files.segments().size() - 2].first_position, last.round_position,
+                     recovered.tail);
     if (!scan) return scan.error();
   }
   if (scan->verdict == TailVerdict::corrupt) return corruption(files, *scan);

@@ -19,7 +19,8 @@ namespace leat::broker {
 struct LastLife {
   bool known = false;
   std::uint64_t committed = 0;       ///< visible to consumers
-  std::uint64_t round_position = 0;  ///< start of the round in progress
+  std::uint64_t round_position = kNoRound;  ///< start of the round in progress; kNoRound: no tickets are left of one
+  static constexpr std::uint64_t kNoRound = ~0ULL;
   bool failed = false;               ///< it stopped on a disk error
 };
 

@@ -229,6 +229,19 @@ TEST_F(Recovery, TellsWhatTheUnfinishedRoundHadJournaled) {
   EXPECT_EQ(recovered.tail.at(4), (std::map<std::uint64_t, std::uint64_t>{{7, 7}}));
 }
 
+// A start takes memory and time for the unfinished round, not for all that lies in its segment.
+TEST_F(Recovery, NotesNothingOfEarlierRoundsHoweverManyTheSegmentHolds) {
+  JournalMaker journal;
+  journal.events(100);
+  const std::uint64_t round = journal.position();
+  EXPECT_TRUE(test::must(recover(journal)).tail.empty()) << "without tickets there is no round";
+  EXPECT_TRUE(test::must(recover(journal, {.known = true, .committed = round, .round_position = round})).tail.empty());
+  journal.events(2);
+  const Recovered recovered = test::must(recover(journal, {.round_position = round}));
+  ASSERT_EQ(recovered.tail.size(), 1u) << "tickets without a broadcast ring";
+  EXPECT_EQ(recovered.tail.begin()->second, (std::map<std::uint64_t, std::uint64_t>{{101, 101}, {102, 102}}));
+}
+
 TEST_F(Recovery, AsksForASegmentWhenTheLastOneIsSealed) {
   JournalMaker journal;
   journal.events(4);
