@@ -165,6 +165,7 @@ Paired durable_beside_fdatasync(const std::string& scratch, int rounds) {
 JournalStart start_on_journal(const std::string& scratch, std::uint64_t bytes) {
   constexpr std::size_t kPayloadBytes = 16 * 1024;
   constexpr std::size_t kBatchEvents = 16;
+  constexpr std::uint64_t kSmallBatches = 3000;
   const std::vector<std::string> options = {"--sync", "none", "--retain-bytes", "0"};
   auto broker = must(tool::PrivateBroker::start(scratch, options));
   {
@@ -176,6 +177,9 @@ JournalStart start_on_journal(const std::string& scratch, std::uint64_t bytes) {
       must(producer.publish_batch(batch));
       written += kBatchEvents * (kPayloadBytes + 64);
     } while (written < bytes);
+    // Small ones at the end: what a start does for each event of the last segment would show.
+    const std::vector<Event> small(64, {.topic = "bench.event", .payload = std::string_view(payload).substr(0, 64)});
+    for (std::uint64_t i = 0; bytes > 0 && i < kSmallBatches; ++i) must(producer.publish_batch(small));
     must(producer.publish_and_wait({.topic = "bench.end"}, Ack::committed, kPatience));
   }
   JournalStart result{.journal_bytes = bytes};
