@@ -100,7 +100,7 @@ class Run {
     const std::vector<Row> pictures = chosen(picture_rows(options_.quick));
     const std::vector<Row> targets = chosen(target_rows(options_.quick));
     const unsigned rounds = options_.rounds > 0 ? options_.rounds : options_.quick ? 1 : 5;
-    Progress progress(pictures.size() + targets.size() * rounds + 6);
+    Progress progress(pictures.size() + targets.size() * rounds + 7);
     progress.step("floors of this machine");
     results_.floors = measure_floors(scratch_.path(), options_.quick ? kQuickFloors : 1);
     for (unsigned round = 0; round < rounds; ++round) {
@@ -133,6 +133,10 @@ class Run {
 
   void specials(Progress& progress) {
     special(progress, "publish in the producer", [&] { results_.publish_cost_ns = publish_cost_ns(scratch_.path()); });
+    special(progress, "sequencer alone", [&] {
+      results_.sequencer_alone_ns = sequencer_alone_ns(1);
+      results_.sequencer_alone_batch_ns = sequencer_alone_ns(64);
+    });
     special(progress, "idle broker", [&] { results_.idle = idle_broker(scratch_.path(), options_.quick ? 2 : 10); });
     special(progress, "latency beside a cache line",
             [&] { results_.latency = latency_beside_cache_line(scratch_.path(), options_.quick ? 20 : 200); });

@@ -141,6 +141,8 @@ json to_json(const Results& results) {
               {"targets", json::array()},
               {"journal_start", json::array()},
               {"publish_cost_ns", results.publish_cost_ns},
+              {"sequencer_alone_ns", results.sequencer_alone_ns},
+              {"sequencer_alone_batch_ns", results.sequencer_alone_batch_ns},
               {"instructions", results.instructions},
               {"failures", results.failures}};
   for (const Outcome& outcome : results.rows) run["rows"].push_back(to_json(outcome));

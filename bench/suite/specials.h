@@ -14,6 +14,10 @@ namespace leat::bench {
 /// neither cache lines nor system calls are the broker's. Median of many bursts. Throws std::runtime_error.
 double publish_cost_ns(const std::string& scratch);
 
+/// Nanoseconds that the sequencer takes for one event of 64 bytes, in entries of `batch`, rounds of 256, alone: the floor of
+/// throughput. Median of many rounds.
+double sequencer_alone_ns(std::uint32_t batch);
+
 /// A latency and its floor, measured turn by turn, as a shared machine is fast in one second and slow in the next.
 struct Paired {
   Histogram ours{};

@@ -20,6 +20,8 @@ struct Results {
   Floors floors{};
   std::vector<Outcome> rows;
   double publish_cost_ns = 0;
+  double sequencer_alone_ns = 0;        ///< an event, each in an entry of its own
+  double sequencer_alone_batch_ns = 0;  ///< in entries of 64
   std::optional<IdleBroker> idle;
   std::optional<DeliveryLatency> latency;
   std::optional<Paired> durable;
