@@ -1,8 +1,9 @@
 // Raw futex calls, not process-private: std::atomic::wait would be. FUTEX_WAIT works on a read-only mapping.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
+
+#include "shm/base/atomic.h"
 
 namespace leat::shm {
 
@@ -13,6 +14,6 @@ void futex_wait(const void* word, std::uint32_t expected, std::int64_t timeout_n
 int futex_wake(const void* word, int count) noexcept;
 
 /// The half of a 64-bit atomic that changes with every store: the futex word of a watermark (little-endian: the first).
-inline const void* low_half(const std::atomic<std::uint64_t>& watermark) noexcept { return &watermark; }
+inline const void* low_half(const Atomic<std::uint64_t>& watermark) noexcept { return &watermark; }
 
 }  // namespace leat::shm

@@ -1,10 +1,10 @@
 // The bytes of the broadcast ring (mapped read-only by consumers) and of the doorbell (writable for them).
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
+#include "shm/base/atomic.h"
 #include "shm/base/shared_file.h"
 #include "shm/base/words.h"
 
@@ -15,8 +15,8 @@ inline constexpr std::uint64_t kDoorbellMagic = 0x3142444154'41454cULL;   // "LE
 
 /// A position of the journal's string and the newest event below it.
 struct Watermark {
-  std::atomic<std::uint64_t> position;
-  std::atomic<std::uint64_t> sequence;
+  Atomic<std::uint64_t> position;
+  Atomic<std::uint64_t> sequence;
 };
 
 // off  size field              written by
@@ -39,17 +39,17 @@ struct Watermark {
 // sequencer writes first.
 struct BroadcastHeader {
   SharedFileHeader file;
-  alignas(kCacheLineBytes) std::atomic<std::uint64_t> intent;
-  alignas(kCacheLineBytes) std::atomic<std::uint64_t> committed;
+  alignas(kCacheLineBytes) Atomic<std::uint64_t> intent;
+  alignas(kCacheLineBytes) Atomic<std::uint64_t> committed;
   Watermark latest[2];
-  alignas(kCacheLineBytes) std::atomic<std::uint64_t> durable;
-  std::atomic<std::uint64_t> durable_sequence;
-  alignas(kCacheLineBytes) std::atomic<std::uint64_t> earliest_position;
-  std::atomic<std::uint64_t> earliest_sequence;
+  alignas(kCacheLineBytes) Atomic<std::uint64_t> durable;
+  Atomic<std::uint64_t> durable_sequence;
+  alignas(kCacheLineBytes) Atomic<std::uint64_t> earliest_position;
+  Atomic<std::uint64_t> earliest_sequence;
   alignas(kCacheLineBytes) std::uint64_t start_position;
-  std::atomic<std::uint64_t> epoch;
-  std::atomic<std::uint64_t> broker_life;
-  std::atomic<std::uint32_t> feed_state;
+  Atomic<std::uint64_t> epoch;
+  Atomic<std::uint64_t> broker_life;
+  Atomic<std::uint32_t> feed_state;
   std::uint32_t max_record_bytes;
 };
 static_assert(offsetof(BroadcastHeader, intent) == 64 && offsetof(BroadcastHeader, committed) == 128);
@@ -81,9 +81,9 @@ constexpr std::uint64_t broadcast_file_bytes(std::uint64_t capacity) noexcept {
 // 4096      slots of 64 bytes: ConsumerSlot
 struct DoorbellHeader {
   SharedFileHeader file;
-  alignas(kCacheLineBytes) std::atomic<std::uint32_t> live_sleepers;
-  std::atomic<std::uint32_t> durable_sleepers;
-  std::atomic<std::uint32_t> armed_events;
+  alignas(kCacheLineBytes) Atomic<std::uint32_t> live_sleepers;
+  Atomic<std::uint32_t> durable_sleepers;
+  Atomic<std::uint32_t> armed_events;
 };
 static_assert(offsetof(DoorbellHeader, live_sleepers) == 64 && offsetof(DoorbellHeader, durable_sleepers) == 68);
 static_assert(offsetof(DoorbellHeader, armed_events) == 72 && sizeof(DoorbellHeader) <= kPageBytes);
@@ -94,11 +94,11 @@ static_assert(offsetof(DoorbellHeader, armed_events) == 72 && sizeof(DoorbellHea
 //   8 8 sequence   last event taken          32 4 armed    1: write my eventfd at the next commit
 //  16 8 lapped     copies thrown away
 struct ConsumerSlot {
-  std::atomic<std::uint64_t> position;
-  std::atomic<std::uint64_t> sequence;
-  std::atomic<std::uint64_t> lapped;
-  std::atomic<std::uint64_t> resets;
-  std::atomic<std::uint32_t> armed;
+  Atomic<std::uint64_t> position;
+  Atomic<std::uint64_t> sequence;
+  Atomic<std::uint64_t> lapped;
+  Atomic<std::uint64_t> resets;
+  Atomic<std::uint32_t> armed;
   std::uint32_t reserved[7];
 };
 static_assert(sizeof(ConsumerSlot) == kCacheLineBytes && offsetof(ConsumerSlot, armed) == 32);

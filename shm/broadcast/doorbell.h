@@ -5,10 +5,10 @@
 // With a flag instead of a count, a sleeper that is killed costs one wake-up too many and leaves nothing behind.
 #pragma once
 
-#include <atomic>
 #include <climits>
 #include <cstdint>
 
+#include "shm/base/atomic.h"
 #include "shm/base/futex.h"
 #include "shm/base/words.h"
 #include "shm/broadcast/broadcast_layout.h"
@@ -16,7 +16,7 @@
 namespace leat::shm {
 
 /// The waker's half, after the watermark was raised. Returns true if it made the system call.
-inline bool ring_doorbell(std::atomic<std::uint32_t>& sleepers, const std::atomic<std::uint64_t>& watermark) noexcept {
+inline bool ring_doorbell(Atomic<std::uint32_t>& sleepers, const Atomic<std::uint64_t>& watermark) noexcept {
   fence_seq_cst();  // SYNC POINT: pairs with the fence in sleep_on
   if (sleepers.load(std::memory_order_relaxed) == 0) return false;
   sleepers.store(0, std::memory_order_seq_cst);
@@ -25,7 +25,7 @@ inline bool ring_doorbell(std::atomic<std::uint32_t>& sleepers, const std::atomi
 }
 
 /// The sleeper's half: sleeps while `watermark` reads `seen`, at most `timeout_ns`. May return early.
-inline void sleep_on(std::atomic<std::uint32_t>& sleepers, const std::atomic<std::uint64_t>& watermark,
+inline void sleep_on(Atomic<std::uint32_t>& sleepers, const Atomic<std::uint64_t>& watermark,
                      std::uint64_t seen, std::int64_t timeout_ns) noexcept {
   sleepers.store(1, std::memory_order_seq_cst);
   fence_seq_cst();  // SYNC POINT: pairs with the fence in ring_doorbell
