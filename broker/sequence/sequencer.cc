@@ -386,7 +386,7 @@ void Sequencer::wake_or_defer(std::uint64_t next_ticket) {
 void Sequencer::wake_waiters(bool drained) {
   deferred_wakes_ = 0;
   // The one full fence of a round; it serves the consumers' doorbell, armed eventfds and the producers' receipts alike.
-  if (ring_doorbell(parts_.doorbell->live_sleepers, parts_.ring->header().committed)) bump(parts_.counters->wakeups);
+  if (ring_doorbell(parts_.doorbell->live_sleepers)) bump(parts_.counters->wakeups);
   if (parts_.doorbell->armed_events.load(std::memory_order_relaxed) != 0) {
     parts_.doorbell->armed_events.store(0, std::memory_order_seq_cst);
     parts_.wake_control();

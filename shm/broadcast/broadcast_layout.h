@@ -22,9 +22,9 @@ struct Watermark {
 // off  size field              written by
 //   0    64 file               broker      SharedFileHeader; capacity = data bytes, a power of two
 //  64     8 intent             sequencer   bytes below `intent - capacity` may be overwritten at any time
-// 128     8 committed          sequencer   bytes below are in the journal and complete; futex word: its low half
+// 128     8 committed          sequencer   bytes below are in the journal and complete
 // 136    32 latest[2]          sequencer   the two newest (committed, sequence), alternating: see read_latest
-// 192     8 durable            syncer      bytes below are on disk; futex word: its low half
+// 192     8 durable            syncer      bytes below are on disk
 // 200     8 durable_sequence   syncer
 // 256     8 earliest_position  syncer      bytes below may have left the journal
 // 264     8 earliest_sequence  syncer      oldest event retained
@@ -75,8 +75,8 @@ constexpr std::uint64_t broadcast_file_bytes(std::uint64_t capacity) noexcept {
 //
 // off  size field            written by
 //   0    64 file             broker      SharedFileHeader; capacity = consumer slots
-//  64     4 live_sleepers    consumers 1, sequencer 0    somebody sleeps on `committed`
-//  68     4 durable_sleepers consumers 1, syncer 0       somebody sleeps on `durable`
+//  64     4 live_sleepers    consumers, sequencer        futex word; odd: somebody sleeps until `committed` moves
+//  68     4 durable_sleepers consumers, syncer           futex word; odd: somebody sleeps until `durable` moves
 //  72     4 armed_events     consumers 1, broker 0       somebody waits for an eventfd
 // 4096      slots of 64 bytes: ConsumerSlot
 struct DoorbellHeader {

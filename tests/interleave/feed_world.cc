@@ -34,7 +34,7 @@ struct Plan {
   explicit Plan(Random& random)
       : producers(static_cast<std::uint32_t>(random.between(1, kMaxProducers))),
         consumers(static_cast<std::uint32_t>(random.between(1, 2))),
-        slots(random.once_in(2) ? 4 : 8),
+        slots(producers > 2 || random.once_in(2) ? 8 : 4),  // as check_options wants it: twice the producers
         ring_bytes(random.once_in(2) ? 1024 : 2048),
         arena_bytes(random.once_in(2) ? 512 : 1024),
         switch_one_in(pick(random, {1, 2, 4, 12})),

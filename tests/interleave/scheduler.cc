@@ -135,12 +135,13 @@ void Scheduler::step() {
   }
 }
 
-int Scheduler::wake_earliest(bool polls) {
+// Ends the sleep that ends first: a poll, or one that has lost its wake-up and is forgiven.
+int Scheduler::wake_earliest() {
   int earliest = -1;
   for (std::size_t i = 0; i < fibers_.size(); ++i) {
     const Fiber& fiber = *fibers_[i];
-    if (fiber.state != State::asleep || fiber.polls != polls) continue;
-    if (!polls && !(fiber.plan.has_work() && fiber.plan.excused())) continue;
+    if (fiber.state != State::asleep) continue;
+    if (!fiber.polls && !(fiber.plan.has_work() && fiber.plan.excused())) continue;
     if (earliest < 0 || fiber.wakes_at_ns < fibers_[static_cast<std::size_t>(earliest)]->wakes_at_ns) {
       earliest = static_cast<int>(i);
     }
@@ -149,6 +150,7 @@ int Scheduler::wake_earliest(bool polls) {
   Fiber& fiber = *fibers_[static_cast<std::size_t>(earliest)];
   now_ns_ = std::max(now_ns_, fiber.wakes_at_ns);
   fiber.state = State::ready;
+  if (!fiber.polls) ++long_timeouts_;
   return earliest;
 }
 
@@ -160,20 +162,17 @@ int Scheduler::rest() {
       return -1;
     }
   }
+  // Those who poll need none of the stopped: whatever they wait for comes without them (I5).
+  if (const int sleeper = wake_earliest(); sleeper >= 0) return sleeper;
   std::vector<int> stopped;
   for (std::size_t i = 0; i < fibers_.size(); ++i) {
     if (fibers_[i]->state == State::stopped) stopped.push_back(static_cast<int>(i));
   }
-  if (const int poller = wake_earliest(true); poller >= 0) return poller;
-  if (!stopped.empty()) {
-    const int next = stopped[random_->below(stopped.size())];
-    if (trace) std::fprintf(stderr, "%-12s goes on\n", fibers_[static_cast<std::size_t>(next)]->plan.name.c_str());
-    fibers_[static_cast<std::size_t>(next)]->state = State::ready;
-    return next;
-  }
-  const int late = wake_earliest(false);
-  if (late >= 0) ++long_timeouts_;
-  return late;
+  if (stopped.empty()) return -1;
+  const int next = stopped[random_->below(stopped.size())];
+  if (trace) std::fprintf(stderr, "%-12s goes on\n", fibers_[static_cast<std::size_t>(next)]->plan.name.c_str());
+  fibers_[static_cast<std::size_t>(next)]->state = State::ready;
+  return next;
 }
 
 void Scheduler::sleep(const void* word, std::uint32_t expected, std::int64_t timeout_ns) {

@@ -91,7 +91,7 @@ class Scheduler {
   void switch_to(int next);
   int choose_ready();
   int rest();
-  int wake_earliest(bool polls);
+  int wake_earliest();
 
   Memory& memory_;
   Random* random_ = nullptr;
