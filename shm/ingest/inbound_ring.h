@@ -112,7 +112,9 @@ class InboundConsumer {
 
   /// True if somebody has taken `ticket`. Moves the producers' hottest line: asked only when the slot stays empty.
   [[nodiscard]] bool taken(std::uint64_t ticket) const noexcept {
-    const std::uint64_t ahead = header_->tail.load(std::memory_order_acquire) - ticket;
+    // SYNC POINT: seq_cst, like take_ticket() and the hand-shake of sleep: after prepare_sleep() we see every ticket that was
+    // taken by a producer which has not seen `sleeping`.
+    const std::uint64_t ahead = header_->tail.load(std::memory_order_seq_cst) - ticket;
     return ahead != 0 && ahead <= slots();
   }
 

@@ -1,7 +1,7 @@
 // Many seeds of a whole feed under the deterministic scheduler: nothing lost, repeated, reordered, torn; no lost wake-up
 // (I1, I4, I5, I6, I7, I9). And the same with one order or fence left out, which must be noticed.
 //
-// LEAT_TORTURE=long          1,000,000 seeds instead of 10,000
+// LEAT_TORTURE=long          2,000,000 seeds instead of 20,000
 // LEAT_TEST_SEED=N           begin at this seed
 // LEAT_INTERLEAVE_RUNS=N     so many seeds
 // LEAT_INTERLEAVE_TRACE=1    print every operation of a run that fails
@@ -25,7 +25,7 @@ std::uint64_t number_from(const char* name, std::uint64_t otherwise) {
 std::uint64_t runs() {
   const char* const size = std::getenv("LEAT_TORTURE");
   const bool is_long = size != nullptr && std::string_view(size) == "long";
-  return number_from("LEAT_INTERLEAVE_RUNS", is_long ? 1'000'000 : 10'000);
+  return number_from("LEAT_INTERLEAVE_RUNS", is_long ? 2'000'000 : 20'000);
 }
 
 TEST(Interleavings, BreakNoPromise) {
