@@ -53,7 +53,7 @@ class ArenaReader {
 
   /// Where the producer is told what became of the entry at `position`: a store(release) of pack_completion().
   /// SYNC POINT: pairs with ArenaWriter::completion.
-  [[nodiscard]] std::atomic<std::uint64_t>& completion(std::uint64_t position) const noexcept {
+  [[nodiscard]] shm::Atomic<std::uint64_t>& completion(std::uint64_t position) const noexcept {
     return reinterpret_cast<shm::EntryHeader*>(place(position))->completion;
   }
   /// Gives back the room of all entries below `position`.

@@ -184,7 +184,7 @@ void Syncer::sync_if_due(bool now_due) {
   ring_.durable_sequence.store(target.sequence, std::memory_order_relaxed);
   ring_.durable.store(target.position, std::memory_order_release);  // pairs with BroadcastReader::durable
   if (!events) return;  // only a mark: no news to anybody
-  ring_doorbell(doorbell_.durable_sleepers, ring_.durable);
+  ring_doorbell(doorbell_.durable_sleepers);
   hooks_.durable_advanced(target.sequence);
   // A mark tells recovery. Marks alone do not ask for another one, or an idle feed would never rest.
   if (handover_.marks.push({.position = target.position, .sequence = target.sequence})) {

@@ -98,15 +98,17 @@ void Sequencer::idle(IdleSpinner& spinner) {
   write_pending_mark();
   if (try_skip()) return;
   parts_.inbound->prepare_sleep();
-  const bool nothing = parts_.inbound->still_empty() || stalled_;
-  if (!nothing || parts_.lanes->commands.read_available() > 0 || parts_.handover->marks.read_available() > 0 ||
+  const bool empty = parts_.inbound->still_empty();
+  if (!(empty || stalled_) || parts_.lanes->commands.read_available() > 0 || parts_.handover->marks.read_available() > 0 ||
       (stalled_ && parts_.handover->prepared.read_available() > 0) || stopping_.load(std::memory_order_seq_cst)) {
     parts_.inbound->cancel_sleep();
     return;
   }
   bump(parts_.counters->sleeps);
-  // While a ticket is taken but not filled, sleep no longer than it may stay so: its producer needs the core.
-  const bool ticket_open = skip_ticket_ == parts_.inbound->head();
+  // While a ticket is taken but not filled, sleep no longer than it may stay so: its producer needs the core. Looked at
+  // after prepare_sleep(): a producer behind that ticket which saw no need to wake us has taken its own before, so we see
+  // both as taken, and nobody waits out our sleep because somebody else has died (I5).
+  const bool ticket_open = empty && parts_.inbound->taken(parts_.inbound->head());
   parts_.inbound->sleep(ticket_open ? options_.skip_wait_us * kNanosPerMicro : kMaxSleepNs);
 }
 
@@ -386,7 +388,7 @@ void Sequencer::wake_or_defer(std::uint64_t next_ticket) {
 void Sequencer::wake_waiters(bool drained) {
   deferred_wakes_ = 0;
   // The one full fence of a round; it serves the consumers' doorbell, armed eventfds and the producers' receipts alike.
-  if (ring_doorbell(parts_.doorbell->live_sleepers, parts_.ring->header().committed)) bump(parts_.counters->wakeups);
+  if (ring_doorbell(parts_.doorbell->live_sleepers)) bump(parts_.counters->wakeups);
   if (parts_.doorbell->armed_events.load(std::memory_order_relaxed) != 0) {
     parts_.doorbell->armed_events.store(0, std::memory_order_seq_cst);
     parts_.wake_control();

@@ -77,7 +77,7 @@ class Sequencer {
 
  private:
   struct Done {
-    std::atomic<std::uint64_t>* completion;  ///< in the arena
+    shm::Atomic<std::uint64_t>* completion;  ///< in the arena
     std::uint64_t value;
   };
 

@@ -4,10 +4,11 @@
 // fences, so under it each word is acquired and released on its own.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+
+#include "shm/base/atomic.h"
 
 namespace leat::shm {
 
@@ -31,6 +32,10 @@ inline constexpr int kWordLoadOrder = __ATOMIC_RELAXED;
 inline constexpr int kWordStoreOrder = __ATOMIC_RELAXED;
 #endif
 
+#ifdef LEAT_SIMULATED_ATOMICS
+inline std::uint64_t load_word(const void* word) noexcept { return sim::load_word(word); }
+inline void store_word(void* word, std::uint64_t value) noexcept { sim::store_word(word, value); }
+#else
 /// memcpy may be reordered with nothing here: these are single aligned 8-byte accesses. `word` is 8-byte aligned.
 inline std::uint64_t load_word(const void* word) noexcept {
   return __atomic_load_n(static_cast<const std::uint64_t*>(word), kWordLoadOrder);
@@ -38,6 +43,7 @@ inline std::uint64_t load_word(const void* word) noexcept {
 inline void store_word(void* word, std::uint64_t value) noexcept {
   __atomic_store_n(static_cast<std::uint64_t*>(word), value, kWordStoreOrder);
 }
+#endif
 
 /// Shared bytes -> shared bytes (arena to ring). `bytes` is a multiple of 8, both pointers 8-byte aligned.
 ///
@@ -46,7 +52,7 @@ inline void store_word(void* word, std::uint64_t value) noexcept {
 inline void copy_words_across(void* to_shared, const void* from_shared, std::size_t bytes) noexcept {
   auto* to = static_cast<std::byte*>(to_shared);
   const auto* from = static_cast<const std::byte*>(from_shared);
-#if defined(__x86_64__) && !defined(LEAT_TSAN)
+#if defined(__x86_64__) && !defined(LEAT_TSAN) && !defined(LEAT_SIMULATED_ATOMICS)
   for (; bytes >= kCacheLineBytes; bytes -= kCacheLineBytes, from += kCacheLineBytes, to += kCacheLineBytes) {
     asm volatile(
         "movdqu (%[from]), %%xmm0\n\tmovdqu 16(%[from]), %%xmm1\n\t"
@@ -112,16 +118,16 @@ constexpr Unsigned align_up(Unsigned value, std::size_t alignment) noexcept {
 /// Standalone fences, named for the two ends of the overtakable-bytes recipe.
 inline void fence_release() noexcept {
 #ifndef LEAT_TSAN
-  std::atomic_thread_fence(std::memory_order_release);
+  thread_fence(std::memory_order_release);
 #endif
 }
 inline void fence_acquire() noexcept {
 #ifndef LEAT_TSAN
-  std::atomic_thread_fence(std::memory_order_acquire);
+  thread_fence(std::memory_order_acquire);
 #endif
 }
 /// Sequentially consistent fence of the sleep/wake hand-shake: also in TSan builds, where it still orders the hardware.
-inline void fence_seq_cst() noexcept { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+inline void fence_seq_cst() noexcept { thread_fence(std::memory_order_seq_cst); }
 
 /// Asks for a cache line to read, or to write: then no store into it has to wait for the other cores to give it up.
 /// Hints: they never fault, and change nothing but the time that later accesses take.

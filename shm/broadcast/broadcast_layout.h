@@ -1,10 +1,10 @@
 // The bytes of the broadcast ring (mapped read-only by consumers) and of the doorbell (writable for them).
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
+#include "shm/base/atomic.h"
 #include "shm/base/shared_file.h"
 #include "shm/base/words.h"
 
@@ -15,16 +15,16 @@ inline constexpr std::uint64_t kDoorbellMagic = 0x3142444154'41454cULL;   // "LE
 
 /// A position of the journal's string and the newest event below it.
 struct Watermark {
-  std::atomic<std::uint64_t> position;
-  std::atomic<std::uint64_t> sequence;
+  Atomic<std::uint64_t> position;
+  Atomic<std::uint64_t> sequence;
 };
 
 // off  size field              written by
 //   0    64 file               broker      SharedFileHeader; capacity = data bytes, a power of two
 //  64     8 intent             sequencer   bytes below `intent - capacity` may be overwritten at any time
-// 128     8 committed          sequencer   bytes below are in the journal and complete; futex word: its low half
+// 128     8 committed          sequencer   bytes below are in the journal and complete
 // 136    32 latest[2]          sequencer   the two newest (committed, sequence), alternating: see read_latest
-// 192     8 durable            syncer      bytes below are on disk; futex word: its low half
+// 192     8 durable            syncer      bytes below are on disk
 // 200     8 durable_sequence   syncer
 // 256     8 earliest_position  syncer      bytes below may have left the journal
 // 264     8 earliest_sequence  syncer      oldest event retained
@@ -39,17 +39,17 @@ struct Watermark {
 // sequencer writes first.
 struct BroadcastHeader {
   SharedFileHeader file;
-  alignas(kCacheLineBytes) std::atomic<std::uint64_t> intent;
-  alignas(kCacheLineBytes) std::atomic<std::uint64_t> committed;
+  alignas(kCacheLineBytes) Atomic<std::uint64_t> intent;
+  alignas(kCacheLineBytes) Atomic<std::uint64_t> committed;
   Watermark latest[2];
-  alignas(kCacheLineBytes) std::atomic<std::uint64_t> durable;
-  std::atomic<std::uint64_t> durable_sequence;
-  alignas(kCacheLineBytes) std::atomic<std::uint64_t> earliest_position;
-  std::atomic<std::uint64_t> earliest_sequence;
+  alignas(kCacheLineBytes) Atomic<std::uint64_t> durable;
+  Atomic<std::uint64_t> durable_sequence;
+  alignas(kCacheLineBytes) Atomic<std::uint64_t> earliest_position;
+  Atomic<std::uint64_t> earliest_sequence;
   alignas(kCacheLineBytes) std::uint64_t start_position;
-  std::atomic<std::uint64_t> epoch;
-  std::atomic<std::uint64_t> broker_life;
-  std::atomic<std::uint32_t> feed_state;
+  Atomic<std::uint64_t> epoch;
+  Atomic<std::uint64_t> broker_life;
+  Atomic<std::uint32_t> feed_state;
   std::uint32_t max_record_bytes;
 };
 static_assert(offsetof(BroadcastHeader, intent) == 64 && offsetof(BroadcastHeader, committed) == 128);
@@ -75,15 +75,15 @@ constexpr std::uint64_t broadcast_file_bytes(std::uint64_t capacity) noexcept {
 //
 // off  size field            written by
 //   0    64 file             broker      SharedFileHeader; capacity = consumer slots
-//  64     4 live_sleepers    consumers 1, sequencer 0    somebody sleeps on `committed`
-//  68     4 durable_sleepers consumers 1, syncer 0       somebody sleeps on `durable`
+//  64     4 live_sleepers    consumers, sequencer        futex word; odd: somebody sleeps until `committed` moves
+//  68     4 durable_sleepers consumers, syncer           futex word; odd: somebody sleeps until `durable` moves
 //  72     4 armed_events     consumers 1, broker 0       somebody waits for an eventfd
 // 4096      slots of 64 bytes: ConsumerSlot
 struct DoorbellHeader {
   SharedFileHeader file;
-  alignas(kCacheLineBytes) std::atomic<std::uint32_t> live_sleepers;
-  std::atomic<std::uint32_t> durable_sleepers;
-  std::atomic<std::uint32_t> armed_events;
+  alignas(kCacheLineBytes) Atomic<std::uint32_t> live_sleepers;
+  Atomic<std::uint32_t> durable_sleepers;
+  Atomic<std::uint32_t> armed_events;
 };
 static_assert(offsetof(DoorbellHeader, live_sleepers) == 64 && offsetof(DoorbellHeader, durable_sleepers) == 68);
 static_assert(offsetof(DoorbellHeader, armed_events) == 72 && sizeof(DoorbellHeader) <= kPageBytes);
@@ -94,11 +94,11 @@ static_assert(offsetof(DoorbellHeader, armed_events) == 72 && sizeof(DoorbellHea
 //   8 8 sequence   last event taken          32 4 armed    1: write my eventfd at the next commit
 //  16 8 lapped     copies thrown away
 struct ConsumerSlot {
-  std::atomic<std::uint64_t> position;
-  std::atomic<std::uint64_t> sequence;
-  std::atomic<std::uint64_t> lapped;
-  std::atomic<std::uint64_t> resets;
-  std::atomic<std::uint32_t> armed;
+  Atomic<std::uint64_t> position;
+  Atomic<std::uint64_t> sequence;
+  Atomic<std::uint64_t> lapped;
+  Atomic<std::uint64_t> resets;
+  Atomic<std::uint32_t> armed;
   std::uint32_t reserved[7];
 };
 static_assert(sizeof(ConsumerSlot) == kCacheLineBytes && offsetof(ConsumerSlot, armed) == 32);

@@ -52,7 +52,7 @@ class BroadcastWriter {
     // A reader that sees `committed == position` finds the pair that says so in one of the two slots; the slot of the
     // previous value is left alone until the commit after next.
     slot.position.store(kNoPosition, std::memory_order_relaxed);
-    std::atomic_thread_fence(std::memory_order_release);
+    thread_fence(std::memory_order_release);
     slot.sequence.store(sequence, std::memory_order_relaxed);
     slot.position.store(position, std::memory_order_release);
     header_->committed.store(position, std::memory_order_release);  // SYNC POINT: pairs with BroadcastReader::committed
@@ -111,7 +111,7 @@ class BroadcastReader {
       for (const Watermark& slot : header_->latest) {
         if (slot.position.load(std::memory_order_acquire) != position) continue;
         const std::uint64_t sequence = slot.sequence.load(std::memory_order_relaxed);
-        std::atomic_thread_fence(std::memory_order_acquire);
+        thread_fence(std::memory_order_acquire);
         if (slot.position.load(std::memory_order_relaxed) == position) return {position, sequence};
       }
       cpu_relax();

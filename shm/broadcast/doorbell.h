@@ -1,36 +1,45 @@
 // Waking consumers without a system call when nobody sleeps.
 //
-// Sleeper: flag := 1; seq_cst fence; look at the watermark again; FUTEX_WAIT on its low half, with a bounded time-out.
-// Waker:   watermark := new; seq_cst fence; flag set? flag := 0 and FUTEX_WAKE all.
-// With a flag instead of a count, a sleeper that is killed costs one wake-up too many and leaves nothing behind.
+// The word of a watermark's sleepers is odd while anybody sleeps, or is about to; each wake-up makes it even by adding 1.
+//
+// Sleeper: make the word odd; seq_cst fence; look at the watermark again; FUTEX_WAIT while the word is what it was then,
+//          with a bounded time-out.
+// Waker:   watermark := new; seq_cst fence; is the word odd? add 1 and FUTEX_WAKE all.
+//
+// With a flag instead of a count of sleepers, one that is killed costs one wake-up too many and leaves nothing behind. And
+// as each wake-up changes the word for good, whoever is about to sleep when it comes does not. A plain flag would not do:
+// the waker that clears it for an earlier sleep clears it for a sleeper, too, that sleeps only then (found by
+// tests/interleave; docs/adr/0005-doorbell-of-flags.md).
 #pragma once
 
-#include <atomic>
 #include <climits>
 #include <cstdint>
 
+#include "shm/base/atomic.h"
 #include "shm/base/futex.h"
 #include "shm/base/words.h"
 #include "shm/broadcast/broadcast_layout.h"
 
 namespace leat::shm {
 
-/// The waker's half, after the watermark was raised. Returns true if it made the system call.
-inline bool ring_doorbell(std::atomic<std::uint32_t>& sleepers, const std::atomic<std::uint64_t>& watermark) noexcept {
+inline bool somebody_sleeps(std::uint32_t sleepers) noexcept { return sleepers % 2 != 0; }
+
+/// The waker's half, after the watermark was raised; one waker a word. Returns true if it made the system call.
+inline bool ring_doorbell(Atomic<std::uint32_t>& sleepers) noexcept {
   fence_seq_cst();  // SYNC POINT: pairs with the fence in sleep_on
-  if (sleepers.load(std::memory_order_relaxed) == 0) return false;
-  sleepers.store(0, std::memory_order_seq_cst);
-  futex_wake(low_half(watermark), INT_MAX);
+  if (!somebody_sleeps(sleepers.load(std::memory_order_relaxed))) return false;
+  sleepers.fetch_add(1, std::memory_order_seq_cst);
+  futex_wake(&sleepers, INT_MAX);
   return true;
 }
 
 /// The sleeper's half: sleeps while `watermark` reads `seen`, at most `timeout_ns`. May return early.
-inline void sleep_on(std::atomic<std::uint32_t>& sleepers, const std::atomic<std::uint64_t>& watermark,
-                     std::uint64_t seen, std::int64_t timeout_ns) noexcept {
-  sleepers.store(1, std::memory_order_seq_cst);
+inline void sleep_on(Atomic<std::uint32_t>& sleepers, const Atomic<std::uint64_t>& watermark, std::uint64_t seen,
+                     std::int64_t timeout_ns) noexcept {
+  const std::uint32_t asleep = sleepers.fetch_or(1, std::memory_order_seq_cst) | 1;
   fence_seq_cst();  // SYNC POINT: pairs with the fence in ring_doorbell
   if (watermark.load(std::memory_order_acquire) != seen) return;
-  futex_wait(low_half(watermark), static_cast<std::uint32_t>(seen), timeout_ns);
+  futex_wait(&sleepers, asleep, timeout_ns);
 }
 
 }  // namespace leat::shm

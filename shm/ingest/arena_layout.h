@@ -1,10 +1,10 @@
 // The bytes of an arena: a byte ring that one producer writes and the sequencer reads.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
+#include "shm/base/atomic.h"
 #include "shm/base/shared_file.h"
 #include "shm/base/words.h"
 
@@ -37,15 +37,15 @@ enum WaitingFor : std::uint32_t { kWaitCommitted = 1, kWaitDurable = 2, kWaitRoo
 // reads here: see broker/ingest/arena_reader.h.
 struct ArenaHeader {
   SharedFileHeader file;
-  alignas(kCacheLineBytes) std::atomic<std::uint64_t> consumed;
-  std::atomic<std::uint64_t> durable_sequence;
-  std::atomic<std::uint32_t> state;
-  std::atomic<std::uint32_t> receipt_word;
-  alignas(kCacheLineBytes) std::atomic<std::uint32_t> waiting;
-  alignas(kCacheLineBytes) std::atomic<std::uint64_t> tail;
-  std::atomic<std::uint64_t> would_block_arena;
-  std::atomic<std::uint64_t> would_block_ring;
-  std::atomic<std::uint64_t> retried_tickets;
+  alignas(kCacheLineBytes) Atomic<std::uint64_t> consumed;
+  Atomic<std::uint64_t> durable_sequence;
+  Atomic<std::uint32_t> state;
+  Atomic<std::uint32_t> receipt_word;
+  alignas(kCacheLineBytes) Atomic<std::uint32_t> waiting;
+  alignas(kCacheLineBytes) Atomic<std::uint64_t> tail;
+  Atomic<std::uint64_t> would_block_arena;
+  Atomic<std::uint64_t> would_block_ring;
+  Atomic<std::uint64_t> retried_tickets;
 };
 static_assert(offsetof(ArenaHeader, consumed) == 64 && offsetof(ArenaHeader, durable_sequence) == 72);
 static_assert(offsetof(ArenaHeader, state) == 80 && offsetof(ArenaHeader, receipt_word) == 84);
@@ -68,7 +68,7 @@ constexpr std::uint64_t arena_file_bytes(std::uint64_t data_bytes) noexcept { re
 //  24    8 position           producer: of this entry; one left over from an earlier lap says another
 //  32      records, each encoded in its final form but for what the sequencer stamps
 struct EntryHeader {
-  std::atomic<std::uint64_t> completion;
+  Atomic<std::uint64_t> completion;
   std::uint32_t record_bytes;
   std::uint32_t count;
   std::uint64_t producer_sequence;

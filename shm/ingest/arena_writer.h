@@ -10,7 +10,7 @@
 namespace leat::shm {
 
 /// One more, in a counter that nobody else writes.
-inline void bump_own(std::atomic<std::uint64_t>& counter) noexcept {
+inline void bump_own(Atomic<std::uint64_t>& counter) noexcept {
   counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
 

@@ -1,10 +1,10 @@
 // The bytes of the inbound ring: one file, mapped writable by the broker and by every producer.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
+#include "shm/base/atomic.h"
 #include "shm/base/shared_file.h"
 #include "shm/base/words.h"
 
@@ -28,11 +28,11 @@ enum class FeedState : std::uint32_t { running = 0, stalled = 1, failed = 2, sto
 // Line 192 is read by each publish and written only when the sequencer falls asleep or wakes: shared, rarely moved.
 struct InboundHeader {
   SharedFileHeader file;
-  alignas(kCacheLineBytes) std::atomic<std::uint64_t> tail;
-  alignas(kCacheLineBytes) std::atomic<std::uint64_t> head;
-  alignas(kCacheLineBytes) std::atomic<std::uint32_t> sleeping;
-  std::atomic<std::uint32_t> feed_state;
-  std::atomic<std::uint64_t> broker_life;
+  alignas(kCacheLineBytes) Atomic<std::uint64_t> tail;
+  alignas(kCacheLineBytes) Atomic<std::uint64_t> head;
+  alignas(kCacheLineBytes) Atomic<std::uint32_t> sleeping;
+  Atomic<std::uint32_t> feed_state;
+  Atomic<std::uint64_t> broker_life;
   alignas(kCacheLineBytes) std::uint64_t max_producers;
 };
 static_assert(offsetof(InboundHeader, tail) == 64 && offsetof(InboundHeader, head) == 128);

@@ -29,7 +29,7 @@ class InboundProducer {
   /// `base` is a mapping of the file; `slots` and `max_producers` were checked when it was mapped.
   InboundProducer(std::byte* base, std::uint64_t slots, std::uint64_t max_producers) noexcept
       : header_(reinterpret_cast<InboundHeader*>(base)),
-        slots_(reinterpret_cast<std::atomic<std::uint64_t>*>(base + kInboundSlotsOffset)),
+        slots_(reinterpret_cast<Atomic<std::uint64_t>*>(base + kInboundSlotsOffset)),
         mask_(slots - 1),
         lap_shift_(static_cast<unsigned>(__builtin_ctzll(slots))),
         limit_(slots - max_producers) {}
@@ -81,7 +81,7 @@ class InboundProducer {
   }
 
   InboundHeader* header_ = nullptr;
-  std::atomic<std::uint64_t>* slots_ = nullptr;
+  Atomic<std::uint64_t>* slots_ = nullptr;
   std::uint64_t mask_ = 0;
   unsigned lap_shift_ = 0;
   std::uint64_t limit_ = 0;
@@ -95,7 +95,7 @@ class InboundConsumer {
   /// `head` is the broker's own record of where it stood, never what lies in the ring.
   InboundConsumer(std::byte* base, std::uint64_t slots, std::uint64_t head) noexcept
       : header_(reinterpret_cast<InboundHeader*>(base)),
-        slots_(reinterpret_cast<std::atomic<std::uint64_t>*>(base + kInboundSlotsOffset)),
+        slots_(reinterpret_cast<Atomic<std::uint64_t>*>(base + kInboundSlotsOffset)),
         mask_(slots - 1),
         lap_shift_(static_cast<unsigned>(__builtin_ctzll(slots))),
         head_(head) {}
@@ -112,7 +112,9 @@ class InboundConsumer {
 
   /// True if somebody has taken `ticket`. Moves the producers' hottest line: asked only when the slot stays empty.
   [[nodiscard]] bool taken(std::uint64_t ticket) const noexcept {
-    const std::uint64_t ahead = header_->tail.load(std::memory_order_acquire) - ticket;
+    // SYNC POINT: seq_cst, like take_ticket() and the hand-shake of sleep: after prepare_sleep() we see every ticket that was
+    // taken by a producer which has not seen `sleeping`.
+    const std::uint64_t ahead = header_->tail.load(std::memory_order_seq_cst) - ticket;
     return ahead != 0 && ahead <= slots();
   }
 
@@ -171,7 +173,7 @@ class InboundConsumer {
 
  private:
   InboundHeader* header_ = nullptr;
-  std::atomic<std::uint64_t>* slots_ = nullptr;
+  Atomic<std::uint64_t>* slots_ = nullptr;
   std::uint64_t mask_ = 0;
   unsigned lap_shift_ = 0;
   std::uint64_t head_ = 0;

@@ -295,7 +295,7 @@ TEST_F(SyncerTest, WakesThoseWhoSleepForDurable) {
   syncer->start(journal.segments(), open_current());
   ring.commit(journal.position(), 10);
   handover.syncer_wake.notify();
-  wait_until([&] { return doorbell().durable_sleepers.load() == 0; });
+  wait_until([&] { return !somebody_sleeps(doorbell().durable_sleepers.load()); });
   syncer->stop();
 }
 

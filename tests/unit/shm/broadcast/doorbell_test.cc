@@ -15,12 +15,19 @@ constexpr std::int64_t kLongNs = 30 * kNanosPerSecond;  // nothing but a lost wa
 
 TEST(Doorbell, MakesNoSystemCallWhenNobodySleeps) {
   std::atomic<std::uint32_t> sleepers{0};
-  std::atomic<std::uint64_t> watermark{1};
-  EXPECT_FALSE(ring_doorbell(sleepers, watermark));
+  EXPECT_FALSE(ring_doorbell(sleepers));
   sleepers.store(1);
-  EXPECT_TRUE(ring_doorbell(sleepers, watermark));
-  EXPECT_EQ(sleepers.load(), 0u);
-  EXPECT_FALSE(ring_doorbell(sleepers, watermark));
+  EXPECT_TRUE(ring_doorbell(sleepers));
+  EXPECT_FALSE(somebody_sleeps(sleepers.load()));
+  EXPECT_FALSE(ring_doorbell(sleepers));
+}
+
+// Whoever made the word odd before a wake-up, and sleeps on it only after that, is not let sleep.
+TEST(Doorbell, EachWakeUpChangesTheWordForGood) {
+  std::atomic<std::uint32_t> sleepers{1};
+  ASSERT_TRUE(ring_doorbell(sleepers));
+  sleepers.fetch_or(1);  // another goes to sleep
+  EXPECT_NE(sleepers.load(), 1U);
 }
 
 TEST(Doorbell, DoesNotSleepWhenTheWatermarkHasMovedAlready) {
@@ -38,8 +45,7 @@ TEST(Doorbell, EndsASleepThatNobodyEndsAtItsTimeOut) {
   sleep_on(sleepers, watermark, 1, -5);
 }
 
-TEST(Doorbell, WakesASleeperWhoseWatermarkChangesOnlyInItsUpperHalf) {
-  // The futex word is the low half: this one must be found by the look before the sleep.
+TEST(Doorbell, DoesNotSleepWhenTheWatermarkHasMovedInItsUpperHalfOnly) {
   std::atomic<std::uint32_t> sleepers{0};
   std::atomic<std::uint64_t> watermark{(1ULL << 32) | 7};
   sleep_on(sleepers, watermark, 7, kLongNs);
@@ -57,10 +63,10 @@ TEST(Doorbell, WakesEverySleeper) {
       ++awake;
     });
   }
-  while (sleepers.load() == 0) std::this_thread::yield();
+  while (!somebody_sleeps(sleepers.load())) std::this_thread::yield();
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
   watermark.store(8, std::memory_order_release);
-  ring_doorbell(sleepers, watermark);
+  ring_doorbell(sleepers);
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(awake.load(), 3);
 }
@@ -82,7 +88,7 @@ TEST(Doorbell, LosesNoWakeUpInAHundredThousandHandShakes) {
   };
   const auto move = [](Side& side, std::uint64_t round) {
     side.watermark.store(round, std::memory_order_release);
-    ring_doorbell(side.sleepers, side.watermark);
+    ring_doorbell(side.sleepers);
   };
   std::thread other([&] {
     for (std::uint64_t round = 1; round <= kRounds && lost.load() == 0; ++round) {
