@@ -2,7 +2,6 @@
 
 #include <sys/mman.h>
 #include <unistd.h>
-
 #include <algorithm>
 
 #include <spdlog/spdlog.h>
@@ -52,7 +51,6 @@ struct Plan {
   bool many_events;
 };
 
-/// A run's own objects; they are dropped with it.
 struct Run {
   std::vector<std::unique_ptr<ProducerRole>> producers;
   std::vector<std::unique_ptr<ConsumerRole>> consumers;
@@ -68,7 +66,6 @@ struct Run {
   std::unique_ptr<broker::Sequencer> sequencer;
 };
 
-/// An event as the journal has it.
 struct Journaled {
   std::uint32_t producer_id;
   std::uint64_t producer_sequence;
@@ -363,7 +360,6 @@ std::string FeedWorld::Parts::check(const Plan& plan, const Run& run) {
 
 FeedWorld::FeedWorld() : parts_(std::make_unique<Parts>()) {}
 FeedWorld::~FeedWorld() = default;
-
 std::string FeedWorld::run(std::uint64_t seed, Removed removed, Totals& totals, bool trace) {
   Parts& parts = *parts_;
   Random random(seed);
