@@ -63,7 +63,8 @@ static_assert(offsetof(RegistrySlot, uid) == 56 && offsetof(RegistrySlot, name) 
 //   2 append to the journal             5 each ticket's slot in the inbound ring freed
 //   3 committed := position             6 inbound_head := head
 // A successor scans the journal from round_position on: entries that it finds there (2 done, 4 not) are completed without
-// being written again; tickets below their slot's `consumed` (4 done, 5 not) are passed over.
+// being written again, before its own first round moves round_position past them; tickets below their slot's `consumed`
+// (4 done, 5 not) are passed over.
 struct RegistryHeader {
   shm::SharedFileHeader file;
   alignas(shm::kCacheLineBytes) std::atomic<std::uint64_t> inbound_head;

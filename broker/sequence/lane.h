@@ -65,7 +65,8 @@ struct LaneNotice {
 };
 
 struct LaneQueues {
-  boost::lockfree::spsc_queue<LaneCommand, boost::lockfree::capacity<512>> commands;
+  /// A successor adopts all producers before its sequencer runs and empties this.
+  boost::lockfree::spsc_queue<LaneCommand, boost::lockfree::capacity<2 * shm::kMaxProducerSlots>> commands;
   boost::lockfree::spsc_queue<LaneNotice, boost::lockfree::capacity<8192>> notices;
 };
 

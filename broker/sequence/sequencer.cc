@@ -224,10 +224,7 @@ void Sequencer::revoke(Lane& lane, Refusal reason) {
 // Entries of one producer lie in its arena in order, so one whose ticket was scribbled over by somebody else is taken
 // along with the next.
 inline bool Sequencer::take_entries_up_to(Lane& lane, std::uint64_t position) {
-  if (!lane.touched) {
-    lane.touched = true;
-    touched_.push_back(&lane);
-  }
+  touch(lane);
   while (lane.next_position <= position) {
     Entry entry;
     if (!lane.arena.read(lane.next_position, entry)) {
@@ -320,7 +317,8 @@ bool Sequencer::step() {
   return true;
 }
 
-void Sequencer::begin_round() noexcept {
+void Sequencer::begin_round() {
+  if (!tail_.empty()) [[unlikely]] settle_tail();
   parts_.registry->round_position.store(position_, std::memory_order_relaxed);
   std::atomic_signal_fence(std::memory_order_seq_cst);  // a kill sees stores in program order
   timestamp_ns_ = std::max(timestamp_ns_, realtime_ns());

@@ -86,7 +86,13 @@ class Sequencer {
   bool try_skip();
   void prefetch(std::uint64_t slot) const noexcept;
   void finish_entry(const Lane& lane, const Entry& entry, shm::CompletionStatus status, std::uint64_t value);
-  void begin_round() noexcept;
+  void touch(Lane& lane) {
+    if (lane.touched) return;
+    lane.touched = true;
+    touched_.push_back(&lane);
+  }
+  void settle_tail();
+  void begin_round();
   void append_staged() noexcept;
   void finish_round(std::uint64_t end_ticket);
   void complete_entries();

@@ -84,6 +84,7 @@ void Sequencer::write_pending_mark() {
     mark_pending_ = true;
   }
   if (!mark_pending_ || parts_.handover->state.load(std::memory_order_relaxed) == FeedState::failed) return;
+  if (!tail_.empty()) settle_tail();
   parts_.registry->round_position.store(position_, std::memory_order_relaxed);
   std::atomic_signal_fence(std::memory_order_seq_cst);
   if (!write_mark(0, pending_mark_.position, pending_mark_.sequence)) return;  // after the next roll
@@ -127,6 +128,27 @@ void Sequencer::take_commands() {
     lane.move_to(command.registry->consumed.load(std::memory_order_relaxed));
   });
   if (leaving_ > 0) release_leavers();
+}
+
+// What the last broker had journaled and not completed is completed before anything new is begun: it is known by a scan
+// from round_position on, which is about to move past it. A kill in here leaves that where it was.
+void Sequencer::settle_tail() {
+  take_commands();
+  for (Lane& lane : lanes_) {
+    const std::uint64_t begin = lane.next_position;
+    Entry entry;
+    while (lane.live && !lane.revoked && lane.next_position - begin < lane.arena.capacity() &&
+           lane.arena.read(lane.next_position, entry) &&
+           entry.producer_sequence + entry.count - 1 <= lane.last_producer_sequence) {
+      touch(lane);
+      finish_known_entry(lane, entry);
+      lane.move_to(lane.next_position + entry_bytes(entry.record_bytes));
+    }
+  }
+  complete_entries();
+  deferred_wakes_ = 1;  // their producers are woken with the next round, or when there is none
+  tail_.clear();
+  std::atomic_signal_fence(std::memory_order_seq_cst);
 }
 
 // A producer that has left is let go once every ticket that was taken before has been dealt with.

@@ -2,9 +2,7 @@
 
 #include <sys/mman.h>
 #include <unistd.h>
-
 #include <algorithm>
-#include <sstream>
 
 #include <spdlog/spdlog.h>
 
@@ -53,7 +51,6 @@ struct Plan {
   bool many_events;
 };
 
-/// A run's own objects; they are dropped with it.
 struct Run {
   std::vector<std::unique_ptr<ProducerRole>> producers;
   std::vector<std::unique_ptr<ConsumerRole>> consumers;
@@ -69,7 +66,6 @@ struct Run {
   std::unique_ptr<broker::Sequencer> sequencer;
 };
 
-/// An event as the journal has it.
 struct Journaled {
   std::uint32_t producer_id;
   std::uint64_t producer_sequence;
@@ -103,7 +99,7 @@ struct FeedWorld::Parts {
   void set_up(const Plan& plan, Random& random, Run& run);
   void lay_out(const Plan& plan, Run& run);
   void add_fibers(const Plan& plan, Random& random, Run& run);
-  bool sequencer_has_work(const Plan& plan, const Run& run);
+  bool sequencer_has_work(const Plan& plan);
   bool somebody_owes_a_wake(const Plan& plan, const Run& run);
   std::string check(const Plan& plan, const Run& run);
   std::string check_producer(const ProducerRole& producer, bool killed,
@@ -154,7 +150,7 @@ void FeedWorld::Parts::set_up(const Plan& plan, Random& random, Run& run) {
                              .registry = &run.registry,
                              .counters = &run.counters,
                              .wake_control = [] {},
-                             .failed = [this](const Error& error) { scheduler.fail("the feed failed: " + error.message); },
+                             .failed = [this](const Error& error) { scheduler.fail("failed: " + error.message); },
                              .next_producer_id = &run.next_producer_id,
                              .producer_slots = plan.producers},
       broker::SequencerStart{.feed_seed = kFeedSeed});
@@ -182,12 +178,11 @@ void FeedWorld::Parts::set_up(const Plan& plan, Random& random, Run& run) {
 }
 
 // A filled ticket is something to do; so is one behind a ticket that nobody fills, which holds up nobody (I5).
-bool FeedWorld::Parts::sequencer_has_work(const Plan& plan, const Run& run) {
+bool FeedWorld::Parts::sequencer_has_work(const Plan& plan) {
   const std::byte* const slots = at(kInboundAt + kInboundSlotsOffset);
   for (std::uint64_t i = 0; i < plan.slots; ++i) {
     if (is_full(Memory::newest(slots + 8 * i, 8))) return true;
   }
-  (void)run;
   return false;
 }
 
@@ -221,7 +216,7 @@ void FeedWorld::Parts::add_fibers(const Plan& plan, Random& random, Run& run) {
     run.producer_fibers.push_back(scheduler.add(std::move(fiber)));
   }
   FiberPlan sequencer{.name = "sequencer", .body = [&run] { run.sequencer->run(); }, .weight = weight()};
-  sequencer.has_work = [this, &plan, &run] { return sequencer_has_work(plan, run); };
+  sequencer.has_work = [this, &plan] { return sequencer_has_work(plan); };
   sequencer.excused = [this, &plan, &run] { return somebody_owes_a_wake(plan, run); };
   scheduler.add(std::move(sequencer));
   for (auto& consumer : run.consumers) {
@@ -251,7 +246,7 @@ std::string FeedWorld::Parts::check_producer(const ProducerRole& producer, bool 
         continue;
       }
       if (found->second <= last) return "reordered: event " + std::to_string(number) + " of " + name;
-      if (i > 0 && found->second != last + 1) return "a batch of " + name + " is torn apart at " + std::to_string(number);
+      if (i > 0 && found->second != last + 1) return "torn apart: the batch of " + name + " at " + std::to_string(number);
       last = found->second;
     }
     if (call.told_sequence != 0 && call.told_sequence != sequence_of.at(call.first)) {
@@ -259,8 +254,8 @@ std::string FeedWorld::Parts::check_producer(const ProducerRole& producer, bool 
              std::to_string(call.first) + ", which has " + std::to_string(sequence_of.at(call.first));
     }
   }
-  const std::uint64_t asked = producer.published.empty() ? 0 : producer.published.back().first + producer.published.back().count - 1;
-  if (!sequence_of.empty() && sequence_of.rbegin()->first > asked) return name + " never published what the journal holds";
+  const std::uint64_t next = producer.published.empty() ? 1 : producer.published.back().first + producer.published.back().count;
+  if (!sequence_of.empty() && sequence_of.rbegin()->first >= next) return name + " never published what is journaled";
   return {};
 }
 
@@ -270,7 +265,8 @@ std::string FeedWorld::Parts::check_real_time(
   std::map<std::uint64_t, const Published*> by_sequence;
   for (std::size_t p = 0; p < run.producers.size(); ++p) {
     for (const Published& call : run.producers[p]->published) {
-      if (const auto found = sequences[p].find(call.first); found != sequences[p].end()) by_sequence[found->second] = &call;
+      const auto found = sequences[p].find(call.first);
+      if (found != sequences[p].end()) by_sequence[found->second] = &call;
     }
   }
   std::uint64_t latest_begin = 0;
@@ -354,7 +350,7 @@ std::string FeedWorld::Parts::check(const Plan& plan, const Run& run) {
     for (const auto& [position, sequence] : consumer.places) {
       const auto place = place_of.find(position);
       if (place == place_of.end() || place->second != sequence) {
-        return "read_latest() paired position " + std::to_string(position) + " with sequence " + std::to_string(sequence);
+        return "read_latest() paired " + std::to_string(position) + " with sequence " + std::to_string(sequence);
       }
     }
   }
@@ -364,7 +360,6 @@ std::string FeedWorld::Parts::check(const Plan& plan, const Run& run) {
 
 FeedWorld::FeedWorld() : parts_(std::make_unique<Parts>()) {}
 FeedWorld::~FeedWorld() = default;
-
 std::string FeedWorld::run(std::uint64_t seed, Removed removed, Totals& totals, bool trace) {
   Parts& parts = *parts_;
   Random random(seed);
@@ -400,16 +395,6 @@ std::string FeedWorld::run(std::uint64_t seed, Removed removed, Totals& totals, 
   totals.stopped += parts.scheduler.stops();
   totals.late += parts.scheduler.long_timeouts();
   return fault;
-}
-
-std::string Totals::describe() const {
-  std::ostringstream text;
-  text << runs << " runs: " << steps << " steps, " << switches << " switches, " << stale_loads << " old values read, "
-       << events << " events, " << received << " received, " << lapped << " copies lapped, " << ring_laps
-       << " laps of the inbound ring, " << skipped << " tickets skipped, " << retried << " retried, " << sleeps
-       << " sleeps, " << stopped << " stopped or killed (" << killed << " producers killed), " << late
-       << " sleeps ended by time-out after a kill";
-  return text.str();
 }
 
 }  // namespace leat::sim

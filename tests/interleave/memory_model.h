@@ -6,8 +6,8 @@
 // fence after a load) takes it over. Sequentially consistent operations also share one view. So stores, and loads, pass
 // each other unless an order or a fence stands between: what a missing one permits, happens here.
 //
-// Not modelled: a load that takes a value stored later in program order's own thread's future (load buffering), and a store
-// that slips in before one that is already in a location's order. Read-modify-writes always see the newest value, as they must.
+// Not modelled: a load that takes its value from a store which comes later in program order (load buffering), and a store
+// that slips in before one which is already in a location's order. Swaps always see the newest value, as they must.
 #pragma once
 
 #include <array>

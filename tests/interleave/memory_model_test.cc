@@ -46,7 +46,8 @@ int count(Left left, Right right, const std::function<bool()>& bad, Removed remo
 class StoreBuffering : public ::testing::Test {
  protected:
   // Each stores into its own and looks at the other's: both may see nothing, unless full fences stand between.
-  int both_see_nothing(std::memory_order store, std::memory_order load, bool fences, Removed removed = Removed::nothing) {
+  int both_see_nothing(std::memory_order store, std::memory_order load, bool fences,
+                       Removed removed = Removed::nothing) {
     return count([&](Two& t) { t.x.store(1, store); if (fences) thread_fence(kSeqCst); a = t.y.load(load); },
                  [&](Two& t) { t.y.store(1, store); if (fences) thread_fence(kSeqCst); b = t.x.load(load); },
                  [&] { return a == 0 && b == 0; }, removed);

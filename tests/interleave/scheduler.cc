@@ -122,7 +122,9 @@ void Scheduler::step() {
   Fiber& self = *fibers_[static_cast<std::size_t>(running_)];
   ++steps_;
   ++self.steps;
-  if (steps_ > kMaxSteps) fail("no end: " + self.plan.name + " and others still run after " + std::to_string(kMaxSteps) + " steps");
+  if (steps_ > kMaxSteps) {
+    fail("no end: " + self.plan.name + " still runs after " + std::to_string(kMaxSteps) + " steps of all");
+  }
   if (!failure_.empty()) {
     give_way();
   } else if (self.steps == self.plan.stop_at) {

@@ -125,6 +125,42 @@ TEST(Restart, CompletesEachProducerFromWhereItsOwnStoresEnded) {
   EXPECT_EQ(b.value(b.last_position), 2u);
 }
 
+// What the last broker had journaled is completed before round_position moves past it: a second kill, within the first
+// round of the second broker, must find it in one place or the other.
+TEST(Restart, CompletesWhatWasJournaledBeforeItsFirstRoundBegins) {
+  OneFeed feed;
+  FeedProducer a = feed.add_producer();
+  std::string text;
+  ASSERT_TRUE(a.publish(numbered(0, text)));
+  const std::uint64_t position = a.last_position;
+  std::vector<Region> lost = {region(feed.slot(a).last_producer_sequence), region(feed.slot(a).consumed),
+                              region(a.header(position).completion), region(a.arena.header().consumed),
+                              Region(feed.files->inbound.data() + kInboundSlotsOffset, feed.options.inbound_slots * 8),
+                              region(feed.files->registry_header().inbound_head)};
+  feed.drain();
+  for (Region& store : lost) store.undo();
+  feed.restart();
+
+  // A bad entry in the same round lets us look into it: its producer is revoked there and then.
+  FeedProducer bad = feed.add_producer();
+  const auto spoilt = bad.stage({numbered(1, text)});
+  bad.header(*spoilt).count = 0;
+  bad.publish_ticket(*spoilt);
+  int looks = 0;
+  feed.on_control_wake = [&] {
+    ++looks;
+    EXPECT_EQ(feed.files->registry_header().round_position.load(), feed.recovered.end_position);
+    EXPECT_EQ(a.status(position), CompletionStatus::committed);
+    EXPECT_EQ(feed.slot(a).last_producer_sequence.load(), 1U);
+    EXPECT_EQ(feed.slot(a).consumed.load(), a.arena.tail());
+  };
+  ASSERT_TRUE(feed.step());
+  EXPECT_EQ(looks, 1);
+  EXPECT_EQ(a.value(position), 1U);
+  EXPECT_EQ(feed.counters().duplicates.load(), 1U);
+  EXPECT_EQ(feed.journaled().size(), 1U);
+}
+
 TEST(Restart, TakesOverAStalledFeedWithAllThatWaits) {
   OneFeed feed;
   FeedProducer producer = feed.add_producer();
