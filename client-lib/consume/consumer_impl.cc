@@ -64,7 +64,11 @@ Poll Consumer::Impl::poll(EventView& out) {
         report_place();
         if (event_poll.valid() && arm_event_fd()) continue;
         return Poll::empty;
-      case RecordStream::Next::expired: return expired();
+      case RecordStream::Next::expired: {
+        const Poll found = expired(again);
+        if (again) continue;
+        return found;
+      }
       case RecordStream::Next::failed: error = stream->error(); return Poll::error;
     }
   }
@@ -94,7 +98,7 @@ Poll Consumer::Impl::take_gap(const RecordView& record) {
   return Poll::reset;
 }
 
-Poll Consumer::Impl::expired() {
+Poll Consumer::Impl::expired(bool& again) {
   if (auto done = stream->files().refresh(); !done) {
     error = done.error();
     return Poll::error;
@@ -107,6 +111,12 @@ Poll Consumer::Impl::expired() {
   } else {
     error = offline.error();
     return Poll::error;
+  }
+  if (next_sequence == now.earliest_sequence) {
+    // What was pruned ends with the last event that we had: only marks and a segment's end lay between. Nothing is missing.
+    stream->seek(now.earliest_position);
+    again = true;
+    return Poll::empty;
   }
   take_place(client::reset_to_earliest(stream->files(), Reset::Reason::expired, next_sequence, now));
   reset_pending = false;

@@ -79,7 +79,7 @@ struct Consumer::Impl {
   Poll take_record(const shm::RecordView& record, EventView& out, bool& again);
   Poll wrong_record(const shm::RecordView& record);
   Poll take_gap(const shm::RecordView& record);
-  Poll expired();
+  Poll expired(bool& again);
   Poll wait(EventView& out, std::int64_t timeout_ns);
   void sleep(std::int64_t limit_ns);
   void report_place() noexcept;
