@@ -90,6 +90,10 @@ class HandOverTest : public BrokerTest {
 
   /// Runs the reader until it is about to make system call `number` for which `wanted` holds.
   void run_to_call(long number, const std::function<bool(const TraceStop&)>& wanted);
+  /// A file in /proc of the reader.
+  [[nodiscard]] std::string proc_file(const std::string& name) const;
+  /// Its letter there, e.g. 'T' for stopped.
+  [[nodiscard]] char process_state() const;
   /// The file behind a descriptor of the reader.
   [[nodiscard]] std::string file_of(std::uint64_t fd) const;
   [[nodiscard]] bool is_segment_read(const TraceStop& stop) const;

@@ -13,8 +13,8 @@ inline constexpr std::size_t kReaderJournalBytes = 4;
 inline constexpr std::size_t kReaderOnline = 5;
 inline constexpr std::size_t kReaderReady = 6;      ///< it waits for kReaderGo
 inline constexpr std::size_t kReaderGo = 7;         ///< set by the test: connect now
-inline constexpr std::size_t kReaderPauseAt = 8;    ///< set by the test: stop (SIGSTOP) when so many have been delivered
-inline constexpr std::size_t kReaderTripwire = 9;   ///< set by the test: fault at each page of the ring that is touched next
-inline constexpr std::size_t kReaderTarget = 10;    ///< set by the test: end when so many have been delivered
+inline constexpr std::size_t kReaderPauseAt = 8;    ///< set by the test: SIGSTOP when it has this sequence
+inline constexpr std::size_t kReaderTripwire = 9;   ///< set by the test: fault at each page of the ring
+inline constexpr std::size_t kReaderTarget = 10;    ///< set by the test: end when it has this sequence
 
 }  // namespace leat::test

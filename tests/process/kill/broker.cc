@@ -1,10 +1,12 @@
-// leatd killed after any instruction of its sequencer: from the wake-up by a producer, through a round (tickets, copies,
-// checks, the journal's append, the commit, the completions), to the next sleep; with and without a roll in between.
-// And killed at any system call of its start.
+// leatd killed after any instruction of its sequencer: from the wake-up by a producer, through a round (tickets,
+// copies, checks, the journal's append, the commit, the completions), to the next sleep; with a roll, and without. And
+// killed before any system call of its start.
 //
-// After each kill producers go on, leatd is started again, and everything accepted is there in the order in which it was
-// published, with a receipt that says so.
+// After each kill producers go on, leatd is started again, and everything accepted is there in the order in which it
+// was published, with a receipt that says so.
+#include <fcntl.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -82,6 +84,35 @@ class SteppedSequencer {
   std::uint64_t word_ = 0;
 };
 
+// Starts leatd and kills it before the n-th system call of its main thread. False: it was ready before that.
+bool start_and_kill(const BrokerProcess& broker, std::uint64_t calls) {
+  std::vector<std::string> words = broker.command();
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+  const std::string log = (broker.scratch() / "leatd.log").string();
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    const int output = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    if (output < 0 || ::dup2(output, STDERR_FILENO) < 0) ::_exit(125);
+    trace_me();
+    ::execv(arguments[0], arguments.data());
+    ::_exit(126);
+  }
+  Tracer tracer = Tracer::of_child(pid);
+  bool ready = false;
+  for (std::uint64_t done = 0; done < calls && !ready;) {
+    const TraceStop stop = tracer.run_to_syscall();
+    if (stop.kind == TraceStop::Kind::ended) throw Broken("leatd ended by itself in its start:\n" + broker.log());
+    if (stop.kind != TraceStop::Kind::syscall_enter) continue;
+    ++done;
+    ready = stop.number == SYS_epoll_wait;
+  }
+  ::kill(pid, SIGKILL);
+  tracer.reap();
+  return !ready;
+}
+
 // Two producers of this process besides the neighbour: all publish from this thread, so the order of publishing is the
 // order that must come out.
 class BrokerAttack {
@@ -110,6 +141,35 @@ class BrokerAttack {
     feed_.broker().kill9();
     publish(1, 2);  // nobody is there, and they are accepted all the same
     publish(0, 1);
+    restart_and_check();
+    return cut_short ? Attack::done : Attack::too_far;
+  }
+
+  /// Kills leatd, and its successor before the n-th system call of its start.
+  Attack in_the_start(std::uint64_t calls) {
+    publish(0, 1);
+    publish(1, 3);
+    feed_.broker().kill9();
+    publish(0, 2);
+    const bool cut_short = start_and_kill(feed_.broker(), calls);
+    publish(1, 1);
+    restart_and_check();
+    return cut_short ? Attack::done : Attack::too_far;
+  }
+
+ private:
+  struct Client {
+    std::uint32_t index;
+    Producer producer;
+    std::uint64_t published = 0;
+  };
+  struct Sent {
+    std::size_t client;
+    Receipt receipt;
+    std::uint64_t sequence;  ///< that its first event must get
+  };
+
+  void restart_and_check() {
     feed_.restart();
     for (const Sent& sent : sent_) {
       const std::uint64_t sequence =
@@ -126,20 +186,7 @@ class BrokerAttack {
     for (const Client& client : clients_) {
       if (feed_.delivered(client.index) != client.published) throw Broken("a client's events were not all delivered");
     }
-    return cut_short ? Attack::done : Attack::too_far;
   }
-
- private:
-  struct Client {
-    std::uint32_t index;
-    Producer producer;
-    std::uint64_t published = 0;
-  };
-  struct Sent {
-    std::size_t client;
-    Receipt receipt;
-    std::uint64_t sequence;  ///< that its first event must get
-  };
 
   // One event, or one batch.
   void publish(std::size_t which, std::uint64_t events) {
@@ -192,19 +239,32 @@ class BrokerAttack {
 }  // namespace
 
 bool attack_broker(const CampaignOptions& options) {
-  for (const bool roll : {false, true}) {
-    const std::string name = roll ? "sequencer-roll" : "sequencer-round";
-    if (!options.only.empty() && options.only != name) continue;
-    AttackedFeed feed("kill-" + name, options.seed, shm::kMinSegmentBytes);
+  struct Way {
+    const char* name;
+    const char* what;
+    const char* sync;
+    bool roll;
+  };
+  constexpr Way kWays[] = {
+      {"sequencer-round", "leatd's sequencer, from wake-up to sleep, killed", "none", false},
+      {"sequencer-marks", "leatd's sequencer, with marks (--sync always), killed", "always", false},
+      {"sequencer-roll", "leatd's sequencer, with a roll, killed", "none", true},
+      {"start", "leatd in its start, killed", "none", false},
+  };
+  for (const Way& way : kWays) {
+    if (!options.only.empty() && options.only != way.name) continue;
+    const bool start = way.name == std::string("start");
+    AttackedFeed feed(std::string("kill-") + way.name, options.seed, shm::kMinSegmentBytes);
     feed.broker().set("--idle", "block");
-    feed.broker().set("--sync", "none");
+    feed.broker().set("--sync", way.sync);
     feed.start();
-    BrokerAttack attack(feed, roll);
-    const Scenario scenario{.name = name,
-                            .what = std::string("leatd's sequencer, from wake-up to sleep") + (roll ? " with a roll" : "") +
-                                    ", killed and started again",
-                            .cases = 50,
-                            .attack = [&](std::uint64_t instruction) { return attack(instruction); }};
+    BrokerAttack attack(feed, way.roll);
+    const Scenario scenario{
+        .name = way.name,
+        .what = way.what,
+        .unit = start ? "system calls" : "instructions",
+        .cases = 36,
+        .attack = [&](std::uint64_t count) { return start ? attack.in_the_start(count) : attack(count); }};
     if (!run_scenario(options, scenario)) return false;
     feed.finish();
   }

@@ -10,32 +10,30 @@ namespace leat::test {
 
 namespace {
 
-constexpr std::uint64_t kFar = 1ULL << 30;  // beyond the end of any call
 constexpr int kTooFarInARow = 3;
 
 bool report_broken(const CampaignOptions& options, const Scenario& scenario, std::uint64_t instruction,
                    const Broken& broken) {
-  const std::string where = instruction == kFar ? "with its call run to the end" :
-                                                  "after instruction " + std::to_string(instruction);
-  std::printf("BROKEN  %s, %s: %s\n  again: LEAT_TEST_SEED=%llu leat-kill-steps %s --only %s%s\n", scenario.what.c_str(),
-              where.c_str(), broken.what(), static_cast<unsigned long long>(options.seed),
-              options.every_instruction ? "long" : "short", scenario.name.c_str(),
-              instruction == kFar ? "" : (" --instruction " + std::to_string(instruction)).c_str());
+  const auto number = static_cast<unsigned long long>(instruction);
+  std::printf("BROKEN  %s, after %llu %s: %s\n", scenario.what.c_str(), number, scenario.unit, broken.what());
+  std::printf("  again: LEAT_TEST_SEED=%llu leat-kill-steps %s --only %s --instruction %llu\n",
+              static_cast<unsigned long long>(options.seed), options.every_instruction ? "long" : "short",
+              scenario.name.c_str(), number);
   return false;
 }
 
 }  // namespace
 
 bool run_scenario(const CampaignOptions& options, const Scenario& scenario) {
-  std::uint64_t instruction = kFar;
+  std::uint64_t instruction = 0;
   std::uint64_t attacks = 0;
   std::uint64_t last = 0;
   try {
     if (options.instruction) {
       instruction = *options.instruction;
       (void)scenario.attack(instruction);
-      std::printf("held    %s, after instruction %llu\n", scenario.what.c_str(),
-                  static_cast<unsigned long long>(instruction));
+      std::printf("held    %s, after %llu %s\n", scenario.what.c_str(), static_cast<unsigned long long>(instruction),
+                  scenario.unit);
       return true;
     }
     // Doubling finds about how long the call is; these are attacks too.
@@ -54,10 +52,9 @@ bool run_scenario(const CampaignOptions& options, const Scenario& scenario) {
       ++attacks;
       last = instruction;
     }
-    std::printf("held    %s: %llu attacks, %s instruction of %llu\n", scenario.what.c_str(),
-                static_cast<unsigned long long>(attacks),
-                stride == 1 ? "after every" : ("after each " + std::to_string(stride) + "th").c_str(),
-                static_cast<unsigned long long>(last));
+    std::printf("held    %s: %llu attacks, every %llu of %llu %s\n", scenario.what.c_str(),
+                static_cast<unsigned long long>(attacks), static_cast<unsigned long long>(stride),
+                static_cast<unsigned long long>(last), scenario.unit);
   } catch (const Broken& broken) {
     return report_broken(options, scenario, instruction, broken);
   }

@@ -26,7 +26,8 @@ enum class Attack : std::uint8_t {
 struct Scenario {
   std::string name;         ///< `leat-kill-steps --only NAME`
   std::string what;         ///< e.g. "a producer in publish, killed"
-  std::uint64_t cases = 0;  ///< how many the short form spreads over the call
+  const char* unit = "instructions";
+  std::uint64_t cases = 0;  ///< how many the short form spreads over the call, about
   /// Throws Broken.
   std::function<Attack(std::uint64_t instruction)> attack;
 };

@@ -1,4 +1,5 @@
-// A consumer in poll, reading from the ring, from the journal, or over a segment's end, cut short after any instruction.
+// A consumer in poll, reading from the ring, from the journal, or over a segment's end, cut short after any
+// instruction.
 //
 // Killed: nobody notices. Stopped there while the ring is lapped, or while leatd is killed and started again, and then
 // continued: it delivers everything from its place on, once and in order.
@@ -123,7 +124,7 @@ bool attack_consumers(const CampaignOptions& options) {
   (void)feed.go_on(kSegmentBytes / 96);  // over the end of a segment, and many laps
   const std::uint64_t last = last_of_first_segment(feed);
   for (const Fault fault : {Fault::killed, Fault::lapped, Fault::broker_restarted}) {
-    const std::uint64_t cases = fault == Fault::broker_restarted ? 12 : 40;
+    const std::uint64_t cases = fault == Fault::broker_restarted ? 10 : 32;
     Place places[] = {{"ring", "reading the ring", 0, 0},
                       {"journal", "reading the journal", 20, 0},
                       {"segment-end", "going over a segment's end", last, 1}};
