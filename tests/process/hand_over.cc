@@ -209,7 +209,10 @@ void HandOverTest::finish(State state, Fault fault) {
   finish();
   if (HasFatalFailure()) return;
   if (fault == Fault::SegmentRecycled) {
-    EXPECT_GE(word(kReaderResets), 1U) << "what was pruned cannot have been delivered";
+    // Without a broker it may read a file to its end that it holds open and that has been removed: nothing is missing.
+    if (state != State::OfflineInTheJournal) {
+      EXPECT_GE(word(kReaderResets), 1U) << "what was pruned cannot have been delivered";
+    }
   } else {
     EXPECT_EQ(word(kReaderResets), 0U);
   }

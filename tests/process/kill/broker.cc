@@ -263,7 +263,7 @@ bool attack_broker(const CampaignOptions& options) {
         .name = way.name,
         .what = way.what,
         .unit = start ? "system calls" : "instructions",
-        .cases = 36,
+        .cases = 24,
         .attack = [&](std::uint64_t count) { return start ? attack.in_the_start(count) : attack(count); }};
     if (!run_scenario(options, scenario)) return false;
     feed.finish();

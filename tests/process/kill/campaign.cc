@@ -10,7 +10,8 @@ namespace leat::test {
 
 namespace {
 
-constexpr int kTooFarInARow = 3;
+// Calls differ a little from one to the next (whom there is to wake, say): the end is where several have ended.
+constexpr int kEndsInARow = 3;
 
 bool report_broken(const CampaignOptions& options, const Scenario& scenario, std::uint64_t instruction,
                    const Broken& broken) {
@@ -41,9 +42,9 @@ bool run_scenario(const CampaignOptions& options, const Scenario& scenario) {
     for (instruction = length; scenario.attack(instruction) == Attack::done; instruction = length *= 2) ++attacks;
     const std::uint64_t stride = options.every_instruction ? 1 : std::max<std::uint64_t>(1, length / scenario.cases);
     Prng prng(options.seed);
+    const int ends = options.every_instruction ? kEndsInARow : 1;
     int too_far = 0;
-    // Calls differ a little from one to the next (whom there is to wake, say): the end is where several have ended.
-    for (instruction = stride == 1 ? 1 : 1 + prng.below(stride); too_far < kTooFarInARow; instruction += stride) {
+    for (instruction = stride == 1 ? 1 : 1 + prng.below(stride); too_far < ends; instruction += stride) {
       if (scenario.attack(instruction) == Attack::too_far) {
         ++too_far;
         continue;

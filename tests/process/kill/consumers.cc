@@ -124,7 +124,7 @@ bool attack_consumers(const CampaignOptions& options) {
   (void)feed.go_on(kSegmentBytes / 96);  // over the end of a segment, and many laps
   const std::uint64_t last = last_of_first_segment(feed);
   for (const Fault fault : {Fault::killed, Fault::lapped, Fault::broker_restarted}) {
-    const std::uint64_t cases = fault == Fault::broker_restarted ? 10 : 32;
+    const std::uint64_t cases = fault == Fault::broker_restarted ? 8 : 22;
     Place places[] = {{"ring", "reading the ring", 0, 0},
                       {"journal", "reading the journal", 20, 0},
                       {"segment-end", "going over a segment's end", last, 1}};

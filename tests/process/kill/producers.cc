@@ -152,7 +152,7 @@ bool attack_producers(const CampaignOptions& options) {
       Scenario scenario{.name = std::string(call.name) + (kill ? "-killed" : "-stopped"),
                         .what = std::string("a producer in ") + call.name +
                                 (kill ? ", killed" : ", stopped and continued"),
-                        .cases = 48,
+                        .cases = 32,
                         .attack = [&](std::uint64_t instruction) { return attack(instruction); }};
       if (!options.only.empty() && options.only != scenario.name) continue;
       if (!run_scenario(options, scenario)) return false;
