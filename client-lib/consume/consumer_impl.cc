@@ -112,8 +112,15 @@ Poll Consumer::Impl::expired(bool& again) {
     error = offline.error();
     return Poll::error;
   }
-  if (next_sequence == now.earliest_sequence) {
-    // What was pruned ends with the last event that we had: only marks and a segment's end lay between. Nothing is missing.
+  // The ring of a broker that is gone says no more what is retained; the files do.
+  const auto& segments = stream->files().segments();
+  if (!segments.empty() && segments.front().first_position > now.earliest_position) {
+    now.earliest_position = segments.front().first_position;
+    now.earliest_sequence = segments.front().first_sequence;
+    now.latest_sequence = std::max(now.latest_sequence, now.earliest_sequence - 1);
+  }
+  if (next_sequence == now.earliest_sequence && stream->position() < now.earliest_position) {
+    // What was pruned ends with the last event that we had: only marks and a segment's end lay between.
     stream->seek(now.earliest_position);
     again = true;
     return Poll::empty;
