@@ -77,7 +77,11 @@ Poll Consumer::Impl::poll_slowly(EventView& out) {
         report_place();
         if (event_poll.valid() && arm_event_fd()) continue;
         return Poll::empty;
-      case RecordStream::Next::expired: return expired();
+      case RecordStream::Next::expired: {
+        const Poll found = expired(again);
+        if (again) continue;
+        return found;
+      }
       case RecordStream::Next::failed: error = stream->error(); return Poll::error;
     }
   }
@@ -107,7 +111,7 @@ Poll Consumer::Impl::take_gap(const RecordView& record) {
   return Poll::reset;
 }
 
-Poll Consumer::Impl::expired() {
+Poll Consumer::Impl::expired(bool& again) {
   if (auto done = stream->files().refresh(); !done) {
     error = done.error();
     return Poll::error;
@@ -120,6 +124,19 @@ Poll Consumer::Impl::expired() {
   } else {
     error = offline.error();
     return Poll::error;
+  }
+  // The ring of a broker that is gone says no more what is retained; the files do.
+  const auto& segments = stream->files().segments();
+  if (!segments.empty() && segments.front().first_position > now.earliest_position) {
+    now.earliest_position = segments.front().first_position;
+    now.earliest_sequence = segments.front().first_sequence;
+    now.latest_sequence = std::max(now.latest_sequence, now.earliest_sequence - 1);
+  }
+  if (next_sequence == now.earliest_sequence && stream->position() < now.earliest_position) {
+    // What was pruned ends with the last event that we had: only marks and a segment's end lay between.
+    stream->seek(now.earliest_position);
+    again = true;
+    return Poll::empty;
   }
   take_place(client::reset_to_earliest(stream->files(), Reset::Reason::expired, next_sequence, now));
   reset_pending = false;

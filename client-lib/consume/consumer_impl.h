@@ -94,7 +94,7 @@ struct Consumer::Impl {
   bool take_event(const std::byte* record, EventView& out) noexcept;
   Poll wrong_record(const shm::RecordView& record);
   Poll take_gap(const shm::RecordView& record);
-  Poll expired();
+  Poll expired(bool& again);
   Poll wait(EventView& out, std::int64_t timeout_ns);
   void sleep(std::int64_t limit_ns);
   void report_place() noexcept;

@@ -1,0 +1,39 @@
+// Which instructions are attacked, and what is said about it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace leat::test {
+
+struct CampaignOptions {
+  bool every_instruction = false;
+  std::uint64_t seed = 0;
+  std::string only;                         ///< a scenario's name; empty: all
+  std::optional<std::uint64_t> instruction; ///< only after this one
+};
+
+/// What became of one attack.
+enum class Attack : std::uint8_t {
+  done,     ///< the call was cut short there, and every promise held
+  too_far,  ///< the call ended before; every promise held all the same
+};
+
+/// A call, and what is done to it after its n-th instruction.
+struct Scenario {
+  std::string name;         ///< `leat-kill-steps --only NAME`
+  std::string what;         ///< e.g. "a producer in publish, killed"
+  const char* unit = "instructions";
+  std::uint64_t cases = 0;  ///< how many the short form spreads over the call, about
+  /// Throws Broken.
+  std::function<Attack(std::uint64_t instruction)> attack;
+};
+
+/// Attacks after instruction 1, 2, 3, ... to the end; in the short form about `cases` of them, from a seeded offset on,
+/// and the last. Prints one line. False if a promise was broken; then it says which, and how to do it again.
+bool run_scenario(const CampaignOptions& options, const Scenario& scenario);
+
+}  // namespace leat::test

@@ -1,0 +1,149 @@
+// A consumer in poll, reading from the ring, from the journal, or over a segment's end, cut short after any
+// instruction.
+//
+// Killed: nobody notices. Stopped there while the ring is lapped, or while leatd is killed and started again, and then
+// continued: it delivers everything from its place on, once and in order.
+#include <chrono>
+#include <cstdio>
+#include <thread>
+
+#include "process/kill/scenarios.h"
+#include "process/kill/stepped_call.h"
+#include "shm/journal/journal_files.h"
+
+namespace leat::test {
+
+namespace {
+
+// So large that there are few of them: listing many takes many instructions.
+constexpr std::uint64_t kSegmentBytes = 2 << 20;
+
+enum class Fault { killed, lapped, broker_restarted };
+
+constexpr const char* name_of(Fault fault) {
+  switch (fault) {
+    case Fault::killed: return "killed";
+    case Fault::lapped: return "lapped";
+    case Fault::broker_restarted: return "broker-restarted";
+  }
+  return "";
+}
+
+struct Reader {
+  std::optional<Consumer> consumer;
+  EventView event;
+  std::uint64_t next = 0;
+
+  // Takes what poll() found; ends the process if it is wrong.
+  void take(Poll found, std::uint64_t seed, ChildReport& report) {
+    if (found == Poll::empty) return;
+    if (found == Poll::reset) give_up(report, consumer->last_reset().to_string());
+    if (found == Poll::error) give_up(report, consumer->last_error().message);
+    if (event.sequence != next) {
+      give_up(report, "it got sequence " + std::to_string(event.sequence) + ", expected " + std::to_string(next));
+    }
+    Generated generated;
+    const auto producer = static_cast<std::uint32_t>(std::stoul(std::string(event.key.substr(1))));
+    const Event made = generated.make(seed, producer, std::stoull(std::string(event.message_id)), kSmallEvents);
+    if (event.payload != made.payload || event.topic != made.topic) give_up(report, "it got wrong bytes");
+    ++next;
+  }
+};
+
+// Where a reader starts, and how many events it takes before the poll that is stepped.
+struct Place {
+  const char* name;
+  const char* what;
+  std::uint64_t sequence;
+  std::uint64_t taken_before;
+};
+
+ChildPart make_reader(AttackedFeed& feed, const Place& place, ChildReport& report) {
+  auto reader = std::make_shared<Reader>();
+  ChildPart part;
+  part.before = [&feed, &place, &report, reader] {
+    auto connected = Consumer::connect({.address = feed.broker().address(),
+                                        .name = "reader",
+                                        .start = Start::at(place.sequence),
+                                        .idle = Idle::block});
+    while (!connected.ok() && connected.error().code == ErrorCode::busy) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      connected = Consumer::connect({.address = feed.broker().address(), .start = Start::at(place.sequence)});
+    }
+    if (!connected.ok()) give_up(report, "connect: " + connected.error().message);
+    reader->consumer.emplace(std::move(*connected));
+    reader->next = place.sequence;
+    for (std::uint64_t i = 0; i < place.taken_before; ++i) {
+      reader->take(reader->consumer->poll(reader->event), feed.seed(), report);
+    }
+  };
+  part.call = [reader] { return static_cast<std::uint64_t>(reader->consumer->poll(reader->event)); };
+  part.after = [&feed, &report, reader] {
+    reader->take(static_cast<Poll>(report.outcome.load() - 1), feed.seed(), report);
+    while (reader->next <= report.read_up_to.load()) {
+      const Poll found = reader->consumer->wait(reader->event, std::chrono::seconds(60));
+      if (found == Poll::empty) give_up(report, "it waited in vain for sequence " + std::to_string(reader->next));
+      reader->take(found, feed.seed(), report);
+    }
+  };
+  return part;
+}
+
+Attack attack_reader(AttackedFeed& feed, const Place& place, Fault fault, std::uint64_t instruction) {
+  SteppedCall child([&](ChildReport& report) { return make_reader(feed, place, report); });
+  const bool cut_short = child.step(instruction);
+  switch (fault) {
+    case Fault::killed: child.kill(); break;
+    case Fault::lapped: feed.lap(); break;
+    case Fault::broker_restarted:
+      feed.broker().kill9();
+      (void)feed.publish_only();
+      feed.restart();
+      break;
+  }
+  const std::uint64_t latest = feed.go_on(2);
+  if (fault != Fault::killed) {
+    child.report().read_up_to.store(latest);
+    child.let_finish();
+  }
+  return cut_short ? Attack::done : Attack::too_far;
+}
+
+// The last event of the first segment: its successor begins another file.
+std::uint64_t last_of_first_segment(AttackedFeed& feed) {
+  auto files = need(shm::JournalFiles::open(feed.broker().journal().string()), "the journal");
+  if (files.segments().size() < 2) throw Broken("the journal has no second segment yet");
+  return files.segments()[1].first_sequence - 1;
+}
+
+}  // namespace
+
+bool attack_consumers(const CampaignOptions& options) {
+  AttackedFeed feed("kill-consumers", options.seed, kSegmentBytes);
+  feed.start();
+  (void)feed.go_on(kSegmentBytes / 96);  // over the end of a segment, and many laps
+  const std::uint64_t last = last_of_first_segment(feed);
+  for (const Fault fault : {Fault::killed, Fault::lapped, Fault::broker_restarted}) {
+    const std::uint64_t cases = fault == Fault::broker_restarted ? 8 : 22;
+    Place places[] = {{"ring", "reading the ring", 0, 0},
+                      {"journal", "reading the journal", 20, 0},
+                      {"segment-end", "going over a segment's end", last, 1}};
+    for (Place& place : places) {
+      const std::string name = std::string("poll-") + place.name + "-" + name_of(fault);
+      if (!options.only.empty() && options.only != name) continue;
+      const Scenario scenario{
+          .name = name,
+          .what = std::string("a consumer in poll, ") + place.what + ", " + name_of(fault),
+          .cases = cases,
+          .attack = [&](std::uint64_t instruction) {
+            if (place.taken_before == 0 && place.name == std::string("ring")) place.sequence = feed.go_on(3) - 2;
+            return attack_reader(feed, place, fault, instruction);
+          }};
+      if (!run_scenario(options, scenario)) return false;
+    }
+  }
+  feed.finish();
+  return true;
+}
+
+}  // namespace leat::test

@@ -1,0 +1,169 @@
+// A producer killed, or stopped and continued, after any instruction of publish, publish_batch, claim and commit.
+//
+// Killed: what it was told is accepted is delivered; its unfinished entry is delivered once and whole, or not at all;
+// and which of the two it is, is settled by the kill: nothing of it comes behind what is published after that (I6).
+// Stopped: the others go on, and past its ticket; once it goes on, its entry is delivered once.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <thread>
+
+#include "process/kill/scenarios.h"
+#include "process/kill/stepped_call.h"
+
+namespace leat::test {
+
+namespace {
+
+constexpr std::uint64_t kBefore = 2;  // events that each child has published, and been told so, before its call
+constexpr std::uint64_t kBatch = 3;
+
+struct Call {
+  const char* name;
+  std::uint64_t events;
+  Publish (*make)(Producer& producer, std::span<const Event> events);
+};
+
+Publish claim_and_commit(Producer& producer, std::span<const Event> events) {
+  std::span<std::byte> room;
+  const Event& event = events.front();
+  if (const Publish claimed = producer.claim(event, event.payload.size(), room); claimed != Publish::ok) return claimed;
+  std::ranges::copy(std::as_bytes(std::span(event.payload)), room.begin());
+  return producer.commit();
+}
+
+constexpr Call kCalls[] = {
+    {"publish", 1, [](Producer& producer, std::span<const Event> events) { return producer.try_publish(events[0]); }},
+    {"publish_batch", kBatch,
+     [](Producer& producer, std::span<const Event> events) { return producer.try_publish_batch(events); }},
+    {"claim_commit", 1, &claim_and_commit},
+};
+
+// A slot is free again a moment after its last owner's death.
+Producer connect_patiently(const FeedAddress& address, ChildReport& report) {
+  for (;;) {
+    auto producer = Producer::connect({.address = address, .name = "victim"});
+    if (producer.ok()) return std::move(*producer);
+    if (producer.error().code != ErrorCode::busy) give_up(report, "connect: " + producer.error().message);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+struct Victim {
+  Generated generated[kBefore + kBatch];
+  std::vector<Event> events;
+  std::optional<Producer> producer;
+};
+
+ChildPart make_victim(AttackedFeed& feed, std::uint32_t index, const Call& call, ChildReport& report) {
+  auto victim = std::make_shared<Victim>();
+  ChildPart part;
+  part.before = [&feed, &report, &call, victim, index] {
+    for (std::uint64_t i = 0; i < kBefore + call.events; ++i) {
+      victim->events.push_back(victim->generated[i].make(feed.seed(), index, i, kSmallEvents));
+    }
+    victim->producer.emplace(connect_patiently(feed.broker().address(), report));
+    for (std::uint64_t i = 0; i < kBefore; ++i) {
+      if (auto sent = victim->producer->publish(victim->events[i]); !sent) give_up(report, sent.error().message);
+      report.accepted.fetch_add(1);
+    }
+  };
+  part.call = [victim, &call] {
+    return static_cast<std::uint64_t>(call.make(*victim->producer, std::span(victim->events).subspan(kBefore)));
+  };
+  part.after = [victim, &call, &report] {
+    auto outcome = static_cast<Publish>(report.outcome.load() - 1);
+    while (outcome == Publish::would_block) {  // it was overtaken for so long that it is asked to try again
+      victim->producer->abandon();
+      outcome = call.make(*victim->producer, std::span(victim->events).subspan(kBefore));
+    }
+    if (outcome != Publish::ok) give_up(report, std::string("the call: ") + std::string(to_string(outcome)));
+    report.accepted.fetch_add(call.events);
+  };
+  return part;
+}
+
+class ProducerAttack {
+ public:
+  ProducerAttack(AttackedFeed& feed, const Call& call, bool kill) : feed_(feed), call_(call), kill_(kill) {}
+
+  Attack operator()(std::uint64_t instruction) {
+    const std::uint32_t index = next_victim();
+    SteppedCall child([&](ChildReport& report) { return make_victim(feed_, index, call_, report); });
+    const bool cut_short = child.step(instruction);
+    if (!kill_) {
+      (void)feed_.go_on(4);  // past its ticket, if it holds one
+      child.let_finish();
+    } else {
+      child.kill();
+    }
+    (void)feed_.go_on(1);
+    const std::uint64_t told = child.report().accepted.load();
+    const std::uint64_t came = feed_.delivered(index);
+    const bool whole = came == kBefore + call_.events;
+    if (came < told || (came != kBefore && !whole)) {
+      throw Broken("it was told that " + std::to_string(told) + " events were accepted, delivered were " +
+                   std::to_string(came) + " of " + std::to_string(kBefore + call_.events));
+    }
+    if (kill_ && cut_short) note_visible(instruction, whole);
+    feed_.close_books(index, came);
+    return cut_short ? Attack::done : Attack::too_far;
+  }
+
+  [[nodiscard]] std::uint64_t first_visible() const { return first_visible_; }
+
+ private:
+  // One whose events are of the same sizes as all others', so that its call has the same instructions.
+  std::uint32_t next_victim() {
+    static std::uint32_t last = 10000;
+    const auto is_full = [&](std::uint64_t number) {
+      return payload_bytes(feed_.seed(), last, kBefore + number, kSmallEvents) == kSmallEvents.max_bytes;
+    };
+    for (;;) {
+      ++last;
+      if (is_full(0) && is_full(1) && is_full(2)) return last;
+    }
+  }
+  // One instruction, the swap of the slot, makes the difference.
+  void note_visible(std::uint64_t instruction, bool visible) {
+    if (visible) first_visible_ = std::min(first_visible_, instruction);
+    if (!visible) last_absent_ = std::max(last_absent_, instruction);
+    if (last_absent_ >= first_visible_) {
+      throw Broken("killed after instruction " + std::to_string(last_absent_) + " it left no event, after " +
+                   std::to_string(first_visible_) + " it had left one already");
+    }
+  }
+
+  AttackedFeed& feed_;
+  const Call& call_;
+  bool kill_;
+  std::uint64_t first_visible_ = ~0ULL;
+  std::uint64_t last_absent_ = 0;
+};
+
+}  // namespace
+
+bool attack_producers(const CampaignOptions& options) {
+  AttackedFeed feed("kill-producers", options.seed, 1 << 20);
+  feed.start();
+  for (const Call& call : kCalls) {
+    for (const bool kill : {true, false}) {
+      ProducerAttack attack(feed, call, kill);
+      Scenario scenario{.name = std::string(call.name) + (kill ? "-killed" : "-stopped"),
+                        .what = std::string("a producer in ") + call.name +
+                                (kill ? ", killed" : ", stopped and continued"),
+                        .cases = 32,
+                        .attack = [&](std::uint64_t instruction) { return attack(instruction); }};
+      if (!options.only.empty() && options.only != scenario.name) continue;
+      if (!run_scenario(options, scenario)) return false;
+      if (kill) {
+        std::printf("        its entry is there from instruction %llu on\n",
+                    static_cast<unsigned long long>(attack.first_visible()));
+      }
+    }
+  }
+  feed.finish();
+  return true;
+}
+
+}  // namespace leat::test

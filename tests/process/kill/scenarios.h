@@ -1,0 +1,16 @@
+// The calls that are attacked.
+#pragma once
+
+#include <vector>
+
+#include "process/kill/attacked_feed.h"
+#include "process/kill/campaign.h"
+
+namespace leat::test {
+
+/// Each returns false if a promise was broken.
+bool attack_producers(const CampaignOptions& options);
+bool attack_consumers(const CampaignOptions& options);
+bool attack_broker(const CampaignOptions& options);
+
+}  // namespace leat::test
