@@ -58,13 +58,26 @@ class Publisher {
         publish_one();
       }
       ask_for_the_last();
-      const std::uint64_t pause_us = arguments_.number("pause_us");
-      if (pause_us > 0) std::this_thread::sleep_for(std::chrono::microseconds(prng_.below(2 * pause_us)));
+      pause();
     }
     return status_;
   }
 
  private:
+  // Mostly one event after the other; now and then a burst, for rounds with many tickets.
+  void pause() {
+    constexpr std::uint64_t kOneIn = 64;
+    constexpr std::uint64_t kBurst = 48;
+    const std::uint64_t pause_us = arguments_.number("pause_us");
+    if (burst_ > 0) {
+      --burst_;
+    } else if (prng_.below(kOneIn) == 0) {
+      burst_ = kBurst;
+    } else if (pause_us > 0) {
+      std::this_thread::sleep_for(std::chrono::microseconds(prng_.below(2 * pause_us)));
+    }
+  }
+
   // While no broker serves, one is waited for: that is the campaign's doing.
   bool connect() {
     page_[kWaitingWord + client_].store(1);
@@ -105,6 +118,7 @@ class Publisher {
                        .place = static_cast<std::uint32_t>(i), .batch = static_cast<std::uint32_t>(events)});
     }
     history_.tell_gathered();
+    page_[kBegunWord].fetch_add(1);
   }
 
   // Tells the same of each event that was begun.
@@ -184,6 +198,7 @@ class Publisher {
   std::optional<Producer> producer_;
   std::vector<OwnedEvent> events_;
   std::uint64_t next_ = 0;
+  std::uint64_t burst_ = 0;
   std::optional<Receipt> last_;
   std::uint64_t last_number_ = 0;
   int status_ = 0;
