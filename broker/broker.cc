@@ -1,7 +1,6 @@
 #include "broker/broker.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "broker/control/feed_lock.h"
 #include "broker/log.h"
 #include "shm/base/clock.h"
 
@@ -49,19 +49,9 @@ Result<void> check_owner(const std::filesystem::path& path) {
                    " or can be written by others; remove it, or choose another --runtime-dir"};
 }
 
-Result<UniqueFd> lock_file(const std::filesystem::path& path, const std::string& feed) {
-  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd.valid()) return system_error(errno, "opening the lock " + path.string());
-  // flock, not fcntl: a POSIX lock would be gone when any descriptor of the file is closed.
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
-  if (errno != EWOULDBLOCK) return system_error(errno, "locking " + path.string());
-  return Error{ErrorCode::busy, "another broker serves feed '" + feed + "' (it holds " + path.string() +
-                                    "); stop it first, or choose another --feed, --runtime-dir or --data-dir"};
-}
-
 }  // namespace
 
-Result<void> Broker::open() {
+Result<void> Broker::open(int stop_fd) {
   if (auto checked = check_options(options_); !checked) return checked;
   auto admission = Admission::parse(options_.allow_publish, options_.allow_subscribe);
   if (!admission) return admission.error();
@@ -69,8 +59,8 @@ Result<void> Broker::open() {
   auto paths = resolve_feed({options_.feed, options_.runtime_dir, options_.data_dir});
   if (!paths) return paths.error();
   paths_ = std::move(*paths);
-  for (const auto step : {&Broker::open_directories, &Broker::take_locks, &Broker::recover,
-                          &Broker::open_current_segment, &Broker::set_up_ring}) {
+  if (auto alone = become_the_broker(stop_fd); !alone) return alone;
+  for (const auto step : {&Broker::recover, &Broker::open_current_segment, &Broker::set_up_ring}) {
     if (auto done = (this->*step)(); !done) return done;
   }
   set_up_threads();
@@ -102,13 +92,29 @@ Result<void> Broker::open_directories() {
   return {};
 }
 
-Result<void> Broker::take_locks() {
-  auto journal = lock_file(paths_.journal / kLockFileName, options_.feed);
-  if (!journal) return journal.error();
-  auto runtime = lock_file(paths_.runtime / "shm" / "lock", options_.feed);
-  if (!runtime) return runtime.error();
-  journal_lock_ = std::move(*journal);
-  runtime_lock_ = std::move(*runtime);
+// A standby leaves the directories of the broker that serves alone: they become its own with the lock.
+Result<void> Broker::become_the_broker(int stop_fd) {
+  const auto journal_path = paths_.journal / kLockFileName;
+  const auto runtime_path = paths_.runtime / "shm" / "lock";
+  for (;;) {
+    std::error_code ignored;
+    if (!options_.standby || !std::filesystem::exists(paths_.journal, ignored)) {
+      if (auto done = open_directories(); !done) return done;
+    }
+    if (auto done = lock(journal_lock_, journal_path, stop_fd); !done) return done;
+    if (auto done = open_directories(); !done) return done;  // again: they may have been moved while we waited
+    if (auto done = lock(runtime_lock_, runtime_path, stop_fd); !done) return done;
+    if (lock_is_in_place(journal_lock_, journal_path) && lock_is_in_place(runtime_lock_, runtime_path)) return {};
+    spdlog::warn("the directories of feed '{}' were moved or removed meanwhile: trying again", options_.feed);
+    runtime_lock_.reset();
+    journal_lock_.reset();
+  }
+}
+
+Result<void> Broker::lock(UniqueFd& held, const std::filesystem::path& path, int stop_fd) {
+  auto taken = options_.standby ? wait_for_lock(path, options_.feed, stop_fd) : take_lock(path, options_.feed);
+  if (!taken) return taken.error();
+  held = std::move(*taken);
   return {};
 }
 

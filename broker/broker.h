@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <filesystem>
 #include <memory>
 
 #include <leat/feed_address.h>
@@ -37,14 +38,16 @@ class Broker {
  public:
   explicit Broker(Options options) : options_(std::move(options)) {}
 
-  /// Locks, recovers, maps and creates everything. Errors: busy (another broker), corrupt, no_space, ...
-  Result<void> open();
+  /// Locks, recovers, maps and creates everything. A standby waits for the locks first, until a byte is readable on
+  /// `stop_fd`. Errors: busy (another broker), closed (a standby was told to stop), corrupt, no_space, ...
+  Result<void> open(int stop_fd = -1);
   /// Serves until a byte is readable on `stop_fd`, then stops cleanly. Returns the exit status.
   int run(int stop_fd);
 
  private:
   Result<void> open_directories();
-  Result<void> take_locks();
+  Result<void> become_the_broker(int stop_fd);
+  Result<void> lock(shm::UniqueFd& held, const std::filesystem::path& path, int stop_fd);
   Result<void> recover();
   void drop_page_cache();
   Result<void> open_current_segment();

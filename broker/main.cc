@@ -35,8 +35,9 @@ int run_broker(const broker::Options& options) {
   broker::install_fault_guard();
 
   broker::Broker broker(options);
-  if (auto opened = broker.open(); !opened) {
+  if (auto opened = broker.open(stop_fd.get()); !opened) {
     switch (opened.error().code) {
+      case ErrorCode::closed: spdlog::info("{}", opened.error().message); return broker::kExitOk;
       case ErrorCode::busy: return complain(opened.error(), broker::kExitAnotherBroker);
       case ErrorCode::invalid_argument: return complain(opened.error(), broker::kExitUsage);
       default: return complain(opened.error(), broker::kExitFailed);

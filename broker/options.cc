@@ -135,7 +135,8 @@ class TomlConfig : public CLI::Config {
   static std::string text_of(const toml::node& node, const std::string& key) {
     if (const auto text = node.value<std::string>(); node.is_string()) return *text;
     if (const auto number = node.value<std::int64_t>(); node.is_integer()) return std::to_string(*number);
-    throw CLI::FileError("key '" + key + "' must be a string, a whole number or an array of strings");
+    if (const auto truth = node.value<bool>(); node.is_boolean()) return *truth ? "true" : "false";
+    throw CLI::FileError("key '" + key + "' must be a string, a whole number, true, false or an array of strings");
   }
   static CLI::ConfigItem item(const std::string& key, const toml::node& node) {
     CLI::ConfigItem result;
@@ -166,6 +167,8 @@ ParsedOptions parse_options(int argc, const char* const* argv) {
   app.add_option("--data-dir", o.data_dir,
                  "The journal goes to DIR/<feed>; default $LEAT_DATA_DIR, else ~/.local/share/leat (/var/lib/leat for "
                  "root)");
+  app.add_flag("--standby", o.standby,
+               "If another broker serves the feed, wait for its end, however that comes, and take over; several may wait");
   add_sizes(app, o);
   add_journal(app, o);
   add_behaviour(app, o);

@@ -22,6 +22,7 @@ struct Options {
   std::string feed;
   std::string runtime_dir;
   std::string data_dir;
+  bool standby = false;  ///< wait for the broker that serves the feed to end, then take over
 
   std::uint64_t ring_bytes = 16ULL << 20;
   std::uint64_t inbound_slots = 65536;

@@ -47,8 +47,10 @@ std::vector<std::string> BrokerProcess::command() const {
   return words;
 }
 
-ChildProcess BrokerProcess::spawn() const {
-  return ChildProcess({.arguments = command(),
+ChildProcess BrokerProcess::spawn(bool standby) const {
+  auto words = command();
+  if (standby) words.emplace_back("--standby");
+  return ChildProcess({.arguments = std::move(words),
                        .environment = environment_,
                        .output = (scratch_ / "leatd.log").string(),
                        .user = std::nullopt});
@@ -61,6 +63,20 @@ Result<void> BrokerProcess::start() {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
   return Error{ErrorCode::no_broker, "leatd ended with status " + std::to_string(process_.wait()) + ":\n" + log()};
+}
+
+ChildProcess BrokerProcess::start_standby() const { return spawn(true); }
+
+Result<void> BrokerProcess::wait_until_served_by(ChildProcess& broker) const {
+  while (broker.running()) {
+    auto observer = FeedObserver::connect(address_);
+    if (observer) {
+      const auto status = observer->read();
+      if (status && status->broker_pid == broker.pid()) return {};
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return Error{ErrorCode::no_broker, "leatd ended with status " + std::to_string(broker.wait()) + ":\n" + log()};
 }
 
 int BrokerProcess::run_to_exit() {

@@ -32,6 +32,12 @@ class BrokerProcess {
   Result<void> start();
   /// Starts leatd and waits for it to end by itself: for starts that must fail.
   int run_to_exit();
+  /// Starts another leatd of the same feed, with --standby, and returns at once.
+  [[nodiscard]] ChildProcess start_standby() const;
+  /// From here on `other` is the broker: the one before, which must be dead, is forgotten.
+  void replace_by(ChildProcess other) { process_ = std::move(other); }
+  /// Returns when a broker with this pid answers. Error: that process has ended, with the log.
+  Result<void> wait_until_served_by(ChildProcess& broker) const;
   /// Kills at once (SIGKILL) and reaps.
   void kill9() { process_.kill9(); }
   /// SIGTERM; returns the exit status.
@@ -64,7 +70,7 @@ class BrokerProcess {
   [[nodiscard]] std::string where() const;
 
  private:
-  ChildProcess spawn() const;
+  ChildProcess spawn(bool standby = false) const;
 
   FeedAddress address_;
   std::filesystem::path runtime_root_;  // under /dev/shm

@@ -6,10 +6,9 @@
 namespace leat::test {
 
 void BrokerTest::SetUp() {
-  constexpr seconds kLimit{180};
   const auto* info = testing::UnitTest::GetInstance()->current_test_info();
   std::fprintf(stderr, "seed %llu\n", static_cast<unsigned long long>(test_seed()));
-  watchdog_ = std::make_unique<Watchdog>(std::string(info->test_suite_name()) + "." + info->name(), kLimit);
+  watchdog_ = std::make_unique<Watchdog>(std::string(info->test_suite_name()) + "." + info->name(), time_limit());
   broker_ = std::make_unique<BrokerProcess>(info->test_suite_name());
   page_ = std::make_unique<SharedPage>(broker_->scratch() / "page");
 }

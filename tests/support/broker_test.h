@@ -30,6 +30,8 @@ class BrokerTest : public testing::Test {
  protected:
   void SetUp() override;
   void TearDown() override;
+  /// After so long the watchdog ends the test. For tests whose size is set from outside.
+  [[nodiscard]] virtual seconds time_limit() const { return seconds(180); }
 
   /// Starts the broker; the test ends here if that fails.
   void start();

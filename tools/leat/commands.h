@@ -22,6 +22,7 @@ void register_tail(CLI::App& app, Commands& commands);
 void register_replay(CLI::App& app, Commands& commands);
 void register_stat(CLI::App& app, Commands& commands);
 void register_cursors(CLI::App& app, Commands& commands);
+void register_verify(CLI::App& app, Commands& commands);
 void register_bench(CLI::App& app, Commands& commands);
 
 }  // namespace leat::tool

@@ -48,6 +48,7 @@ const char* const kExitCodesHelp =
     "  6  at least one event was not published (refused, or a bad line of input)\n"
     "  7  the journal is corrupt\n"
     "  8  a reset under --strict\n"
+    "  9  verify --history: a promise was broken\n"
     "  Ctrl-C, SIGTERM, SIGHUP: whole lines are written, then leat ends by that signal (130, 143, 129 in a shell).\n"
     "\n"
     "Environment: LEAT_RUNTIME_DIR, LEAT_DATA_DIR (see --runtime-dir, --data-dir of each command), NO_COLOR.";

@@ -19,6 +19,7 @@ enum ExitCode : int {
   kExitRefused = 6,    ///< at least one event was not published: refused, or a bad line of input
   kExitCorrupt = 7,    ///< stored bytes fail their check
   kExitReset = 8,      ///< tail or replay --strict: the place asked for cannot be resumed, or the journal has a gap
+  kExitBroken = 9,     ///< verify --history: a promise was broken
   kExitSignalBase = 128,  ///< plus the signal's number: ended by it
 };
 
