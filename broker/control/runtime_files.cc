@@ -100,7 +100,8 @@ LastLife RuntimeFiles::last_life() const {
   return {.known = true,
           .committed = broadcast_header().committed.load(std::memory_order_acquire),
           .round_position = registry_header().round_position.load(std::memory_order_acquire),
-          .failed = broadcast_header().feed_state.load() == static_cast<std::uint32_t>(FeedState::failed)};
+          .failed = broadcast_header().feed_state.load() == static_cast<std::uint32_t>(FeedState::failed),
+          .epoch = broadcast_header().epoch.load(std::memory_order_relaxed)};
 }
 
 void RuntimeFiles::retire(SharedFile& file, const std::string& name) {

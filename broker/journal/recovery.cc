@@ -294,7 +294,9 @@ Result<Recovered> recover_journal(int directory_fd, const std::string& directory
     recovered.end_sequence = (lost ? lost->first_sequence : identity->current().first_sequence) - 1;
   }
   recovered.segments = files.segments();
-  recovered.ring_can_go_on = last.known && last.committed <= recovered.end_position;
+  // A repair has begun an epoch that the ring knows nothing of: what the ring holds may be given up in the journal.
+  const bool repaired = last.known && last.epoch != 0 && last.epoch != identity->current().id;
+  recovered.ring_can_go_on = last.known && !repaired && last.committed <= recovered.end_position;
   if (!is_new && !continuity_is_proven(*identity, last, recovered, *inode, change_ns)) begin_epoch(recovered);
   recovered.identity.directory_inode = *inode;
   recovered.identity.closed_position = kNotClosed;

@@ -21,6 +21,7 @@ struct LastLife {
   std::uint64_t committed = 0;       ///< visible to consumers
   std::uint64_t round_position = 0;  ///< start of the round in progress
   bool failed = false;               ///< it stopped on a disk error
+  std::uint64_t epoch = 0;           ///< in which it wrote; another one than the journal's: it was repaired since
 };
 
 /// producer_id -> (producer_sequence -> sequence): what the journal holds of the round in which the last broker died.
