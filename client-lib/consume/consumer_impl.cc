@@ -89,7 +89,9 @@ Poll Consumer::Impl::take_gap(const RecordView& record) {
     now = window();
   } else if (auto offline = offline_window(); offline) {
     now = *offline;
+    stream->seek(stream->position());  // to find the journal's end its last segment was read
   } else {
+    stream->seek(stream->position() - padded_record_bytes(record.header.length));
     error = offline.error();
     return Poll::error;
   }

@@ -5,11 +5,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <map>
 #include <optional>
 
 #include "shm/base/unique_fd.h"
+#include "shm/journal/check_segment.h"
 #include "shm/journal/check_walk.h"
 #include "shm/journal/journal_files.h"
 #include "shm/journal/salvage.h"
@@ -43,13 +43,6 @@ std::uint64_t JournalCheck::events_lost() const noexcept {
 }
 
 namespace {
-
-// A header that fits the size which it says itself that its file has; of whatever feed.
-bool is_consistent(const SegmentHeader& header) {
-  const std::uint64_t bytes = header.data_offset + header.data_bytes;
-  return bytes >= kMinSegmentBytes && bytes >= header.data_offset &&
-         segment_header_is_valid(header, header.feed_uuid, bytes, header.first_sequence, header.first_position);
-}
 
 // The lowest room between two places of the string that holds a segment end, and a gap if events are lost.
 bool holds(std::uint64_t from, std::uint64_t to, bool gap) {
@@ -198,8 +191,8 @@ class Checker {
     bool there = fd.valid() && still_there(segment);
     if (there) {
       join(segment);
-      choose_geometry(found, segment, fd.get());
-      std::vector<IndexEntry> index = look_at_index(segment, fd.get());
+      choose_geometry(check_, segment, found.header, fd.get(), seed_, typical_bytes_);
+      std::vector<IndexEntry> index = check_index(check_, segment, fd.get(), seed_);
       const bool last = number + 1 == found_.size();
       SegmentProbe probe(fd.get(), seed_, segment.name.first_position, segment_geometry(segment.wanted_bytes).data_offset,
                          segment.file_bytes);
@@ -274,70 +267,6 @@ class Checker {
     state_.started = true;
     state_.position = name.first_position;
     state_.expected = name.first_sequence;
-  }
-
-  // Where a header is damaged, the file's size, or that of the others, tells where its records begin: the first of them
-  // proves it.
-  void choose_geometry(const Found& found, SegmentCheck& segment, int fd) {
-    if (found.header) {
-      segment.header_good = true;
-      segment.epoch = found.header->epoch;
-      segment.wanted_bytes = found.header->data_offset + found.header->data_bytes;
-    } else {
-      const std::uint64_t own = segment.file_bytes / kWordBytes * kWordBytes;
-      const bool own_possible = own >= kMinSegmentBytes && own <= kMaxSegmentBytes;
-      segment.wanted_bytes = typical_bytes_ != 0 ? typical_bytes_ : own_possible ? own : kMinSegmentBytes;
-      if (own_possible && begins_with_a_record(segment, own, fd)) segment.wanted_bytes = own;
-      check_.damages.push_back({.kind = DamageKind::header,
-                                .file = segment.file,
-                                .bytes = sizeof(SegmentHeader),
-                                .from_position = segment.name.first_position,
-                                .what = "its bytes fail their check"});
-    }
-    if (segment.file_bytes == segment.wanted_bytes) return;
-    check_.damages.push_back({.kind = DamageKind::size,
-                              .file = segment.file,
-                              .offset = std::min(segment.file_bytes, segment.wanted_bytes),
-                              .bytes = std::max(segment.file_bytes, segment.wanted_bytes) -
-                                       std::min(segment.file_bytes, segment.wanted_bytes),
-                              .what = "it is " + std::to_string(segment.file_bytes) + " bytes long and was made with " +
-                                      std::to_string(segment.wanted_bytes)});
-  }
-
-  [[nodiscard]] bool begins_with_a_record(const SegmentCheck& segment, std::uint64_t bytes, int fd) const {
-    const SegmentGeometry geometry = segment_geometry(bytes);
-    SegmentProbe probe(fd, seed_, segment.name.first_position, geometry.data_offset, segment.file_bytes);
-    ProbedRecord record;
-    return probe.at(segment.name.first_position, segment.name.first_position + geometry.data_bytes, record) ==
-           SegmentProbe::Found::record;
-  }
-
-  std::vector<IndexEntry> look_at_index(SegmentCheck& segment, int fd) {
-    std::vector<IndexEntry> entries(segment_geometry(segment.wanted_bytes).index_entries);
-    const ssize_t got = ::pread(fd, entries.data(), entries.size() * sizeof(IndexEntry),
-                                static_cast<off_t>(kSegmentHeaderBytes));
-    entries.resize(got > 0 ? static_cast<std::size_t>(got) / sizeof(IndexEntry) : 0);
-    const IndexEntry none{};
-    std::vector<IndexEntry> good;
-    Damage damage{.kind = DamageKind::index, .file = segment.file};
-    for (std::size_t i = 0; i < entries.size(); ++i) {
-      if (std::memcmp(&entries[i], &none, sizeof none) == 0) continue;
-      ++check_.index_entries;
-      if (index_entry_is_valid(entries[i], seed_)) {
-        good.push_back(entries[i]);
-        continue;
-      }
-      const std::uint64_t offset = kSegmentHeaderBytes + i * sizeof(IndexEntry);
-      if (damage.bytes == 0) damage.offset = offset;
-      damage.bytes = offset + sizeof(IndexEntry) - damage.offset;
-    }
-    if (damage.bytes > 0) {
-      segment.index_good = false;
-      damage.what = "entries fail their check";
-      check_.damages.push_back(std::move(damage));
-    }
-    std::ranges::sort(good, {}, &IndexEntry::position);
-    return good;
   }
 
   // As recovery sees it: begun, then lost whole by a loss of power. Its header is no damage then.

@@ -36,7 +36,7 @@ SegmentProbe::SegmentProbe(int fd, std::uint64_t feed_seed, std::uint64_t first_
       end_position_(first_position +
                     (file_bytes > data_offset ? (file_bytes - data_offset) / kWordBytes * kWordBytes : 0)),
       hash_budget_(kHashBudgetFactor * std::max<std::uint64_t>(file_bytes, kBufferBytes)),
-      buffer_(kBufferBytes) {}
+      buffer_(std::min<std::uint64_t>(kBufferBytes, end_position_ - first_position)) {}
 
 // What the disk refuses to give is read page by page, and stands as bytes that no record has.
 void SegmentProbe::read(std::uint64_t offset, std::byte* to, std::size_t bytes) {
