@@ -187,6 +187,7 @@ class Repair {
     }
     for (const Damage& damage : check_.damages) {
       if (damage.kind != DamageKind::records || damage.file != segment.file) continue;
+      if (auto ended = end_given_up(damage, segment, fd->get(), name); !ended) return ended;
       auto filled = fill_hole(damage, seed_, [&](std::uint64_t position, const std::string& bytes) {
         return files_.write(fd->get(), name, offset_of(segment, position), bytes);
       });
@@ -194,6 +195,17 @@ class Repair {
     }
     if (auto written = write_head(segment, fd->get(), name); !written) return written;
     return files_.sync(fd->get(), name);
+  }
+
+  // What is left of the damaged headers says that these belong to their batch. It is about to be overwritten: were that to
+  // stop half-way, the rest of a batch would stand there as if it were whole. From the last one on, so that at each moment
+  // either the headers or nothing good is left.
+  Result<void> end_given_up(const Damage& damage, const SegmentCheck& segment, int fd, const std::string& name) {
+    for (auto at = damage.given_up.rbegin(); at != damage.given_up.rend(); ++at) {
+      auto ended = files_.write(fd, name, offset_of(segment, *at), std::string(kWordBytes, '\0'));
+      if (!ended) return ended;
+    }
+    return damage.given_up.empty() ? Result<void>{} : files_.sync(fd, name);
   }
 
   [[nodiscard]] std::uint64_t epoch_at(std::uint64_t sequence) const {

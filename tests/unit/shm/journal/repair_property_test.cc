@@ -54,6 +54,7 @@ TEST(RepairProperty, LosesNothingThatItDoesNotReportWhateverIsDamaged) {
     if (is_beyond_repair(*check)) {
       ++beyond;
       ASSERT_FALSE(done.ok()) << again;
+      if (std::getenv("LEAT_TEST_TELL") != nullptr) std::printf("%s\n%s", again.c_str(), test::describe(*check).c_str());
       ASSERT_TRUE(test::read_files(journal.path()) == before) << "refused, yet something was changed\n" << again;
       continue;
     }
@@ -69,7 +70,7 @@ TEST(RepairProperty, LosesNothingThatItDoesNotReportWhateverIsDamaged) {
               static_cast<unsigned long long>(lost), static_cast<unsigned long long>(intact),
               static_cast<unsigned long long>(torn), static_cast<unsigned long long>(unproven),
               static_cast<unsigned long long>(beyond));
-  EXPECT_LT(unproven + beyond, count / 8) << "repair gives up too often";
+  EXPECT_LE(unproven + beyond, 1 + count / 50) << "repair gives up too often";
 }
 
 #ifdef __x86_64__
