@@ -91,6 +91,7 @@ class Checker {
           is_consistent(header)) {
         found.header = header;
       }
+      if (!still_there(found.segment)) continue;  // recycled, and the header may be that of another segment already
       found_.push_back(std::move(found));
     }
     return {};

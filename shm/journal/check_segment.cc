@@ -65,11 +65,16 @@ std::vector<IndexEntry> check_index(JournalCheck& check, SegmentCheck& segment, 
   for (std::size_t i = 0; i < entries.size(); ++i) {
     if (std::memcmp(&entries[i], &none, sizeof none) == 0) continue;
     ++check.index_entries;
-    if (index_entry_is_valid(entries[i], feed_seed)) {
+    const std::uint64_t offset = kSegmentHeaderBytes + i * sizeof(IndexEntry);
+    // A broker may just have been writing it: one more look tells.
+    const bool valid = index_entry_is_valid(entries[i], feed_seed) ||
+                       (::pread(fd, &entries[i], sizeof(IndexEntry), static_cast<off_t>(offset)) ==
+                            static_cast<ssize_t>(sizeof(IndexEntry)) &&
+                        index_entry_is_valid(entries[i], feed_seed));
+    if (valid) {
       good.push_back(entries[i]);
       continue;
     }
-    const std::uint64_t offset = kSegmentHeaderBytes + i * sizeof(IndexEntry);
     if (damage.bytes == 0) damage.offset = offset;
     damage.bytes = offset + sizeof(IndexEntry) - damage.offset;
   }

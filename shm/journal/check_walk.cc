@@ -188,8 +188,8 @@ bool SegmentWalk::resume_behind() {
   }
 }
 
-// What is left of the damaged headers may tell whether the last of them ended its batch. They are not believed for anything
-// else; where they tell nothing, an unbroken run of one producer's numbers counts as one batch.
+// What is left of the damaged headers may tell whether the last of them ended its batch. They are not believed for
+// anything else; where they tell nothing, an unbroken run of one producer's numbers counts as one batch.
 bool SegmentWalk::rest_of_batch_follows(const ProbedRecord& record) {
   if (record.type() != RecordType::event) return false;
   std::uint64_t sequence = state_.expected;

@@ -1,11 +1,11 @@
 // The walk of a check over the records of one segment after the other. Private to check_journal.cc.
 //
-// A place P where no record stands that may stand there is judged by the table in tail_scan.h. Where that says corruption,
-// the walk goes on at the next good record R: [P, R) is damaged, and the sequences between are lost. A batch is visible
-// whole or not at all (I7), so
+// A place P where no record stands that may stand there is judged by the table in tail_scan.h. Where that says
+// corruption, the walk goes on at the next good record R: [P, R) is damaged, and the sequences between are lost. A
+// batch is visible whole or not at all (I7), so
 //   - the part of a batch that stands before P belongs to the damaged range;
-//   - so does the part behind it, where what is left of the damaged records' headers says that the batch went on, or where
-//     the batch that begins before P goes on without a break in its producer's numbers.
+//   - so does the part behind it, where what is left of the damaged records' headers says that the batch went on, or
+//     where the batch that begins before P goes on without a break in its producer's numbers.
 #pragma once
 
 #include <cstdint>

@@ -36,8 +36,9 @@ Result<std::vector<CursorEntry>> decode_cursors(const std::string& bytes, const 
                                                 const FeedUuid& uuid) {
   const std::string path = directory + "/" + std::string(kCursorsFileName);
   const auto corrupt = [&](const char* why) {
-    return Error{ErrorCode::corrupt, path + " is damaged: " + why + "; leat repair sets it aside, or restore it from a backup, or remove it: then "
-                                            "named cursors begin anew where their consumers say"};
+    return Error{ErrorCode::corrupt, path + " is damaged: " + why + "; leat repair sets it aside, or restore it from a "
+                                            "backup, or remove it: then named cursors begin anew where their consumers "
+                                            "say"};
   };
   CursorsHeader header{};
   if (bytes.size() < sizeof header + kWordBytes) return corrupt("too short");

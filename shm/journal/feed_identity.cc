@@ -86,7 +86,8 @@ Result<FeedIdentity> read_identity(int fd, const std::string& directory) {
 Result<FeedIdentity> decode_identity(const std::string& bytes, const std::string& directory) {
   const auto corrupt = [&](const std::string& why) {
     return Error{ErrorCode::corrupt, directory + "/" + std::string(kIdentityFileName) + " is damaged: " + why +
-                                         "; leat repair can put it right, or restore it from a backup of the journal directory"};
+                                         "; leat repair can put it right, or restore it from a backup of the journal "
+                                         "directory"};
   };
   IdentityHeader header{};
   if (bytes.size() < sizeof header + sizeof(EpochEntry) + 8) return corrupt("too short");

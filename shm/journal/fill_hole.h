@@ -1,5 +1,6 @@
-// The records that take the place of what a repair gives up, so that the journal's string stays a string of records: a gap,
-// if events are lost; then marks that vouch for nothing, as filling; a segment end, if the hole reached to one.
+// The records that take the place of what a repair gives up, so that the journal's string stays a string of records:
+// a gap, if events are lost; then marks that vouch for nothing, as filling; a segment end, if the hole reached to
+// one.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +20,8 @@ inline constexpr std::uint64_t kMaxGapBytes = 4096;
 
 using RecordSink = std::function<Result<void>(std::uint64_t position, const std::string& bytes)>;
 
-/// Makes the records of [from_position, to_position) one after the other. The range is that of a Damage, so it has room for
-/// what it must hold.
+/// Makes the records of [from_position, to_position) one after the other. The range is that of a Damage, so it has
+/// room for what it must hold.
 Result<void> fill_hole(const Damage& damage, std::uint64_t feed_seed, const RecordSink& sink);
 
 /// One of the broker's own records, with its checksum.

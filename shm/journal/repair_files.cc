@@ -78,7 +78,8 @@ Result<void> RepairFiles::sync(int fd, const std::string& file) {
 }
 
 Result<void> RepairFiles::sync_directory() {
-  return ::fsync(directory_fd_) == 0 ? Result<void>{} : Result<void>(system_error(errno, "syncing directory " + directory_));
+  if (::fsync(directory_fd_) != 0) return system_error(errno, "syncing directory " + directory_);
+  return {};
 }
 
 namespace {

@@ -15,8 +15,8 @@ class RepairFiles {
  public:
   RepairFiles(int directory_fd, std::string directory) : directory_fd_(directory_fd), directory_(std::move(directory)) {}
 
-  /// Copies [offset, offset + bytes) of a file to `torn-<tag>-<n>.bin`, n from the bytes: the same bytes, the same file. What
-  /// the file does not hold, or the disk does not give, is left out.
+  /// Copies [offset, offset + bytes) of a file to `torn-<tag>-<n>.bin`, n from the bytes: the same bytes, the same
+  /// file. What the file does not hold, or the disk does not give, is left out.
   Result<void> keep_aside(const std::string& file, std::uint64_t offset, std::uint64_t bytes, const std::string& tag);
   /// Gives a file that does not belong here a name that nobody reads.
   Result<void> move_aside(const std::string& file, const std::string& tag);

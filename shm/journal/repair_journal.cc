@@ -32,7 +32,7 @@ Result<UniqueFd> lock_journal(int directory_fd, const std::string& directory) {
 namespace {
 
 constexpr std::uint64_t kMaxMadeDataBytes = 1ULL << 30;
-constexpr const char* kMadeName = "prepared-repair.tmp";  // what leatd removes at its start if we do not come to rename it
+constexpr const char* kMadeName = "prepared-repair.tmp";  // leatd removes it at its start, if it is still there
 
 // A size that no broker makes its segments with: what is made here has holes, and must never be recycled and mapped.
 std::uint64_t size_for_data(std::uint64_t data_bytes) {
@@ -69,8 +69,8 @@ class Repair {
   }
 
  private:
-  // A journal whose last segment has lost something goes on in a new one: what fills the hole is never in the ring, whose
-  // readers take no record longer than the largest event.
+  // A journal whose last segment has lost something goes on in a new one: what fills the hole is never in the ring,
+  // whose readers take no record longer than the largest event.
   [[nodiscard]] const SegmentCheck* to_seal() const {
     const SegmentCheck* last = check_.segments.empty() ? nullptr : &check_.segments.back();
     return last != nullptr && !last->records_good && !last->sealed ? last : nullptr;
@@ -154,8 +154,9 @@ class Repair {
       if (::fstatat(files_.directory_fd(), damage.file.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
         return system_error(errno, "fstat of " + files_.directory() + "/" + damage.file);
       }
-      const std::string position = std::to_string(SegmentName::parse(damage.file).value_or(SegmentName{}).first_position);
-      if (auto moved = files_.move_aside(damage.file, position + "-" + std::to_string(status.st_ino)); !moved) return moved;
+      const SegmentName name = SegmentName::parse(damage.file).value_or(SegmentName{});
+      const std::string tag = std::to_string(name.first_position) + "-" + std::to_string(status.st_ino);
+      if (auto moved = files_.move_aside(damage.file, tag); !moved) return moved;
     }
     for (const SegmentCheck& segment : check_.segments) {
       const std::string name = segment.name.to_string();
@@ -197,9 +198,9 @@ class Repair {
     return files_.sync(fd->get(), name);
   }
 
-  // What is left of the damaged headers says that these belong to their batch. It is about to be overwritten: were that to
-  // stop half-way, the rest of a batch would stand there as if it were whole. From the last one on, so that at each moment
-  // either the headers or nothing good is left.
+  // What is left of the damaged headers says that these belong to their batch. It is about to be overwritten: were
+  // that to stop half-way, the rest of a batch would stand there as if it were whole. From the last one on, so that
+  // at each moment either the headers or nothing good is left.
   Result<void> end_given_up(const Damage& damage, const SegmentCheck& segment, int fd, const std::string& name) {
     for (auto at = damage.given_up.rbegin(); at != damage.given_up.rend(); ++at) {
       auto ended = files_.write(fd, name, offset_of(segment, *at), std::string(kWordBytes, '\0'));

@@ -13,8 +13,8 @@
 
 namespace leat::shm {
 
-/// The bytes with one of them put right, if that makes their closing checksum match: then they are what they were, as sure
-/// as the checksum is. Looks no further than kMaxMendedBytes.
+/// The bytes with one of them put right, if that makes their closing checksum match: then they are what they were, as
+/// sure as the checksum is. Looks no further than kMaxMendedBytes.
 std::optional<std::string> mend_one_byte(const std::string& bytes);
 inline constexpr std::size_t kMaxMendedBytes = 8192;
 

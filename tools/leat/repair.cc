@@ -75,12 +75,16 @@ int say_result(const OpenJournal& journal, const RepairReport& report, Output& o
   if (!again) return fail(again.error());
   for (const std::string& line : report_lines(journal.directory, *again)) print(output, line);
   output.flush();
-  if (!again->intact()) return fail(kExitFailed, journal.directory + " is damaged still; run leat repair again, and look at the disk");
+  if (!again->intact()) {
+    return fail(kExitFailed, journal.directory + " is damaged still; run leat repair again, and look at the disk");
+  }
   return output.status(kExitOk);
 }
 
 int run_repair(const RepairOptions& options) {
-  if (options.dry_run && options.yes) return fail(kExitUsage, "--dry-run and --yes do not go together; see leat repair --help");
+  if (options.dry_run && options.yes) {
+    return fail(kExitUsage, "--dry-run and --yes do not go together; see leat repair --help");
+  }
   auto journal = open_journal_directory(options.choice);
   if (!journal) return fail(journal.error());
   auto lock = lock_journal(journal->fd.get(), journal->directory);
@@ -110,8 +114,8 @@ int run_repair(const RepairOptions& options) {
 void register_repair(CLI::App& app, Commands& commands) {
   auto options = std::make_shared<RepairOptions>();
   CLI::App* const repair = app.add_subcommand(
-      "repair", "Mend a damaged journal: says what is lost, keeps the damaged bytes aside, leaves gaps that consumers are "
-                "told of");
+      "repair", "Mend a damaged journal: says what is lost, keeps the damaged bytes aside, leaves gaps that consumers "
+                "are told of");
   add_journal_options(*repair, options->choice);
   repair->add_flag("--dry-run", options->dry_run, "Only say what would be done and lost (default: ask, then do it)");
   repair->add_flag("--yes", options->yes, "Do not ask (default: ask at a terminal, elsewhere refuse)");

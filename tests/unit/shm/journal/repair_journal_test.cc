@@ -1,4 +1,5 @@
-// What leat repair makes of damaged journals: as little as possible is lost, what is lost is said, the rest stays as it was.
+// What leat repair makes of damaged journals: as little as possible is lost, what is lost is said, the rest stays as
+// it was.
 #include "shm/journal/repair_journal.h"
 
 #include <gtest/gtest.h>
