@@ -41,7 +41,7 @@ std::string remedy_for(const Damage& damage) {
     case DamageKind::header: return "the header will be written anew";
     case DamageKind::index: return "the index will be made anew from the records";
     case DamageKind::records:
-      return damage.loses_events() ? lost + " will be given up: a gap takes their place"
+      return damage.loses_events() ? lost + " will be given up: a gap is put there"
                                    : lost + " is lost: a mark that says nothing takes the place";
     case DamageKind::missing_segment:
     case DamageKind::lost_end:

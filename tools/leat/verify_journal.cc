@@ -114,8 +114,8 @@ std::vector<std::string> report_lines(const std::string& directory, const Journa
                   counted(check.segments.size(), "segment") + ", " + number(check.bytes) + " bytes, " + retained + ", " +
                   counted(check.identity.epochs.size(), "epoch"));
   for (const GapFound& gap : check.gaps) {
-    lines.push_back("gap: " + gap.file + ", position " + number(gap.position) + ": " +
-                    sequences(gap.first_missing, gap.last_missing) + " were given up by a repair");
+    lines.push_back("gap: " + gap.file + ", position " + number(gap.position) + ": a repair gave up " +
+                    sequences(gap.first_missing, gap.last_missing));
   }
   for (const std::string& note : check.notes) lines.push_back("note: " + note);
   if (check.torn_bytes > 0) {
@@ -126,7 +126,7 @@ std::vector<std::string> report_lines(const std::string& directory, const Journa
   for (const Damage& damage : check.damages) lines.push_back("damaged " + damage_line(damage));
   if (check.intact()) {
     lines.push_back("intact: " + counted(check.events, "event") + ", " + counted(check.marks, "mark") + ", " +
-                    counted(check.index_entries, "index entry").append(check.gaps.empty() ? "" : "; gaps as above"));
+                    number(check.index_entries) + " in the index" + (check.gaps.empty() ? "" : "; gaps as above"));
   } else {
     lines.push_back("damaged: " + counted(check.damages.size(), "place") + ", " +
                     counted(check.events_lost(), "event") + " lost; leat repair says what it can do");
