@@ -173,6 +173,26 @@ TEST(CheckJournal, SaysWhatIsNeededWhenNothingProvesWhoseJournalItIs) {
   EXPECT_NE(check.error().message.find("from a backup"), std::string::npos) << check.error().message;
 }
 
+// A producer's payload may look like the headers of long records, so that each of them must be hashed, and in vain.
+TEST(CheckJournal, IsNotHeldUpByBytesThatLookLikeHeaders) {
+  JournalMaker journal(4 << 20);
+  journal.events(1);
+  const auto bad = journal.event(3 << 20);
+  journal.events(1);
+  journal.roll();
+  RecordHeader fake{};
+  fake.checksum = 1;
+  fake.length = 1 << 20;
+  fake.type = static_cast<std::uint16_t>(RecordType::event);
+  fake.sequence = 3;
+  std::string bytes;
+  while (bytes.size() + sizeof fake <= bad.bytes) bytes.append(reinterpret_cast<const char*>(&fake), sizeof fake);
+  journal.overwrite(bad.position, bytes);
+  const Damage damage = only(check_of(journal));
+  EXPECT_EQ(damage.first_lost, 2u);
+  EXPECT_EQ(damage.last_lost, 2u);
+}
+
 // Each bit of a small journal: either its place is named, or it is padding and every event is there.
 TEST(CheckJournal, NoticesEveryBitOfEveryRecord) {
   JournalMaker journal;
