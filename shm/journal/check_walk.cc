@@ -167,6 +167,7 @@ void SegmentWalk::end_journal(Found found) {
 
 bool SegmentWalk::resume_behind() {
   const Hole lost = hole();
+  const std::uint64_t expected = state_.expected;
   std::vector<std::uint64_t> hints;
   for (const IndexEntry& entry : index_) hints.push_back(entry.position);
   std::ranges::sort(hints);
@@ -174,7 +175,10 @@ bool SegmentWalk::resume_behind() {
   for (std::uint64_t from = at_;;) {
     const auto found =
         probe_.search(from, limit(), hints, [&](const ProbedRecord& record) { return plausible(record); });
-    if (!found) return false;
+    if (!found) {
+      state_.expected = expected;  // what was passed over as the rest of a batch is lost too
+      return false;
+    }
     std::uint64_t to = found->position;
     if (!rest_of_batch_follows(*found)) {
       add_damage(lost, to, found->first_sequence(), false);

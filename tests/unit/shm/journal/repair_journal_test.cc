@@ -121,6 +121,17 @@ TEST_F(RepairJournal, GivesUpTheBatchAroundAHeaderThatCannotBeRead) {
   expect_lost(journal, {4, 5, 6, 7});
 }
 
+// The rest of the batch is good, but its end is damaged, and nothing good follows.
+TEST_F(RepairJournal, CountsTheRestOfABatchWhoseEndIsDamagedTooAmongTheLost) {
+  JournalMaker journal;
+  journal.events(3);
+  journal.batch(4);
+  journal.close_cleanly();
+  journal.flip(journal.written()[3].position + 58);
+  journal.flip(journal.written()[6].position + 58);
+  expect_lost(journal, {4, 5, 6, 7});
+}
+
 TEST_F(RepairJournal, GoesOnBehindALongHole) {
   JournalMaker journal(1 << 20);
   journal.events(200, 2000);
