@@ -102,6 +102,7 @@ LastLife RuntimeFiles::last_life() const {
   if (!last.known) return last;
   last.committed = broadcast_header().committed.load(std::memory_order_acquire);
   last.failed = broadcast_header().feed_state.load() == static_cast<std::uint32_t>(FeedState::failed);
+  last.epoch = broadcast_header().epoch.load(std::memory_order_relaxed);
   return last;
 }
 

@@ -32,7 +32,7 @@ Result<FeedIdentity> load_or_create(int directory_fd, const std::string& directo
   if (!names) return names.error();
   if (!names->empty()) {
     return Error{ErrorCode::corrupt, directory + " holds segments but no file '" + std::string(kIdentityFileName) +
-                                         "'; restore it from a backup, or move the segments away to begin anew"};
+                                         "'; leat repair can make it anew, or restore it from a backup"};
   }
   FeedIdentity created = create_identity(inode);
   created.closed_position = 0;  // nothing is there that could be lost
@@ -50,7 +50,7 @@ Error corruption(const JournalFiles& files, const TailScan& scan) {
               (scan.durable_sequence > scan.end_sequence ? " to at least " + std::to_string(scan.durable_sequence)
                                                          : "") +
               " are affected, and were reported durable up to position " + std::to_string(scan.durable_position) +
-              "; nothing was changed: restore the file from a backup, or move the journal away to begin anew"};
+              "; nothing was changed: leat repair says what can be kept, or restore the file from a backup"};
 }
 
 // Copies [from, to) of the segment aside, then zeroes it, both durably: people may want to look at what was cut.
@@ -199,9 +199,8 @@ Result<void> check_chain(JournalFiles& files) {
                                          " begins: it is damaged, or a segment between them is missing; events of the "
                                          "sequences " + std::to_string(names[i].first_sequence) + " to " +
                                          std::to_string(names[i + 1].first_sequence - 1) +
-                                         " are affected; nothing was changed: restore the files from a backup, or move "
-                                         "the older ones away: then the feed begins at sequence " +
-                                         std::to_string(names[i + 1].first_sequence)};
+                                         " are affected; nothing was changed: leat repair says what can be kept, or "
+                                         "restore the files from a backup"};
   }
   return {};
 }
@@ -296,7 +295,9 @@ Result<Recovered> recover_journal(int directory_fd, const std::string& directory
     recovered.end_sequence = (lost ? lost->first_sequence : identity->current().first_sequence) - 1;
   }
   recovered.segments = files.segments();
-  recovered.ring_can_go_on = last.known && last.committed <= recovered.end_position;
+  // A repair has begun an epoch that the ring knows nothing of: what the ring holds may be given up in the journal.
+  const bool repaired = last.known && last.epoch != 0 && last.epoch != identity->current().id;
+  recovered.ring_can_go_on = last.known && !repaired && last.committed <= recovered.end_position;
   if (!is_new && !continuity_is_proven(*identity, last, recovered, *inode, change_ns)) begin_epoch(recovered);
   recovered.identity.directory_inode = *inode;
   recovered.identity.closed_position = kNotClosed;

@@ -22,6 +22,7 @@ struct LastLife {
   std::uint64_t round_position = kNoRound;  ///< start of the round in progress; kNoRound: no tickets are left of one
   static constexpr std::uint64_t kNoRound = ~0ULL;
   bool failed = false;               ///< it stopped on a disk error
+  std::uint64_t epoch = 0;           ///< in which it wrote; another one than the journal's: it was repaired since
 };
 
 /// producer_id -> (producer_sequence -> sequence): what the journal holds of the round in which the last broker died.

@@ -98,9 +98,20 @@ Poll Consumer::Impl::wrong_record(const RecordView& record) {
 }
 
 Poll Consumer::Impl::take_gap(const RecordView& record) {
-  GapBody gap{};
-  if (record.payload.size() == sizeof gap) std::memcpy(&gap, record.payload.data(), sizeof gap);
-  const client::Window now = ring() != nullptr ? window() : client::Window{};
+  const GapBody gap = gap_of(record.header, record.payload);
+  // A reader that was told to begin within the gap stands on it too.
+  if (gap.first_missing > next_sequence || gap.last_missing < next_sequence) return wrong_record(record);
+  client::Window now;
+  if (ring() != nullptr) {
+    now = window();
+  } else if (auto offline = offline_window(); offline) {
+    now = *offline;
+    stream->seek(stream->position());  // to find the journal's end its last segment was read
+  } else {
+    stream->seek(stream->position() - padded_record_bytes(record.header.length));
+    error = offline.error();
+    return Poll::error;
+  }
   reset = {.reason = Reset::Reason::gap,
            .wanted_sequence = next_sequence,
            .earliest_sequence = now.earliest_sequence,

@@ -21,6 +21,8 @@ Result<StartPlace> place_of_sequence(JournalFiles& files, std::uint64_t sequence
   auto located = locate_sequence(files, sequence, window.latest_position);
   if (!located) return located.error();
   // Not found where it should be: the reader goes there and says what is wrong with it.
+  // Within a gap: the reader comes upon it at once, and says so.
+  if (located->in_gap) return StartPlace{.position = located->position, .next_sequence = sequence};
   if (located->found && located->sequence != sequence) {
     return reset_to_earliest(files, Reset::Reason::expired, sequence, window);
   }

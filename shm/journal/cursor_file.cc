@@ -28,30 +28,36 @@ Result<std::vector<CursorEntry>> load_cursors(int directory_fd, const std::strin
   const UniqueFd fd(::openat(directory_fd, std::string(kCursorsFileName).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!fd.valid() && errno == ENOENT) return std::vector<CursorEntry>{};
   if (!fd.valid()) return system_error(errno, "opening " + path);
-  auto bytes = read_whole_file(fd.get(), sizeof(CursorsHeader) + kMaxCursors * sizeof(CursorEntry) + kWordBytes, path);
-  if (!bytes) return bytes.error();
+  auto bytes = read_whole_file(fd.get(), kMaxCursorFileBytes, path);
+  return bytes ? decode_cursors(*bytes, directory, uuid) : bytes.error();
+}
+
+Result<std::vector<CursorEntry>> decode_cursors(const std::string& bytes, const std::string& directory,
+                                                const FeedUuid& uuid) {
+  const std::string path = directory + "/" + std::string(kCursorsFileName);
   const auto corrupt = [&](const char* why) {
-    return Error{ErrorCode::corrupt, path + " is damaged: " + why + "; restore it from a backup, or remove it: then "
-                                            "named cursors begin anew where their consumers say"};
+    return Error{ErrorCode::corrupt, path + " is damaged: " + why + "; leat repair sets it aside, or restore it from a "
+                                            "backup, or remove it: then named cursors begin anew where their consumers "
+                                            "say"};
   };
   CursorsHeader header{};
-  if (bytes->size() < sizeof header + kWordBytes) return corrupt("too short");
-  std::memcpy(&header, bytes->data(), sizeof header);
+  if (bytes.size() < sizeof header + kWordBytes) return corrupt("too short");
+  std::memcpy(&header, bytes.data(), sizeof header);
   if (header.magic != kCursorsMagic) return corrupt("bad magic");
   if (header.layout_version != kLayoutVersion) {
     return Error{ErrorCode::layout_mismatch, path + " has layout version " + std::to_string(header.layout_version) +
                                                  ", this program knows " + std::to_string(kLayoutVersion)};
   }
-  if (header.count > kMaxCursors || bytes->size() != sizeof header + header.count * sizeof(CursorEntry) + kWordBytes) {
+  if (header.count > kMaxCursors || bytes.size() != sizeof header + header.count * sizeof(CursorEntry) + kWordBytes) {
     return corrupt("its length contradicts its count");
   }
   std::uint64_t checksum = 0;
-  const std::size_t body = bytes->size() - kWordBytes;
-  std::memcpy(&checksum, bytes->data() + body, kWordBytes);
-  if (checksum != checksum_bytes(bytes->data(), body, 0)) return corrupt("its checksum does not match");
+  const std::size_t body = bytes.size() - kWordBytes;
+  std::memcpy(&checksum, bytes.data() + body, kWordBytes);
+  if (checksum != checksum_bytes(bytes.data(), body, 0)) return corrupt("its checksum does not match");
   if (header.feed_uuid != uuid) return corrupt("it is of another feed");
   std::vector<CursorEntry> cursors(header.count);
-  if (header.count > 0) std::memcpy(cursors.data(), bytes->data() + sizeof header, header.count * sizeof(CursorEntry));
+  if (header.count > 0) std::memcpy(cursors.data(), bytes.data() + sizeof header, header.count * sizeof(CursorEntry));
   return cursors;
 }
 

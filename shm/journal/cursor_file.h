@@ -53,6 +53,11 @@ std::string cursor_name(const CursorEntry& entry);
 /// of another feed.
 Result<std::vector<CursorEntry>> load_cursors(int directory_fd, const std::string& directory, const FeedUuid& uuid);
 
+/// The same from the file's bytes.
+Result<std::vector<CursorEntry>> decode_cursors(const std::string& bytes, const std::string& directory,
+                                                const FeedUuid& uuid);
+inline constexpr std::size_t kMaxCursorFileBytes = sizeof(CursorsHeader) + kMaxCursors * sizeof(CursorEntry) + 8;
+
 /// Replaces the file durably.
 Result<void> store_cursors(int directory_fd, const std::string& directory, const FeedUuid& uuid,
                            const std::vector<CursorEntry>& cursors);

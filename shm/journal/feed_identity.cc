@@ -79,13 +79,15 @@ Result<FeedIdentity> load_identity(int directory_fd, const std::string& director
 }
 
 Result<FeedIdentity> read_identity(int fd, const std::string& directory) {
-  auto read = read_whole_file(fd, sizeof(IdentityHeader) + kMaxEpochs * sizeof(EpochEntry) + 8,
-                              directory + "/" + std::string(kIdentityFileName));
-  if (!read) return read.error();
-  const std::string& bytes = *read;
+  auto read = read_whole_file(fd, kMaxIdentityBytes, directory + "/" + std::string(kIdentityFileName));
+  return read ? decode_identity(*read, directory) : read.error();
+}
+
+Result<FeedIdentity> decode_identity(const std::string& bytes, const std::string& directory) {
   const auto corrupt = [&](const std::string& why) {
     return Error{ErrorCode::corrupt, directory + "/" + std::string(kIdentityFileName) + " is damaged: " + why +
-                                         "; restore it from a backup of the journal directory"};
+                                         "; leat repair can put it right, or restore it from a backup of the journal "
+                                         "directory"};
   };
   IdentityHeader header{};
   if (bytes.size() < sizeof header + sizeof(EpochEntry) + 8) return corrupt("too short");

@@ -82,6 +82,10 @@ FeedIdentity create_identity(std::uint64_t directory_inode);
 /// Reads `feed` in the directory. Errors: unknown_feed when there is none, corrupt, layout_mismatch, io_error.
 Result<FeedIdentity> load_identity(int directory_fd, const std::string& directory);
 
+/// The same from the file's bytes. Errors: corrupt, layout_mismatch.
+Result<FeedIdentity> decode_identity(const std::string& bytes, const std::string& directory);
+inline constexpr std::size_t kMaxIdentityBytes = sizeof(IdentityHeader) + kMaxEpochs * sizeof(EpochEntry) + 8;
+
 /// The same from an open descriptor of the file; and the error for one that could not be opened.
 Result<FeedIdentity> read_identity(int fd, const std::string& directory);
 Error identity_unreadable(int error_number, const std::string& directory);

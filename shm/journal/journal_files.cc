@@ -10,7 +10,7 @@
 
 namespace leat::shm {
 
-Result<std::vector<SegmentName>> list_segments(int directory_fd, const std::string& directory) {
+Result<std::vector<SegmentName>> read_segment_names(int directory_fd, const std::string& directory) {
   // A new open file description, so that concurrent listings do not share a read offset. Who may not open the directory
   // was given a description of his own.
   int fd = ::openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -26,6 +26,13 @@ Result<std::vector<SegmentName>> list_segments(int directory_fd, const std::stri
   }
   if (errno != 0) return system_error(errno, "listing " + directory);
   std::ranges::sort(names, {}, &SegmentName::first_position);
+  return names;
+}
+
+Result<std::vector<SegmentName>> list_segments(int directory_fd, const std::string& directory) {
+  auto read = read_segment_names(directory_fd, directory);
+  if (!read) return read;
+  const std::vector<SegmentName>& names = *read;
   for (std::size_t i = 1; i < names.size(); ++i) {
     if (names[i].first_position == names[i - 1].first_position ||
         names[i].first_sequence < names[i - 1].first_sequence) {
@@ -33,7 +40,7 @@ Result<std::vector<SegmentName>> list_segments(int directory_fd, const std::stri
                                            names[i].to_string() + " contradict each other; move one of them away"};
     }
   }
-  return names;
+  return read;
 }
 
 Result<JournalFiles> JournalFiles::open(const std::string& directory) {

@@ -19,6 +19,9 @@
 
 namespace leat::shm {
 
+/// The names of segments in a directory, in order of position, whatever they say. Error: io_error.
+Result<std::vector<SegmentName>> read_segment_names(int directory_fd, const std::string& directory);
+
 /// The segments in a directory, oldest first. Errors: io_error; corrupt when two names contradict each other.
 Result<std::vector<SegmentName>> list_segments(int directory_fd, const std::string& directory);
 

@@ -13,8 +13,9 @@ bool is_event(const RecordView& record) {
 
 // Scans from `from` on for the first event that `reached` accepts. Stands still at the first byte it cannot vouch for:
 // whoever reads on from there gets the right answer about it.
-template <typename Reached>
-Result<Located> scan(JournalFiles& files, Located from, std::uint64_t limit_position, Reached reached) {
+template <typename Reached, typename ReachedIn>
+Result<Located> scan(JournalFiles& files, Located from, std::uint64_t limit_position, Reached reached,
+                     ReachedIn reached_in) {
   RecordBuffer buffer(kScanBufferBytes);
   buffer.restart(from.position);
   bool starts_segment = false;
@@ -30,6 +31,10 @@ Result<Located> scan(JournalFiles& files, Located from, std::uint64_t limit_posi
         if (is_event(record)) {
           if (reached(record.header)) return Located{at.position, record.header.sequence, true};
           at.sequence = record.header.sequence + 1;
+        } else if (record.header.type == static_cast<std::uint16_t>(RecordType::gap)) {
+          const GapBody gap = gap_of(record.header, record.payload);
+          if (reached_in(gap)) return Located{at.position, gap.first_missing, true, true};
+          at.sequence = gap.last_missing + 1;
         }
         if (starts_segment) buffer.restart(buffer.position());
         continue;
@@ -94,7 +99,8 @@ Result<Located> locate_sequence(JournalFiles& files, std::uint64_t sequence, std
   const SegmentName name = after == names.begin() ? names.front() : *std::prev(after);
   auto entered = enter_segment(files, name, [&](const IndexEntry& entry) { return entry.sequence <= sequence; });
   if (!entered) return entered.error();
-  return scan(files, *entered, limit_position, [&](const RecordHeader& header) { return header.sequence >= sequence; });
+  return scan(files, *entered, limit_position, [&](const RecordHeader& header) { return header.sequence >= sequence; },
+              [&](const GapBody& gap) { return gap.first_missing <= sequence && sequence <= gap.last_missing; });
 }
 
 Result<Located> locate_time(JournalFiles& files, std::int64_t timestamp_ns, std::uint64_t limit_position) {
@@ -112,7 +118,8 @@ Result<Located> locate_time(JournalFiles& files, std::int64_t timestamp_ns, std:
       enter_segment(files, name, [&](const IndexEntry& entry) { return entry.timestamp_ns < timestamp_ns; });
   if (!entered) return entered.error();
   return scan(files, *entered, limit_position,
-              [&](const RecordHeader& header) { return header.timestamp_ns >= timestamp_ns; });
+              [&](const RecordHeader& header) { return header.timestamp_ns >= timestamp_ns; },
+              [](const GapBody&) { return false; });
 }
 
 }  // namespace leat::shm

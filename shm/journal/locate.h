@@ -15,6 +15,7 @@ struct Located {
   std::uint64_t position = 0;
   std::uint64_t sequence = 0;  ///< of the event at `position`; at the end: the next one to come
   bool found = false;          ///< false: no event meets it yet
+  bool in_gap = false;         ///< locate_sequence: `position` is that of the gap in which the sequence is missing
 };
 
 /// The first event with sequence >= `sequence`. Looks no further than `limit_position`.

@@ -141,6 +141,13 @@ inline Decode decode_record(const std::byte* from, std::size_t available, std::s
   return Decode::ok;
 }
 
+/// What a gap record says: in its payload, or, where there was no room for one, in its header.
+inline GapBody gap_of(const RecordHeader& header, std::string_view payload) noexcept {
+  GapBody gap{.first_missing = header.producer_sequence, .last_missing = header.sequence};
+  if (payload.size() >= sizeof gap) std::memcpy(&gap, payload.data(), sizeof gap);
+  return gap;
+}
+
 /// Topic rules on raw bytes; see leat::check_topic.
 bool topic_is_valid(std::string_view topic) noexcept;
 

@@ -65,7 +65,7 @@ static_assert(offsetof(RecordHeader, timestamp_ns) == 24 && offsetof(RecordHeade
 static_assert(offsetof(RecordHeader, producer_id) == 40 && offsetof(RecordHeader, topic_length) == 44);
 static_assert(offsetof(RecordHeader, key_length) == 45 && offsetof(RecordHeader, message_id_length) == 46);
 
-// Payload of a mark:
+// Payload of a mark (one whose payload has another size vouches for nothing: a repair fills holes with such):
 //   0 8 durable_position   everything below is on disk
 //   8 8 durable_sequence   newest event below it
 //  16 4 next_producer_id   no producer of this feed has had this id or a higher one
@@ -78,7 +78,9 @@ struct MarkBody {
 };
 static_assert(sizeof(MarkBody) == 24 && std::is_trivially_copyable_v<MarkBody>);
 
-// Payload of a gap: the first and the last sequence that are missing.
+// Payload of a gap: the first and the last sequence that are missing; then zeros, as many as fill the hole. A gap takes the
+// place of what was there, which may be 48 bytes: so its header says the same, `producer_sequence` the first and `sequence`
+// the last, and the payload may be left out.
 struct GapBody {
   std::uint64_t first_missing;
   std::uint64_t last_missing;

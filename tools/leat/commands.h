@@ -23,6 +23,7 @@ void register_replay(CLI::App& app, Commands& commands);
 void register_stat(CLI::App& app, Commands& commands);
 void register_cursors(CLI::App& app, Commands& commands);
 void register_verify(CLI::App& app, Commands& commands);
+void register_repair(CLI::App& app, Commands& commands);
 void register_bench(CLI::App& app, Commands& commands);
 
 }  // namespace leat::tool

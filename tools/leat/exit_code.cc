@@ -40,7 +40,7 @@ std::string_view hint_for(ErrorCode code) {
 const char* const kExitCodesHelp =
     "Exit status:\n"
     "  0  done, or the reader of standard output went away\n"
-    "  1  failed: anything not named below\n"
+    "  1  failed: anything not named below; verify and repair: the journal is damaged\n"
     "  2  bad option\n"
     "  3  no such feed, or no broker serves it\n"
     "  4  no rights\n"

@@ -11,7 +11,7 @@ namespace leat::tool {
 /// Exit statuses. Scripts depend on them: never renumber. kExitCodesHelp in exit_code.cc says them to the user.
 enum ExitCode : int {
   kExitOk = 0,         ///< done; also when the reader of our standard output went away
-  kExitFailed = 1,     ///< anything not named below, e.g. a system call
+  kExitFailed = 1,     ///< anything not named below, e.g. a system call; verify and repair: the journal is damaged
   kExitUsage = 2,      ///< bad option, or options that do not go together
   kExitNoBroker = 3,   ///< no such feed, or nobody serves it
   kExitNoRights = 4,   ///< the feed's rules or file modes do not admit this user

@@ -22,7 +22,7 @@ using namespace leat::tool;
 
 using Register = void (*)(CLI::App&, Commands&);
 constexpr Register kRegister[] = {register_pub, register_tail, register_replay, register_stat,
-                                  register_cursors, register_verify, register_bench};
+                                  register_cursors, register_verify, register_repair, register_bench};
 
 /// Makes sure that descriptors 0 to 2 are taken, or a socket of ours could become somebody's "standard output".
 /// Opened the wrong way round, so that using them still fails.

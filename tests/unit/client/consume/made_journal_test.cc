@@ -183,6 +183,19 @@ TEST(MadeJournal, TellsOfAGap) {
   EXPECT_EQ(sequences, (std::vector<std::uint64_t>{1, 2, 3, 10, 11}));
 }
 
+TEST(MadeJournal, DoesNotBelieveAGapThatPassesMoreOverThanItSays) {
+  JournalMaker journal;
+  journal.events(3);
+  journal.gap(5, 9);  // and event 4?
+  journal.events(2);
+  JournalReader reader = test::must(read_journal(journal.path()));
+  std::vector<std::uint64_t> sequences;
+  EXPECT_EQ(read_all(reader, sequences), Poll::error);
+  EXPECT_EQ(sequences, (std::vector<std::uint64_t>{1, 2, 3}));
+  EventView event;
+  EXPECT_EQ(reader.next(event), Poll::error) << "and it stays there";
+}
+
 TEST(MadeJournal, ReadsAnEmptyOne) {
   JournalMaker journal;
   JournalReader reader = test::must(read_journal(journal.path()));

@@ -1,0 +1,43 @@
+// Mending a damaged journal. What cannot be had back is given up in so many words: a gap record takes its place.
+//
+// The order of the steps makes a repair that is killed at any of them, or loses power there, one that the next run
+// finishes:
+//   1. every damaged byte is copied aside and synced before anything is overwritten (torn-<position>-<n>.bin, where n
+//      follows from the bytes, so that a second run writes the same file);
+//   2. the file `feed` gets a new epoch before the first byte of the journal changes: whatever a reader sees from
+//      then on, it sees under an epoch that says so. It keeps what it says about how the journal was closed, which
+//      vouches for a lost end;
+//   3. good records that are given up, as the rest of a batch whose begin is lost, are ended by a checksum of zero,
+//      the last one first; then holes are filled in place. No byte of a record that stays is ever written, so a hole
+//      filled by half is a hole still, with the same ends, and what was lost is what was lost before;
+//   4. files that are made anew get their name when they are whole and synced;
+//   5. last of all `feed` notes where the journal now ends, if it was closed cleanly before.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <leat/result.h>
+
+#include "shm/base/unique_fd.h"
+#include "shm/journal/check_journal.h"
+
+namespace leat::shm {
+
+/// Takes the lock that a broker holds while it runs, without waiting. Error: busy.
+Result<UniqueFd> lock_journal(int directory_fd, const std::string& directory);
+
+/// What a repair has done.
+struct RepairReport {
+  std::vector<std::string> kept;   ///< files in the journal directory that hold what was there before
+  std::vector<std::string> done;   ///< for people, in order
+  std::uint64_t epoch = 0;         ///< the new one
+  std::uint64_t next_sequence = 0;
+};
+
+/// Mends what `check` found; the caller holds the lock since before the check. Nothing to do if it is intact. Errors:
+/// corrupt, if there is something that no repair here can mend (nothing has been changed then); no_space, io_error.
+Result<RepairReport> repair_journal(int directory_fd, const std::string& directory, const JournalCheck& check);
+
+}  // namespace leat::shm

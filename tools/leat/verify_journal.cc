@@ -1,0 +1,197 @@
+#include "verify_journal.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+
+#include <nlohmann/json.hpp>
+
+#include "exit_code.h"
+#include "options.h"
+#include "output.h"
+#include "stop_signal.h"
+#include "text_encoding.h"
+
+namespace leat::tool {
+
+using namespace shm;
+
+namespace {
+
+std::string number(std::uint64_t value) { return std::to_string(value); }
+
+std::string counted(std::uint64_t count, const std::string& noun) {
+  return number(count) + " " + noun + (count == 1 ? "" : "s");
+}
+
+std::string sequences(std::uint64_t first, std::uint64_t last) {
+  return first == last ? "event " + number(first) : "events " + number(first) + " to " + number(last);
+}
+
+// Shows how far the check is, on one line of a terminal that is wiped when it is done.
+class ProgressLine {
+ public:
+  ProgressLine() : shown_(::isatty(STDERR_FILENO) == 1) {}
+  ~ProgressLine() {
+    if (shown_ && percent_ >= 0) std::fputs("\r\x1b[K", stderr);
+  }
+  void show(const CheckProgress& progress) {
+    const int percent =
+        progress.bytes_total == 0 ? 100 : static_cast<int>(100 * progress.bytes_done / progress.bytes_total);
+    if (!shown_ || percent == percent_) return;
+    percent_ = percent;
+    std::fprintf(stderr, "\rchecking: %d %% of %llu MiB", percent,
+                 static_cast<unsigned long long>(progress.bytes_total >> 20));
+    std::fflush(stderr);
+  }
+
+ private:
+  bool shown_;
+  int percent_ = -1;
+};
+
+std::string damage_line(const Damage& damage) {
+  std::string line = std::string(to_string(damage.kind)) + ": " + damage.file;
+  if (damage.kind == DamageKind::records) {
+    line += ", offset " + number(damage.offset) + ", " + counted(damage.bytes, "byte");
+  }
+  if (damage.from_position < damage.to_position) {
+    line += ", positions " + number(damage.from_position) + " to " + number(damage.to_position);
+  }
+  line += ": " + damage.what;
+  return damage.loses_events() ? line + "; lost: " + lost_text(damage) : line;
+}
+
+}  // namespace
+
+void add_journal_options(CLI::App& app, JournalChoice& choice) {
+  add_feed_options(app, choice.address);
+  app.get_option("--feed")->required(false);
+  app.add_option("-j,--journal", choice.journal, "The directory of the segments, <data-dir>/<feed>, in place of --feed")
+      ->type_name("DIR");
+}
+
+Result<std::string> directory_of(const JournalChoice& choice) {
+  if (choice.journal.empty() == choice.address.feed.empty()) {
+    return Error{ErrorCode::invalid_argument, "give --feed NAME or --journal DIR; one of them"};
+  }
+  if (!choice.journal.empty()) return choice.journal;
+  auto paths = resolve_feed(choice.address);
+  if (!paths) return paths.error();
+  return paths->journal.string();
+}
+
+Result<OpenJournal> open_journal_directory(const JournalChoice& choice) {
+  auto directory = directory_of(choice);
+  if (!directory) return directory.error();
+  UniqueFd fd(::open(directory->c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid() && errno == ENOENT) {
+    return Error{ErrorCode::unknown_feed, "no journal at " + *directory + "; check the path or the feed's name"};
+  }
+  if (!fd.valid()) return system_error(errno, "opening journal directory " + *directory);
+  return OpenJournal{std::move(fd), std::move(*directory)};
+}
+
+Result<JournalCheck> check_with_progress(const OpenJournal& journal) {
+  ProgressLine line;
+  return check_journal(journal.fd.get(), journal.directory, [&](const CheckProgress& progress) {
+    line.show(progress);
+    return stop_signal() == 0;
+  });
+}
+
+std::string lost_text(const Damage& damage) {
+  return damage.loses_events() ? sequences(damage.first_lost, damage.last_lost) : "no event";
+}
+
+std::vector<std::string> report_lines(const std::string& directory, const JournalCheck& check) {
+  std::vector<std::string> lines;
+  std::string retained = "no event";
+  if (check.end_sequence >= check.earliest_sequence) retained = sequences(check.earliest_sequence, check.end_sequence);
+  lines.push_back(directory + ": feed " + format_uuid(check.identity.uuid) + ", " +
+                  counted(check.segments.size(), "segment") + ", " + number(check.bytes) + " bytes, " + retained + ", " +
+                  counted(check.identity.epochs.size(), "epoch"));
+  for (const GapFound& gap : check.gaps) {
+    lines.push_back("gap: " + gap.file + ", position " + number(gap.position) + ": a repair gave up " +
+                    sequences(gap.first_missing, gap.last_missing));
+  }
+  for (const std::string& note : check.notes) lines.push_back("note: " + note);
+  if (check.torn_bytes > 0) {
+    lines.push_back("note: behind the last record, at position " + number(check.end_position) + ", lie " +
+                    number(check.torn_bytes) + " bytes that are none; nothing vouches for them, and the next start of "
+                    "leatd sets them aside");
+  }
+  for (const Damage& damage : check.damages) lines.push_back("damaged " + damage_line(damage));
+  if (check.intact()) {
+    lines.push_back("intact: " + counted(check.events, "event") + ", " + counted(check.marks, "mark") + ", " +
+                    number(check.index_entries) + " in the index" + (check.gaps.empty() ? "" : "; gaps as above"));
+  } else {
+    lines.push_back("damaged: " + counted(check.damages.size(), "place") + ", " +
+                    counted(check.events_lost(), "event") + " lost; leat repair says what it can do");
+  }
+  return lines;
+}
+
+nlohmann::json report_json(const std::string& directory, const JournalCheck& check) {
+  nlohmann::json root = {{"directory", directory},
+                         {"intact", check.intact()},
+                         {"feed", format_uuid(check.identity.uuid)},
+                         {"segments", check.segments.size()},
+                         {"bytes", check.bytes},
+                         {"events", check.events},
+                         {"marks", check.marks},
+                         {"index_entries", check.index_entries},
+                         {"earliest_sequence", check.earliest_sequence},
+                         {"latest_sequence", check.end_sequence},
+                         {"end_position", check.end_position},
+                         {"torn_bytes", check.torn_bytes},
+                         {"events_lost", check.events_lost()},
+                         {"epochs", check.identity.epochs.size()},
+                         {"notes", check.notes},
+                         {"gaps", nlohmann::json::array()},
+                         {"damages", nlohmann::json::array()}};
+  for (const GapFound& gap : check.gaps) {
+    root["gaps"].push_back({{"file", gap.file},
+                            {"position", gap.position},
+                            {"first_missing", gap.first_missing},
+                            {"last_missing", gap.last_missing}});
+  }
+  for (const Damage& damage : check.damages) {
+    nlohmann::json entry = {{"kind", to_string(damage.kind)},   {"file", damage.file},
+                            {"offset", damage.offset},          {"bytes", damage.bytes},
+                            {"from_position", damage.from_position}, {"to_position", damage.to_position},
+                            {"what", damage.what}};
+    if (damage.loses_events()) {
+      entry["first_lost"] = damage.first_lost;
+      entry["last_lost"] = damage.last_lost;
+    }
+    root["damages"].push_back(std::move(entry));
+  }
+  return root;
+}
+
+int run_verify_journal(const VerifyJournalOptions& options) {
+  auto journal = open_journal_directory(options.choice);
+  if (!journal) return fail(journal.error());
+  auto check = check_with_progress(*journal);
+  if (stop_signal() != 0) return stopped_status();
+  if (!check && check.error().code == ErrorCode::corrupt) return fail(kExitFailed, describe(check.error()));
+  if (!check) return fail(check.error());
+  Output output;
+  if (options.format == "json") {
+    output.buffer() += report_json(journal->directory, *check).dump() + "\n";
+    output.end_line();
+  } else {
+    for (const std::string& line : report_lines(journal->directory, *check)) {
+      append_escaped(output.buffer(), line, {.keep_backslash = true});
+      output.buffer() += '\n';
+      output.end_line();
+    }
+  }
+  output.flush();
+  return output.status(check->intact() ? kExitOk : kExitFailed);
+}
+
+}  // namespace leat::tool

@@ -1,0 +1,47 @@
+// Which journal `leat verify` and `leat repair` work on, and how they say what is wrong with it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json_fwd.hpp>
+
+#include <leat/feed_address.h>
+
+#include "shm/base/unique_fd.h"
+#include "shm/journal/check_journal.h"
+
+namespace leat::tool {
+
+struct JournalChoice {
+  FeedAddress address = {};
+  std::string journal = {};  ///< the directory itself, in place of a feed's name
+};
+void add_journal_options(CLI::App& app, JournalChoice& choice);
+/// The journal's directory. Errors: invalid_argument.
+Result<std::string> directory_of(const JournalChoice& choice);
+
+struct OpenJournal {
+  shm::UniqueFd fd;
+  std::string directory;
+};
+/// Errors: unknown_feed, io_error.
+Result<OpenJournal> open_journal_directory(const JournalChoice& choice);
+
+/// check_journal(), with progress on standard error if that is a terminal; a stop signal ends it.
+Result<shm::JournalCheck> check_with_progress(const OpenJournal& journal);
+
+/// Lines for people, without newlines: what is there, each damaged range, each gap.
+std::vector<std::string> report_lines(const std::string& directory, const shm::JournalCheck& check);
+nlohmann::json report_json(const std::string& directory, const shm::JournalCheck& check);
+/// "events 7 to 9" or "no event".
+std::string lost_text(const shm::Damage& damage);
+
+struct VerifyJournalOptions {
+  JournalChoice choice = {};
+  std::string format = "text";
+};
+int run_verify_journal(const VerifyJournalOptions& options);
+
+}  // namespace leat::tool
