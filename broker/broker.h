@@ -43,6 +43,7 @@ class Broker {
   int run(int stop_fd);
 
  private:
+  friend struct BrokerInternals;  // defined by tests that do the threads' work step by step
   Result<void> open_directories();
   Result<void> take_locks();
   Result<void> recover();

@@ -40,7 +40,7 @@ Syncer::~Syncer() {
   if (thread_.joinable()) stop();
 }
 
-void Syncer::start(const std::vector<SegmentName>& segments, int current_fd) {
+void Syncer::begin(const std::vector<SegmentName>& segments, int current_fd) {
   const std::int64_t now = monotonic_ns();
   for (const SegmentName& name : segments) {
     // How old a segment of an earlier life is, by its file's time, is asked once; from here on only the monotonic clock
@@ -55,6 +55,10 @@ void Syncer::start(const std::vector<SegmentName>& segments, int current_fd) {
   current_fd_ = current_fd;
   counters_.segment_bytes.store(options_.segment_bytes, std::memory_order_relaxed);
   counters_.segments.store(retained_.size(), std::memory_order_relaxed);
+}
+
+void Syncer::start(const std::vector<SegmentName>& segments, int current_fd) {
+  begin(segments, current_fd);
   thread_ = std::thread([this] { run(); });
 }
 
@@ -72,17 +76,24 @@ std::int64_t Syncer::next_wait_ns() const {
   return kHousekeepingNs;
 }
 
+bool Syncer::step() {
+  take_rolls();
+  prune();  // first: a segment that goes is the cheapest one to come
+  keep_prepared();
+  sync_if_due(false);
+  flush_cursors(false);
+  return options_.sync == SyncPolicy::always && ring_reader_.read_latest().sequence > durable_sequence() &&
+         handover_.state.load(std::memory_order_relaxed) != FeedState::failed;
+}
+
 void Syncer::run() {
   while (!stopping_.load(std::memory_order_acquire)) {
-    take_rolls();
-    prune();  // first: a segment that goes is the cheapest one to come
-    keep_prepared();
-    sync_if_due(false);
-    flush_cursors(false);
-    const bool more = options_.sync == SyncPolicy::always && ring_reader_.read_latest().sequence > durable_sequence() &&
-                      handover_.state.load(std::memory_order_relaxed) != FeedState::failed;
-    if (!more) handover_.syncer_wake.wait(next_wait_ns());
+    if (!step()) handover_.syncer_wake.wait(next_wait_ns());
   }
+  finish();
+}
+
+void Syncer::finish() {
   take_rolls();
   sync_if_due(true);
   flush_cursors(true);
