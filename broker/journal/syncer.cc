@@ -142,6 +142,7 @@ void Syncer::keep_prepared() {
   auto segment = pool_.prepare_some(stalled ? SegmentPool::Hurry::yes : SegmentPool::Hurry::no);
   preparing_ = segment.ok() && *segment == nullptr;
   if (preparing_) return;
+  if (!segment && pool_.directory_failed()) return fail(segment.error());
   if (!segment) {
     next_prepare_ns_ = now + kPrepareRetryNs;
     if (!told_no_space_) {
@@ -208,7 +209,14 @@ bool Syncer::sync_files() {
   if (current_fd_ >= 0 && ::fdatasync(current_fd_) != 0) {
     return failed("fdatasync of " + directory_ + "/" + retained_.back().name.to_string());
   }
-  if (directory_dirty_ && ::fsync(directory_fd_) != 0) return failed("fsync of directory " + directory_);
+  return sync_directory();
+}
+
+bool Syncer::sync_directory() {
+  if (directory_dirty_ && ::fsync(directory_fd_) != 0) {
+    fail(system_error(errno, "fsync of directory " + directory_));
+    return false;
+  }
   directory_dirty_ = false;
   return true;
 }
@@ -251,13 +259,16 @@ bool Syncer::held_by_cursor() {
 }
 
 void Syncer::prune() {
-  while (must_prune()) {
+  while (handover_.state.load() != FeedState::failed && must_prune()) {
     const SegmentName gone = retained_.front().name;
     const auto unsynced = std::ranges::find_if(unsynced_, [&](const auto& segment) { return segment->name == gone; });
     if (unsynced != unsynced_.end()) {
       if (options_.sync != SyncPolicy::none) return;  // after its last sync, or the durable mark would stand still
       unsynced_.erase(unsynced);                      // nobody was promised that it would ever be durable
     }
+    // Names get to the disk in order, whatever the file system: the new segment's before an old one goes for it, and of
+    // two that go the older one's first. Else a loss of power could leave a journal with a hole, or none at all.
+    if (!sync_directory()) return;
     const SegmentName next = retained_[1].name;
     // Readers first: whoever copies from the old segment after this looks at the watermark and throws it away.
     ring_.earliest_sequence.store(next.first_sequence, std::memory_order_relaxed);

@@ -61,6 +61,7 @@ class Syncer {
     return ring_.durable_sequence.load(std::memory_order_relaxed);
   }
   bool sync_files();
+  bool sync_directory();
   void fail(const Error& error);
   void prune();
   [[nodiscard]] bool must_prune();

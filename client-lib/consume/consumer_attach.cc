@@ -9,7 +9,7 @@
 #include "consume/consumer_impl.h"
 #include "shm/base/clock.h"
 #include "shm/journal/cursor_file.h"
-#include "shm/journal/tail_scan.h"
+#include "shm/journal/journal_end.h"
 
 namespace leat {
 
@@ -143,14 +143,13 @@ Result<client::Window> Consumer::Impl::offline_window() {
   now.earliest_sequence = begun.first_sequence;
   now.latest_sequence = begun.first_sequence - 1;
   if (files.segments().empty()) return now;
-  const SegmentName last = files.segments().back();
   now.earliest_position = files.segments().front().first_position;
   now.earliest_sequence = files.segments().front().first_sequence;
-  auto scan = scan_tail(files, last);
-  if (!scan) return scan.error();
-  now.latest_position = scan->end_position;
-  now.latest_sequence = scan->end_sequence;
-  stream->set_verified_end(std::max(scan->end_position, scan->durable_position));
+  auto end = find_journal_end(files);
+  if (!end) return end.error();
+  now.latest_position = end->scan.end_position;
+  now.latest_sequence = end->scan.end_sequence;
+  stream->set_verified_end(std::max(end->scan.end_position, end->scan.durable_position));
   return now;
 }
 
