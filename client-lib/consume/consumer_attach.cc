@@ -119,6 +119,8 @@ Result<void> Consumer::Impl::open_offline(const Start& wanted) {
   if (!now) return now.error();
   auto place = client::resolve_start(stream->files(), start, *now);
   if (!place) return place.error();
+  // A place beyond damage may well have been there: it is no future, and nobody is to begin anew because of it.
+  if (place->reset && place->why.reason == Reset::Reason::future && damage) return *damage;
   take_place(*place);
   return {};
 }
@@ -149,6 +151,8 @@ Result<client::Window> Consumer::Impl::offline_window() {
   if (!end) return end.error();
   now.latest_position = end->scan.end_position;
   now.latest_sequence = end->scan.end_sequence;
+  damage.reset();
+  if (end->scan.verdict == TailVerdict::corrupt) damage = corruption_error(*end);
   stream->set_verified_end(std::max(end->scan.end_position, end->scan.durable_position));
   return now;
 }

@@ -45,6 +45,7 @@ struct Consumer::Impl {
   bool reset_pending = false;
   Reset reset;
   Error error;
+  std::optional<Error> damage;   ///< of the journal, when it was last looked at without a broker
   bool error_pending = false;  // poll() has yet to report it
   std::string lost_told;       // the last one that was reported of an attempt to join a broker
   ConsumerStats stats;
