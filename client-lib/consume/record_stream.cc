@@ -135,8 +135,11 @@ RecordStream::Filled RecordStream::fill_from_journal(std::uint64_t limit) {
   const std::uint64_t bytes = buffer_.filled_bytes();
   if (position == filled_at_ && bytes == filled_bytes_) {  // the record is longer than what there is of it
     buffer_.restart(position);
-    if (!ring_) return Filled::empty;
-    return judge_bad() == Next::expired ? Filled::expired : Filled::failed;
+    switch (judge_bad()) {  // the end of the files, or damage: a length that is too large looks the same
+      case Next::empty: return Filled::empty;
+      case Next::expired: return Filled::expired;
+      default: return Filled::failed;
+    }
   }
   filled_at_ = position;
   filled_bytes_ = bytes;

@@ -64,6 +64,7 @@ Found Examiner::read(const Start& start, std::uint64_t first) const {
     found.message = reader.error().message;
     return found;
   }
+  found.opened = true;
   for (;;) {
     EventView event;
     const Poll polled = reader->next(event);
@@ -97,9 +98,9 @@ std::string Examiner::check_reading(const Found& found, const std::string& file,
   }
   if (found.message.find(file) == std::string::npos) return "the message does not name the file: " + found.message;
   if (!file.ends_with(".seg")) return "";
-  // From which sequence on: the one after what was read, or, for who began behind the damage, one before.
+  // From which sequence on: the one after what was read, or, for who began behind the damage or could not begin, another.
   const std::uint64_t from = number_after(found.message, "from sequence ");
-  const bool range = whole ? from == found.last + 1 : from > 0 && from <= found.last + 1;
+  const bool range = !found.opened ? from > 0 : whole ? from == found.last + 1 : from > 0 && from <= found.last + 1;
   const bool place = found.message.find("offset ") != std::string::npos ||
                      found.message.find("not as long") != std::string::npos;
   return range && place ? "" : "the message names no place, or no range: " + found.message;

@@ -24,6 +24,7 @@ struct Outcomes {
 
 /// What one reader found.
 struct Found {
+  bool opened = false;
   bool told = false;  ///< an error
   std::string message;
   std::uint64_t last = 0;  ///< the newest event that it gave

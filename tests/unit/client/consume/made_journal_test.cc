@@ -174,6 +174,26 @@ TEST(MadeJournal, SaysThatASegmentInTheMiddleIsMissing) {
   expect_run(sequences, 1, gone.first_sequence - 1);
 }
 
+// Longer than what is left of the file, but not than a file can be: no end either.
+TEST(MadeJournal, SaysThatARecordThatRunsBeyondItsSegmentIsBad) {
+  JournalMaker journal;
+  journal.events(100, 400);
+  journal.mark_all();
+  journal.overwrite(journal.written()[15].position + 8, std::string("\x00\x1f\x00\x00", 4));
+  expect_corrupt_after(journal, 15);
+}
+
+TEST(MadeJournal, GivesNoResetForAPlaceBeyondDamage) {
+  JournalMaker journal;
+  journal.events(10);
+  journal.mark_all();
+  journal.events(10);
+  journal.flip(journal.written()[4].position + 60);
+  const auto reader = read_journal(journal.path(), {journal.identity().current().id, 20});
+  ASSERT_FALSE(reader.ok());
+  EXPECT_EQ(reader.error().code, ErrorCode::corrupt);
+}
+
 // As recovery: what nobody was told to be durable may be lost in the middle, and what comes behind it goes too.
 TEST(MadeJournal, EndsAtATornRecordInASealedSegmentIfNobodyVouchesForMore) {
   JournalMaker journal;
