@@ -45,6 +45,7 @@ class Broker {
   int run(int stop_fd);
 
  private:
+  friend struct BrokerInternals;  // defined by tests that do the threads' work step by step
   Result<void> open_directories();
   Result<void> become_the_broker(int stop_fd);
   Result<void> lock(shm::UniqueFd& held, const std::filesystem::path& path, int stop_fd);

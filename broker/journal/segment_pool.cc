@@ -73,6 +73,9 @@ Result<void> SegmentPool::begin_new() {
   if (!new_.fd.valid()) return system_error(errno, "creating " + directory_ + "/" + new_.name);
   const int failed = ::posix_fallocate(new_.fd.get(), 0, static_cast<off_t>(segment_bytes_));
   if (failed != 0) return give_up_new(failed, "allocating");
+  // Its length is on disk before anything else of it: a segment that is shorter was cut by somebody, not by a loss of
+  // power, whether or not its bytes got there.
+  if (::fsync(new_.fd.get()) != 0) return give_up_new(errno, "syncing the length of");
   return {};
 }
 
@@ -90,7 +93,12 @@ Result<void> SegmentPool::fill_new(std::uint64_t bytes) {
   return {};
 }
 
-Result<UniqueFd> SegmentPool::reopen_recycled(const std::string& name) const {
+Result<UniqueFd> SegmentPool::reopen_recycled(const std::string& name) {
+  // First its new name: should a loss of power bring the old one back, it must not stand for what is written from now on.
+  if (::fsync(directory_fd_) != 0) {
+    directory_failed_ = true;
+    return system_error(errno, "fsync of directory " + directory_);
+  }
   UniqueFd fd(::openat(directory_fd_, name.c_str(), O_RDWR | O_CLOEXEC));
   if (!fd.valid()) return system_error(errno, "opening " + directory_ + "/" + name);
   // Header and index go; old records may stay, as no checksum lets them pass at another position. Not synced: should a
@@ -115,7 +123,7 @@ Result<std::unique_ptr<MappedSegment>> SegmentPool::prepare_some(Hurry hurry) {
     if (auto begun = begin_new(); !begun) return begun.error();
   }
   if (auto filled = fill_new(hurry == Hurry::yes ? segment_bytes_ : slice_bytes_); !filled) return filled.error();
-  // Each slice is synced, or the last one would have to wait for all. The first fsync also writes the file's size.
+  // Each slice is synced, or the last one would have to wait for all.
   if (hurry == Hurry::no && ::fsync(new_.fd.get()) != 0) return give_up_new(errno, "syncing");
   if (new_.filled < segment_bytes_) return std::unique_ptr<MappedSegment>();
   NewSegment done = std::move(new_);

@@ -40,6 +40,9 @@ class SegmentPool {
   /// The caller has already told readers that it is gone. True if it was kept.
   Result<bool> recycle(const shm::SegmentName& name);
 
+  /// True after a failed sync of the directory, which is final as any other.
+  [[nodiscard]] bool directory_failed() const noexcept { return directory_failed_; }
+
   /// Opens an existing segment for appending on. Errors: io_error.
   Result<std::unique_ptr<MappedSegment>> open_current(const shm::SegmentName& name) const;
 
@@ -53,7 +56,7 @@ class SegmentPool {
   Result<void> begin_new();
   Result<void> fill_new(std::uint64_t bytes);
   Error give_up_new(int failed, const char* doing);
-  Result<shm::UniqueFd> reopen_recycled(const std::string& name) const;
+  Result<shm::UniqueFd> reopen_recycled(const std::string& name);
 
   int directory_fd_;
   std::string directory_;
@@ -63,6 +66,7 @@ class SegmentPool {
   NewSegment new_;  // fd is invalid while none is being made
   std::uint64_t next_number_ = 1;
   std::vector<std::string> recycled_;
+  bool directory_failed_ = false;
 };
 
 }  // namespace leat::broker

@@ -43,7 +43,7 @@ Syncer::~Syncer() {
   if (thread_.joinable()) stop();
 }
 
-void Syncer::start(const std::vector<SegmentName>& segments, int current_fd) {
+void Syncer::begin(const std::vector<SegmentName>& segments, int current_fd) {
   const std::int64_t now = monotonic_ns();
   for (const SegmentName& name : segments) {
     // How old a segment of an earlier life is, by its file's time, is asked once; from here on only the monotonic clock
@@ -58,6 +58,10 @@ void Syncer::start(const std::vector<SegmentName>& segments, int current_fd) {
   current_fd_ = current_fd;
   counters_.segment_bytes.store(options_.segment_bytes, std::memory_order_relaxed);
   counters_.segments.store(retained_.size(), std::memory_order_relaxed);
+}
+
+void Syncer::start(const std::vector<SegmentName>& segments, int current_fd) {
+  begin(segments, current_fd);
   thread_ = std::thread([this] { run(); });
 }
 
@@ -75,18 +79,25 @@ std::int64_t Syncer::next_wait_ns() const {
   return kHousekeepingNs;
 }
 
+bool Syncer::step() {
+  take_rolls();
+  prune();  // first: a segment that goes is the cheapest one to come
+  keep_prepared();
+  sync_if_due(false);
+  flush_cursors(false);
+  return options_.sync == SyncPolicy::always && ring_reader_.read_latest().sequence > durable_sequence() &&
+         handover_.state.load(std::memory_order_relaxed) != FeedState::failed;
+}
+
 void Syncer::run() {
   if (options_.sync == SyncPolicy::always) ::prctl(PR_SET_TIMERSLACK, 1UL);  // or gather() sleeps 50 us too long
   while (!stopping_.load(std::memory_order_acquire)) {
-    take_rolls();
-    prune();  // first: a segment that goes is the cheapest one to come
-    keep_prepared();
-    sync_if_due(false);
-    flush_cursors(false);
-    const bool more = options_.sync == SyncPolicy::always && ring_reader_.read_latest().sequence > durable_sequence() &&
-                      handover_.state.load(std::memory_order_relaxed) != FeedState::failed;
-    if (!more) handover_.syncer_wake.wait(next_wait_ns());
+    if (!step()) handover_.syncer_wake.wait(next_wait_ns());
   }
+  finish();
+}
+
+void Syncer::finish() {
   take_rolls();
   sync_if_due(true);
   flush_cursors(true);
@@ -135,6 +146,7 @@ void Syncer::keep_prepared() {
   auto segment = pool_.prepare_some(stalled ? SegmentPool::Hurry::yes : SegmentPool::Hurry::no);
   preparing_ = segment.ok() && *segment == nullptr;
   if (preparing_) return;
+  if (!segment && pool_.directory_failed()) return fail(segment.error());
   if (!segment) {
     next_prepare_ns_ = now + kPrepareRetryNs;
     if (!told_no_space_) {
@@ -217,7 +229,14 @@ bool Syncer::sync_files() {
   if (current_fd_ >= 0 && ::fdatasync(current_fd_) != 0) {
     return failed("fdatasync of " + directory_ + "/" + retained_.back().name.to_string());
   }
-  if (directory_dirty_ && ::fsync(directory_fd_) != 0) return failed("fsync of directory " + directory_);
+  return sync_directory();
+}
+
+bool Syncer::sync_directory() {
+  if (directory_dirty_ && ::fsync(directory_fd_) != 0) {
+    fail(system_error(errno, "fsync of directory " + directory_));
+    return false;
+  }
   directory_dirty_ = false;
   return true;
 }
@@ -260,13 +279,16 @@ bool Syncer::held_by_cursor() {
 }
 
 void Syncer::prune() {
-  while (must_prune()) {
+  while (handover_.state.load() != FeedState::failed && must_prune()) {
     const SegmentName gone = retained_.front().name;
     const auto unsynced = std::ranges::find_if(unsynced_, [&](const auto& segment) { return segment->name == gone; });
     if (unsynced != unsynced_.end()) {
       if (options_.sync != SyncPolicy::none) return;  // after its last sync, or the durable mark would stand still
       unsynced_.erase(unsynced);                      // nobody was promised that it would ever be durable
     }
+    // Names get to the disk in order, whatever the file system: the new segment's before an old one goes for it, and of
+    // two that go the older one's first. Else a loss of power could leave a journal with a hole, or none at all.
+    if (!sync_directory()) return;
     const SegmentName next = retained_[1].name;
     // Readers first: whoever copies from the old segment after this looks at the watermark and throws it away.
     ring_.earliest_sequence.store(next.first_sequence, std::memory_order_relaxed);

@@ -41,6 +41,12 @@ class Syncer {
   /// Syncs all that the sequencer has appended (unless the feed has failed), and ends the thread.
   void stop();
 
+  // What start() and stop() are made of, for a test that wants no thread.
+  void begin(const std::vector<shm::SegmentName>& segments, int current_fd);
+  /// One round of all duties. True: there is more to do at once.
+  bool step();
+  void finish();
+
  private:
   struct Retained {
     shm::SegmentName name;
@@ -57,6 +63,7 @@ class Syncer {
     return ring_.durable_sequence.load(std::memory_order_relaxed);
   }
   bool sync_files();
+  bool sync_directory();
   void fail(const Error& error);
   void prune();
   [[nodiscard]] bool must_prune();

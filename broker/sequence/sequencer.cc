@@ -64,7 +64,6 @@ void Sequencer::stop() {
 }
 
 void Sequencer::run() {
-  mark_pending_ = true;  // all that recovery found has been synced
   IdleSpinner spinner(options_.idle, options_.idle_spin_us * kNanosPerMicro);
   while (!stopping_.load(std::memory_order_acquire)) {
     if (!step()) {

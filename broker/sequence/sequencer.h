@@ -69,6 +69,8 @@ class Sequencer {
   bool step();
   /// Takes in the commands of the control thread. Called whenever there is nothing else, and for unknown tickets.
   void take_commands();
+  /// Notes in the journal how far it is durable, if that is due. As take_commands(), whenever there is nothing else.
+  void write_pending_mark();
   /// After the thread has ended: notes that all is durable up to here and the journal is closed. Returns its end.
   std::uint64_t append_clean_mark();
 
@@ -111,7 +113,6 @@ class Sequencer {
 
   bool roll();
   bool write_mark(std::uint16_t flags, std::uint64_t durable_position, std::uint64_t durable_sequence);
-  void write_pending_mark();
   void stage(shm::RecordType type, std::uint16_t flags, const void* payload, std::size_t payload_bytes);
   void set_stalled(bool stalled);
   void release_leavers();
@@ -140,7 +141,7 @@ class Sequencer {
   std::uint32_t empty_looks_ = 0;
   std::uint32_t rounds_ = 0;
   std::uint32_t deferred_wakes_ = 0;  // rounds whose sleepers have not been looked for yet
-  bool mark_pending_ = false;
+  bool mark_pending_ = true;  // all that recovery found has been synced
   MarkRequest pending_mark_{};
   bool stalled_ = false;
   std::atomic<bool> stopping_{false};

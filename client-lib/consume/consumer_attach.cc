@@ -9,7 +9,7 @@
 #include "consume/consumer_impl.h"
 #include "shm/base/clock.h"
 #include "shm/journal/cursor_file.h"
-#include "shm/journal/tail_scan.h"
+#include "shm/journal/journal_end.h"
 
 namespace leat {
 
@@ -119,6 +119,8 @@ Result<void> Consumer::Impl::open_offline(const Start& wanted) {
   if (!now) return now.error();
   auto place = client::resolve_start(stream->files(), start, *now);
   if (!place) return place.error();
+  // A place beyond damage may well have been there: it is no future, and nobody is to begin anew because of it.
+  if (place->reset && place->why.reason == Reset::Reason::future && damage) return *damage;
   take_place(*place);
   return {};
 }
@@ -143,14 +145,15 @@ Result<client::Window> Consumer::Impl::offline_window() {
   now.earliest_sequence = begun.first_sequence;
   now.latest_sequence = begun.first_sequence - 1;
   if (files.segments().empty()) return now;
-  const SegmentName last = files.segments().back();
   now.earliest_position = files.segments().front().first_position;
   now.earliest_sequence = files.segments().front().first_sequence;
-  auto scan = scan_tail(files, last);
-  if (!scan) return scan.error();
-  now.latest_position = scan->end_position;
-  now.latest_sequence = scan->end_sequence;
-  stream->set_verified_end(std::max(scan->end_position, scan->durable_position));
+  auto end = find_journal_end(files);
+  if (!end) return end.error();
+  now.latest_position = end->scan.end_position;
+  now.latest_sequence = end->scan.end_sequence;
+  damage.reset();
+  if (end->scan.verdict == TailVerdict::corrupt) damage = corruption_error(*end);
+  stream->set_verified_end(std::max(end->scan.end_position, end->scan.durable_position));
   return now;
 }
 

@@ -6,7 +6,6 @@
 #include <cstring>
 
 #include "shm/base/clock.h"
-#include "shm/journal/tail_scan.h"
 
 namespace leat {
 

@@ -61,6 +61,7 @@ struct Consumer::Impl {
   bool event_fd_armed = false;
   Reset reset;
   Error error;
+  std::optional<Error> damage;   ///< of the journal, when it was last looked at without a broker
   std::string lost_told;       // the last one that was reported of an attempt to join a broker
   ConsumerStats stats;
   shm::IdleSpinner spinner{shm::IdleStrategy::block, 0, 1};

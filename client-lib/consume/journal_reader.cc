@@ -4,7 +4,7 @@
 
 #include "consume/consumer_impl.h"
 #include "shm/journal/cursor_file.h"
-#include "shm/journal/tail_scan.h"
+#include "shm/journal/journal_end.h"
 
 namespace leat {
 
@@ -56,9 +56,9 @@ Result<JournalInfo> inspect_journal(const std::filesystem::path& directory) {
   }
   if (segments.empty()) return info;
   info.earliest_sequence = segments.front().first_sequence;
-  auto scan = scan_tail(*files, segments.back());
-  if (!scan) return scan.error();
-  info.latest_sequence = scan->end_sequence;
+  auto end = find_journal_end(*files);
+  if (!end) return end.error();
+  info.latest_sequence = end->scan.end_sequence;
   return info;
 }
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "shm/base/clock.h"
-#include "shm/journal/tail_scan.h"
+#include "shm/journal/journal_end.h"
 
 namespace leat::client {
 
@@ -36,7 +36,10 @@ std::uint64_t RecordStream::limit() const noexcept {
   return level_ == Level::live ? ring_->committed() : ring_->durable();
 }
 
-void RecordStream::fail(std::string what) { error_ = {ErrorCode::corrupt, std::move(what)}; }
+RecordStream::Next RecordStream::fail(Error error) {
+  error_ = std::move(error);
+  return Next::failed;
+}
 
 // `found`: what the buffer had to say.
 RecordStream::Next RecordStream::next_after(RecordBuffer::Next found, RecordView& out) {
@@ -115,20 +118,30 @@ RecordStream::Filled RecordStream::fill_from_journal(std::uint64_t limit) {
     case JournalFiles::Fill::ok: break;
     case JournalFiles::Fill::no_data: {
       if (!ring_ && ends_here()) return Filled::empty;
-      fail(!ring_ ? "corrupt journal: the segment that begins at position " + std::to_string(position) + " is missing in " +
-                        files_.directory() + ", later ones are there; restore it from a backup"
-                  : "journal " + files_.directory() + " holds nothing at position " + std::to_string(position) +
-           ", which the broker says is committed; was the directory replaced?");
+      const std::string at = std::to_string(position);
+      if (!ring_) {
+        return judge_missing_offline({ErrorCode::corrupt, "corrupt journal: the segment that begins at position " + at +
+                                                              " is missing in " + files_.directory() +
+                                                              ", later ones are there; restore it from a backup"});
+      }
+      (void)fail({ErrorCode::corrupt, "journal " + files_.directory() + " holds nothing at position " + at +
+                                          ", which the broker says is committed; was the directory replaced?"});
       return Filled::failed;
     }
     case JournalFiles::Fill::expired: return Filled::expired;
-    case JournalFiles::Fill::failed: error_ = files_.error(); return Filled::failed;
+    case JournalFiles::Fill::failed:
+      if (!ring_ && files_.error().code == ErrorCode::corrupt) return judge_missing_offline(files_.error());
+      error_ = files_.error();
+      return Filled::failed;
   }
   const std::uint64_t bytes = buffer_.filled_bytes();
   if (position == filled_at_ && bytes == filled_bytes_) {  // the record is longer than what there is of it
     buffer_.restart(position);
-    if (!ring_) return Filled::empty;
-    return judge_bad() == Next::expired ? Filled::expired : Filled::failed;
+    switch (judge_bad()) {  // the end of the files, or damage: a length that is too large looks the same
+      case Next::empty: return Filled::empty;
+      case Next::expired: return Filled::expired;
+      default: return Filled::failed;
+    }
   }
   filled_at_ = position;
   filled_bytes_ = bytes;
@@ -143,12 +156,11 @@ RecordStream::Next RecordStream::judge_bad() {
   if (from_journal_ && !files_.still_retained()) return Next::expired;
   if (!ring_) return judge_bad_offline();
   if (!from_journal_) {
-    fail("the broadcast ring holds no record at position " + std::to_string(position));
-    return Next::failed;
+    return fail({ErrorCode::corrupt, "the broadcast ring holds no record at position " + std::to_string(position)});
   }
-  fail("corrupt journal: " + files_.describe(position) + " (position " + std::to_string(position) +
-       ") does not hold the record it should; stop the broker and check the disk");
-  return Next::failed;
+  return fail({ErrorCode::corrupt, "corrupt journal: " + files_.describe(position) + " (position " +
+                                       std::to_string(position) +
+                                       ") does not hold the record it should; stop the broker and check the disk"});
 }
 
 // No later segment is there: a zero checksum, or no bytes at all, may be the journal's end.
@@ -157,28 +169,50 @@ bool RecordStream::ends_here() {
   return files_.segments().empty() || files_.segments().back().first_position <= buffer_.position();
 }
 
-// Without a broker nobody says where the journal ends: recovery's own table decides whether this is the end.
+// Without a broker nobody says where the journal ends: recovery's own tables decide whether this is the end.
 RecordStream::Next RecordStream::judge_bad_offline() {
-  const std::string place = files_.describe(buffer_.position());
+  const std::uint64_t position = buffer_.position();
+  const std::string place = files_.describe(position);
   const SegmentName name = files_.current();
-  if (auto done = files_.refresh(); !done) {
-    error_ = done.error();
-    return Next::failed;
-  }
-  auto scan = scan_tail(files_, name);
-  if (!scan) {
-    error_ = scan.error();
-    return Next::failed;
-  }
-  from_journal_ = false;  // scan_tail has moved the files elsewhere
+  if (auto done = files_.refresh(); !done) return fail(done.error());
+  auto scan = scan_segment(files_, name);
+  if (!scan) return fail(scan.error());
+  from_journal_ = false;  // the scan has moved the files elsewhere
   // A writer may have finished the batch since we looked: then the scan went past it, and we look again later.
-  if (scan->verdict != TailVerdict::corrupt || scan->end_position > buffer_.position()) {
+  if (scan->end_position > position) {
     verified_end_ = std::max(verified_end_, scan->end_position);
     return Next::empty;
   }
-  fail("corrupt journal: " + place + " does not hold the record it should; events from sequence " +
-       std::to_string(scan->end_sequence + 1) + " on are affected");
-  return Next::failed;
+  auto end = find_journal_end(files_);
+  if (!end) return fail(end.error());
+  if (end->scan.verdict != TailVerdict::corrupt && end->scan.end_position == scan->end_position) {
+    verified_end_ = std::max(verified_end_, end->scan.end_position);
+    return Next::empty;
+  }
+  return fail({ErrorCode::corrupt, "corrupt journal: " + place + " (position " + std::to_string(position) +
+                                       ") does not hold the record it should; events from sequence " +
+                                       std::to_string(scan->end_sequence + 1) + last_affected(name, *end) +
+                                       " are affected"});
+}
+
+// A segment is not there, or its header is bad: it may have been begun and lost by a loss of power.
+RecordStream::Filled RecordStream::judge_missing_offline(const Error& missing) {
+  auto end = find_journal_end(files_);
+  from_journal_ = false;
+  if (!end) {
+    error_ = end.error();
+    return Filled::failed;
+  }
+  if (end->scan.verdict != TailVerdict::corrupt && end->scan.end_position == buffer_.position()) return Filled::empty;
+  error_ = end->scan.verdict == TailVerdict::corrupt ? corruption_error(*end) : missing;
+  return Filled::failed;
+}
+
+// " to <n>": the newest event that is affected by damage in segment `name`.
+std::string RecordStream::last_affected(const SegmentName& name, const JournalEnd& end) const {
+  const auto next = std::ranges::upper_bound(files_.segments(), name.first_position, {}, &SegmentName::first_position);
+  if (next != files_.segments().end()) return " to " + std::to_string(next->first_sequence - 1);
+  return end.last_affected > 0 ? " to at least " + std::to_string(end.last_affected) : " on";
 }
 
 // Filling anew moves the bytes under `first`, which is then decoded again.

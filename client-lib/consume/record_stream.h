@@ -10,6 +10,7 @@
 #include <leat/consumer.h>
 
 #include "shm/broadcast/broadcast_ring.h"
+#include "shm/journal/journal_end.h"
 #include "shm/journal/journal_files.h"
 
 namespace leat::client {
@@ -80,7 +81,9 @@ class RecordStream {
   Next judge_bad_offline();
   bool ends_here();
   bool batch_is_whole(shm::RecordView& first);
-  void fail(std::string what);
+  Filled judge_missing_offline(const Error& missing);
+  [[nodiscard]] std::string last_affected(const shm::SegmentName& name, const shm::JournalEnd& end) const;
+  Next fail(Error error);
 
   shm::JournalFiles files_;
   shm::RecordBuffer buffer_;

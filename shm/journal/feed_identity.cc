@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -18,8 +19,10 @@ namespace leat::shm {
 CursorCheck FeedIdentity::check(const Cursor& cursor) const noexcept {
   for (std::size_t i = 0; i < epochs.size(); ++i) {
     if (epochs[i].id != cursor.epoch) continue;
-    const bool is_last = i + 1 == epochs.size();
-    return is_last || cursor.sequence < epochs[i + 1].first_sequence ? CursorCheck::ok : CursorCheck::lost_tail;
+    // Not the next one alone: what it began behind may have been lost in its turn, and then a later one begins below it.
+    const bool ended = std::any_of(epochs.begin() + static_cast<std::ptrdiff_t>(i) + 1, epochs.end(),
+                                   [&](const EpochEntry& later) { return cursor.sequence >= later.first_sequence; });
+    return ended ? CursorCheck::lost_tail : CursorCheck::ok;
   }
   return CursorCheck::unknown_epoch;
 }

@@ -100,6 +100,29 @@ Result<void> JournalFiles::open_segment(const SegmentName& name) {
   return {};
 }
 
+Result<bool> JournalFiles::open_raw(const SegmentName& name) {
+  const std::string file = name.to_string();
+  UniqueFd fd = open_file(file);
+  if (!fd.valid()) return system_error(errno, "opening segment " + directory_ + "/" + file);
+  struct stat status {};
+  SegmentHeader header{};
+  if (::fstat(fd.get(), &status) != 0) return system_error(errno, "fstat of segment " + file);
+  if (::pread(fd.get(), &header, sizeof header, 0) < 0) return system_error(errno, "reading segment " + file);
+  const auto file_bytes = static_cast<std::uint64_t>(status.st_size);
+  if (file_bytes < kMinSegmentBytes || file_bytes % kPageBytes != 0) return false;
+  const std::uint64_t made_bytes = header.data_offset + header.data_bytes;
+  if (made_bytes != file_bytes &&
+      segment_header_is_valid(header, identity_.uuid, made_bytes, name.first_sequence, name.first_position)) {
+    return false;
+  }
+  const SegmentGeometry geometry = segment_geometry(file_bytes);
+  segment_fd_ = std::move(fd);
+  current_ = name;
+  data_offset_ = geometry.data_offset;
+  data_bytes_ = geometry.data_bytes;
+  return true;
+}
+
 std::optional<SegmentName> JournalFiles::find(std::uint64_t position, bool exactly) const {
   const auto after = std::ranges::upper_bound(segments_, position, {}, &SegmentName::first_position);
   if (after == segments_.begin()) return std::nullopt;
@@ -130,6 +153,11 @@ JournalFiles::Fill JournalFiles::fill(RecordBuffer& buffer, bool starts_segment,
       if (attempt > 0) return Fill::failed;
     }
   }
+  return fill_from_open(buffer, limit_position);
+}
+
+JournalFiles::Fill JournalFiles::fill_from_open(RecordBuffer& buffer, std::uint64_t limit_position) {
+  const std::uint64_t position = buffer.position();
   const std::uint64_t offset = position - current_.first_position;
   if (offset >= data_bytes_) return Fill::no_data;
   const std::uint64_t wanted = std::min({static_cast<std::uint64_t>(buffer.capacity()), data_bytes_ - offset,

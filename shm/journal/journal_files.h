@@ -54,6 +54,8 @@ class JournalFiles {
   /// Fills `buffer` from buffer.position() on, not beyond the end of that segment nor beyond `limit_position`.
   /// `starts_segment`: the record before was a segment_end, so the position must be the first of a segment.
   Fill fill(RecordBuffer& buffer, bool starts_segment, std::uint64_t limit_position);
+  /// The same from the segment that was opened last, also where the position is another's by now.
+  Fill fill_from_open(RecordBuffer& buffer, std::uint64_t limit_position);
   [[nodiscard]] const Error& error() const noexcept { return error_; }
 
   /// True if the segment that the last fill() read is still in the directory under its name.
@@ -65,6 +67,10 @@ class JournalFiles {
   [[nodiscard]] const SegmentName& current() const noexcept { return current_; }
   /// True if no later segment is known than the one last read.
   [[nodiscard]] bool in_last_segment() const noexcept { return segments_.empty() || segments_.back() == current_; }
+
+  /// Opens a segment whose header may be lost, so that fill() reads it: where things lie follows from its length. False:
+  /// the file is not as long as it was made.
+  Result<bool> open_raw(const SegmentName& name);
 
   /// Reads a segment's whole index. Entries that do not pass their checksum are left out.
   Result<std::vector<IndexEntry>> read_index(const SegmentName& name);

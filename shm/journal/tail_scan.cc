@@ -7,6 +7,7 @@ namespace leat::shm {
 namespace {
 
 constexpr std::size_t kTailBufferBytes = 1024 * 1024;
+constexpr std::size_t kWalkBufferBytes = 128 * 1024;
 
 enum class Stop { zero, bad, sealed };
 
@@ -37,10 +38,7 @@ class TailState {
     if (record.payload.size() != sizeof mark) return;
     std::memcpy(&mark, record.payload.data(), sizeof mark);
     ++scan_.marks;
-    if (mark.durable_position > scan_.durable_position) {
-      scan_.durable_position = mark.durable_position;
-      scan_.durable_sequence = mark.durable_sequence;
-    }
+    scan_.vouch(mark.durable_position, mark.durable_sequence);
     scan_.next_producer_id = std::max(scan_.next_producer_id, mark.next_producer_id);
   }
 
@@ -51,24 +49,59 @@ class TailState {
   bool in_batch_ = false;
 };
 
-// Looks through everything from `from` to the segment's end for marks and for the last byte that is not zero.
-Result<void> search_rest(JournalFiles& files, std::uint64_t from, TailScan& scan, TailState& state) {
+// A record that is good where it stands, and would follow the journal's end by its number, can come to life again when
+// the journal grows up to it. Numbers tell it from what a recycled segment still holds, and cheaply.
+class BehindTheEnd {
+ public:
+  BehindTheEnd(const TailScan& scan, std::uint64_t feed_seed, std::uint64_t data_bytes)
+      : end_(scan.end_position), sequence_(scan.end_sequence), feed_seed_(feed_seed), data_bytes_(data_bytes) {}
+
+  bool may_be_good(const std::byte* at, std::size_t available, std::uint64_t position) {
+    RecordHeader header;
+    std::memcpy(&header, at, sizeof header);
+    const std::uint64_t most = (position - end_) / kRecordHeaderBytes + 1;
+    if (header.checksum == 0 || !header_is_sane(header, data_bytes_) || header.reserved != 0 || header.type == 0 ||
+        header.type > static_cast<std::uint16_t>(RecordType::gap) || header.sequence - sequence_ > most) {
+      return false;
+    }
+    hashed_ += header.length;
+    if (header.length > available || hashed_ > kMostHashed * data_bytes_) return true;
+    return record_checksum(at, header.length, feed_seed_, position) == header.checksum;
+  }
+
+ private:
+  static constexpr std::uint64_t kMostHashed = 16;  // whoever makes payloads look like records costs us no more than this
+  std::uint64_t end_;
+  std::uint64_t sequence_;
+  std::uint64_t feed_seed_;
+  std::uint64_t data_bytes_;
+  std::uint64_t hashed_ = 0;
+};
+
+// Looks through everything from `from` to the segment's end for marks, for the last byte that is not zero, and, for
+// `behind`, for records that are good there.
+Result<void> search_rest(JournalFiles& files, std::uint64_t from, TailScan& scan, TailState& state, bool behind) {
   const std::uint64_t segment_end = files.current().first_position + files.data_bytes();
-  RecordBuffer buffer(kTailBufferBytes);
+  RecordBuffer buffer(std::min<std::uint64_t>(kTailBufferBytes, align_up(files.data_bytes(), kPageBytes)));
+  BehindTheEnd records(scan, files.feed_seed(), files.data_bytes());
   scan.garbage_end = from;
   for (std::uint64_t position = from; position < segment_end;) {
     buffer.restart(position);
-    const auto filled = files.fill(buffer, false, segment_end);
+    const auto filled = files.fill_from_open(buffer, segment_end);
     if (filled == JournalFiles::Fill::failed) return files.error();
     if (filled != JournalFiles::Fill::ok) return {};
-    const std::uint64_t bytes = std::min<std::uint64_t>(buffer.capacity(), segment_end - position);
-    for (std::uint64_t at = 0; at < bytes; at += kWordBytes) {
+    const std::size_t bytes = buffer.filled_bytes();
+    for (std::size_t at = 0; at + kWordBytes <= bytes; at += kWordBytes) {
       std::uint64_t word = 0;
       std::memcpy(&word, buffer.room() + at, sizeof word);
       if (word == 0) continue;
       scan.garbage_end = position + at + kWordBytes;
-      if (bytes - at < kMarkRecordBytes) continue;
+      if (bytes - at < kRecordHeaderBytes) continue;
+      if (behind && position + at > from && !scan.record_behind) {
+        scan.record_behind = records.may_be_good(buffer.room() + at, bytes - at, position + at);
+      }
       RecordView record;
+      if (bytes - at < kMarkRecordBytes) continue;
       if (decode_record(buffer.room() + at, kMarkRecordBytes, kMarkRecordBytes, record) == Decode::ok &&
           record.header.type == static_cast<std::uint16_t>(RecordType::mark) &&
           record_checksum(buffer.room() + at, record.header.length, files.feed_seed(), position + at) ==
@@ -103,8 +136,9 @@ Result<Stop> walk(JournalFiles& files, const SegmentName& name, RecordBuffer& bu
     buffer.ensure_capacity(buffer.wanted_bytes());
     if (filled_at == position && buffer.capacity() == room) return Stop::bad;  // runs beyond the segment's end
     filled_at = position;
-    // `position` lies in this segment, or at its very beginning, which fill() must not look for elsewhere.
-    const auto filled = files.fill(buffer, position == name.first_position, ~0ULL);
+    // Only what lies in this segment: if it does not end where the next one begins, that is for others to judge.
+    const auto filled = position == name.first_position ? files.fill(buffer, true, ~0ULL)
+                                                        : files.fill_from_open(buffer, ~0ULL);
     if (filled == JournalFiles::Fill::failed) return files.error();
     if (filled != JournalFiles::Fill::ok) return Stop::bad;
   }
@@ -112,39 +146,45 @@ Result<Stop> walk(JournalFiles& files, const SegmentName& name, RecordBuffer& bu
 
 }  // namespace
 
-TailVerdict judge_tail(std::uint64_t stop_position, bool zero_checksum, bool unfinished_batch, bool later_segment,
-                       std::uint64_t durable_position) noexcept {
-  if (later_segment || durable_position > stop_position) return TailVerdict::corrupt;
-  return zero_checksum && !unfinished_batch ? TailVerdict::clean_end : TailVerdict::torn;
+TailVerdict judge_tail(const TailScan& scan, bool later_segment) noexcept {
+  const bool vouched = scan.durable_position > scan.bad_position;
+  if (scan.sealed) return vouched && !later_segment ? TailVerdict::corrupt : TailVerdict::sealed;
+  if (vouched || later_segment) return TailVerdict::corrupt;
+  return scan.zero_checksum && !scan.unfinished_batch && !scan.record_behind ? TailVerdict::clean_end : TailVerdict::torn;
+}
+
+Result<TailScan> scan_segment(JournalFiles& files, const SegmentName& name,
+                              const std::function<void(std::uint64_t, const RecordView&)>& on_record) {
+  TailScan scan;
+  TailState state(scan, name);
+  RecordBuffer buffer(kWalkBufferBytes);
+  auto stopped = walk(files, name, buffer, state, on_record);
+  if (!stopped) return stopped.error();
+  scan.sealed = *stopped == Stop::sealed;
+  scan.zero_checksum = *stopped == Stop::zero;
+  scan.unfinished_batch = state.in_batch();
+  scan.bad_position = scan.sealed ? scan.end_position : buffer.position();
+  if (scan.sealed) return scan;
+  if (auto done = search_rest(files, scan.bad_position, scan, state, true); !done) return done.error();
+  return scan;
 }
 
 Result<TailScan> scan_tail(JournalFiles& files, const SegmentName& name,
                            const std::function<void(std::uint64_t, const RecordView&)>& on_record) {
-  TailScan scan;
-  TailState state(scan, name);
-  RecordBuffer buffer(kTailBufferBytes);
-  auto stopped = walk(files, name, buffer, state, on_record);
-  if (!stopped) return stopped.error();
+  auto scan = scan_segment(files, name, on_record);
+  if (!scan) return scan;
   const FeedIdentity& identity = files.identity();
-  if (identity.closed_cleanly() && identity.closed_position > scan.durable_position) {
-    scan.durable_position = identity.closed_position;
-    scan.durable_sequence = identity.closed_sequence;
-  }
-  const bool later_segment = !files.in_last_segment();
-  if (*stopped == Stop::sealed) {
-    scan.verdict = TailVerdict::sealed;
-    if (!later_segment && scan.durable_position > scan.end_position) scan.verdict = TailVerdict::corrupt;
-    scan.bad_position = scan.end_position;
-    return scan;
-  }
-  scan.bad_position = buffer.position();
-  // What is sealed needs no witness; and behind it the positions are the next segment's.
-  if (!later_segment) {
-    if (auto done = search_rest(files, scan.bad_position, scan, state); !done) return done.error();
-  }
-  scan.verdict = judge_tail(scan.bad_position, *stopped == Stop::zero, state.in_batch(), later_segment,
-                            scan.durable_position);
+  if (identity.closed_cleanly()) scan->vouch(identity.closed_position, identity.closed_sequence);
+  scan->verdict = judge_tail(*scan, !files.in_last_segment());
   return scan;
+}
+
+Result<void> search_marks(JournalFiles& files, TailScan& scan) {
+  TailScan found;
+  TailState state(found, files.current());
+  if (auto done = search_rest(files, files.current().first_position, found, state, false); !done) return done;
+  scan.take_over(found);
+  return {};
 }
 
 }  // namespace leat::shm

@@ -148,20 +148,90 @@ TEST_F(Recovery, BeginsANewEpochWhenAllSegmentsAreGone) {
   EXPECT_EQ(recovered.identity.check({.epoch = epoch, .sequence = 1}), CursorCheck::lost_tail);
 }
 
-TEST_F(Recovery, RefusesAJournalWithASegmentMissingInTheMiddleAndChangesNothing) {
-  JournalMaker journal;
+// Three sealed segments of five events and a fourth; `durable`: as its mark says that all was synced.
+void make_four_segments(JournalMaker& journal, bool durable) {
   for (int i = 0; i < 3; ++i) {
     journal.events(5);
     journal.roll();
   }
   journal.events(5);
+  if (durable) journal.mark_all();
+}
+
+TEST_F(Recovery, RefusesAJournalWithASegmentMissingInTheMiddleAndChangesNothing) {
+  JournalMaker journal;
+  make_four_segments(journal, true);
   std::filesystem::remove(journal.path() / journal.segments()[1].to_string());
   const std::string message = expect_refused(journal);
-  EXPECT_NE(message.find(journal.segments()[0].to_string()), std::string::npos) << message;
-  EXPECT_NE(message.find("sequences 1 to 10"), std::string::npos) << message;
-  // The older ones moved away, as it says: what is left is a journal that begins later.
+  EXPECT_NE(message.find(journal.segments()[2].to_string()), std::string::npos) << message;
+  EXPECT_NE(message.find("from sequence 6 to at least"), std::string::npos) << message;
+  // The older ones moved away, as docs/recovery.md says: what is left is a journal that begins later.
   std::filesystem::remove(journal.path() / journal.segments()[0].to_string());
   EXPECT_EQ(test::must(recover(journal)).end_sequence, 20u);
+}
+
+// What a loss of power can do to segments that nobody was told were durable.
+TEST_F(Recovery, EndsBeforeASegmentThatIsMissingIfNobodyVouchesForMore) {
+  JournalMaker journal;
+  make_four_segments(journal, false);
+  std::filesystem::remove(journal.path() / journal.segments()[1].to_string());
+  const Recovered recovered = test::must(recover(journal));
+  EXPECT_EQ(recovered.end_sequence, 5u);
+  EXPECT_EQ(recovered.end_position, journal.segments()[1].first_position);
+  EXPECT_TRUE(recovered.needs_segment);
+  ASSERT_EQ(recovered.segments.size(), 1u);
+  EXPECT_EQ(recovered.identity.epochs.size(), 2u);
+}
+
+TEST_F(Recovery, CutsATornRecordInASealedSegmentIfNobodyVouchesForMore) {
+  JournalMaker journal;
+  make_four_segments(journal, false);
+  journal.flip(journal.written()[7].position + 60);  // the segment's end is as it should be
+  const Recovered recovered = test::must(recover(journal));
+  EXPECT_EQ(recovered.end_sequence, 7u);
+  EXPECT_FALSE(recovered.needs_segment);
+  EXPECT_EQ(recovered.segments.size(), 2u);
+  EXPECT_EQ(test::must(recover(journal)).end_sequence, 7u) << "what was cut stays cut";
+}
+
+TEST_F(Recovery, RefusesATornRecordInASealedSegmentThatAMarkOfALaterOneVouchesFor) {
+  JournalMaker journal;
+  make_four_segments(journal, false);
+  const auto bad = journal.written()[7];
+  journal.mark(bad.position + bad.bytes, 8);
+  journal.flip(bad.position + 60);
+  const std::string message = expect_refused(journal);
+  EXPECT_NE(message.find(journal.segments()[1].to_string() + ", offset " +
+                         std::to_string(journal.place_of(bad.position).offset)), std::string::npos) << message;
+  EXPECT_NE(message.find("from sequence 8 to at least 10"), std::string::npos) << message;
+}
+
+TEST_F(Recovery, RefusesASegmentThatWasCutShort) {
+  for (const std::uint64_t bytes : {0u, 80u, 5000u, 12288u}) {
+    JournalMaker journal;
+    journal.events(5);
+    journal.roll();
+    journal.events(5);
+    std::filesystem::resize_file(journal.place_of(journal.position()).file, bytes);
+    const std::string message = expect_refused(journal);
+    EXPECT_NE(message.find("not as long as it was made"), std::string::npos) << message;
+  }
+}
+
+// Two records of one batch of stores reached the disk, but for the word that says the first is there. Should the next
+// life write a record of that length, the second would follow it.
+TEST_F(Recovery, CutsAGoodRecordBehindTheEnd) {
+  JournalMaker journal;
+  journal.events(5);
+  const auto first = journal.event();
+  const auto second = journal.event();
+  journal.overwrite(first.position, std::string(8, '\0'));
+  const Recovered recovered = test::must(recover(journal));
+  EXPECT_EQ(recovered.end_position, first.position);
+  EXPECT_EQ(recovered.end_sequence, 5u);
+  const auto place = journal.place_of(second.position);
+  EXPECT_EQ(test::read_file(place.file).substr(place.offset, second.bytes), std::string(second.bytes, '\0'));
+  EXPECT_FALSE(torn_file(journal).empty()) << "kept aside";
 }
 
 TEST_F(Recovery, PutsTheOnlySegmentAsideWhenItNeverReachedTheDisk) {
@@ -273,11 +343,12 @@ TEST_F(Recovery, RefusesAnEndBelowTheCleanCloseAndChangesNothing) {
   expect_refused(journal);
 }
 
-TEST_F(Recovery, RefusesADamagedHeaderOfASegmentWithGoodRecordsAndChangesNothing) {
+TEST_F(Recovery, RefusesADamagedHeaderOfASegmentThatWasDurableAndChangesNothing) {
   JournalMaker journal;
   journal.events(5);
   journal.roll();
   journal.events(5);
+  journal.mark_all();
   journal.flip_in_file(journal.place_of(journal.position()).file, 60);
   expect_refused(journal);
 }
@@ -320,6 +391,7 @@ TEST_F(Recovery, RefusesABadSealedSegmentOfTheUnfinishedRoundAndNamesIt) {
   journal.events(5);
   journal.roll();  // early: the first segment's room is mostly unused
   journal.events(5);
+  journal.mark_all();
   journal.flip(journal.written()[2].position + 60);
   const std::string message = expect_refused(journal, {.known = true, .committed = 0, .round_position = 0});
   EXPECT_NE(message.find(journal.segments().front().to_string()), std::string::npos) << message;

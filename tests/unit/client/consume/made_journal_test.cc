@@ -120,6 +120,7 @@ void expect_corrupt_after(JournalMaker& journal, std::uint64_t last_good) {
 TEST(MadeJournal, SaysThatARecordInASealedSegmentIsBad) {
   JournalMaker journal;
   journal.events(100, 400);
+  journal.mark_all();
   journal.flip(journal.written()[4].position + 60);
   expect_corrupt_after(journal, 4);
 }
@@ -135,6 +136,7 @@ TEST(MadeJournal, SaysThatARecordBelowAMarkIsBad) {
 TEST(MadeJournal, SaysThatARecordWithAnImpossibleLengthIsBad) {
   JournalMaker journal;
   journal.events(100, 400);
+  journal.mark_all();
   journal.overwrite(journal.written()[4].position + 8, "\xff\xff\xff\x7f");
   expect_corrupt_after(journal, 4);
 }
@@ -142,6 +144,7 @@ TEST(MadeJournal, SaysThatARecordWithAnImpossibleLengthIsBad) {
 TEST(MadeJournal, SaysThatAZeroedRecordInASealedSegmentIsBad) {
   JournalMaker journal;
   journal.events(100, 400);
+  journal.mark_all();
   journal.overwrite(journal.written()[4].position, std::string(8, '\0'));
   expect_corrupt_after(journal, 4);
 }
@@ -153,6 +156,7 @@ TEST(MadeJournal, SaysThatABatchInASealedSegmentIsBad) {
   journal.events(2);
   journal.roll();
   journal.events(5);
+  journal.mark_all();
   journal.flip(journal.written()[5].position + 60);  // the third of the batch
   expect_corrupt_after(journal, 3);
 }
@@ -160,6 +164,7 @@ TEST(MadeJournal, SaysThatABatchInASealedSegmentIsBad) {
 TEST(MadeJournal, SaysThatASegmentInTheMiddleIsMissing) {
   JournalMaker journal;
   journal.events(100, 400);
+  journal.mark_all();
   ASSERT_GT(journal.segments().size(), 3u);
   const auto gone = journal.segments()[1];
   std::filesystem::remove(journal.path() / gone.to_string());
@@ -167,6 +172,38 @@ TEST(MadeJournal, SaysThatASegmentInTheMiddleIsMissing) {
   std::vector<std::uint64_t> sequences;
   EXPECT_EQ(read_all(reader, sequences), Poll::error) << "the journal goes on: its end is not here";
   expect_run(sequences, 1, gone.first_sequence - 1);
+}
+
+// Longer than what is left of the file, but not than a file can be: no end either.
+TEST(MadeJournal, SaysThatARecordThatRunsBeyondItsSegmentIsBad) {
+  JournalMaker journal;
+  journal.events(100, 400);
+  journal.mark_all();
+  journal.overwrite(journal.written()[15].position + 8, std::string("\x00\x1f\x00\x00", 4));
+  expect_corrupt_after(journal, 15);
+}
+
+TEST(MadeJournal, GivesNoResetForAPlaceBeyondDamage) {
+  JournalMaker journal;
+  journal.events(10);
+  journal.mark_all();
+  journal.events(10);
+  journal.flip(journal.written()[4].position + 60);
+  const auto reader = read_journal(journal.path(), {journal.identity().current().id, 20});
+  ASSERT_FALSE(reader.ok());
+  EXPECT_EQ(reader.error().code, ErrorCode::corrupt);
+}
+
+// As recovery: what nobody was told to be durable may be lost in the middle, and what comes behind it goes too.
+TEST(MadeJournal, EndsAtATornRecordInASealedSegmentIfNobodyVouchesForMore) {
+  JournalMaker journal;
+  journal.events(100, 400);
+  journal.flip(journal.written()[4].position + 60);
+  JournalReader reader = test::must(read_journal(journal.path()));
+  std::vector<std::uint64_t> sequences;
+  EXPECT_EQ(read_all(reader, sequences), Poll::empty);
+  expect_run(sequences, 1, 4);
+  EXPECT_EQ(test::must(inspect_journal(journal.path())).latest_sequence, 4u);
 }
 
 TEST(MadeJournal, TellsOfAGap) {

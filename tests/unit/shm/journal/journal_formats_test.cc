@@ -159,5 +159,17 @@ TEST(Epochs, JudgeCursorsByTheirTable) {
   for (const auto& [cursor, expected] : rows) EXPECT_EQ(identity.check(cursor), expected) << cursor.to_string();
 }
 
+// A broker is killed, its successor on the same boot cannot prove anything and begins an epoch behind all that it finds;
+// then the power fails before that was synced, and the next one begins below.
+TEST(Epochs, JudgeCursorsByEveryLaterEpoch) {
+  FeedIdentity identity;
+  identity.epochs = {{0xa, 1, 0}, {0xb, 21, 2000}, {0xc, 13, 1200}};
+  EXPECT_EQ(identity.check({0xa, 12}), CursorCheck::ok);
+  EXPECT_EQ(identity.check({0xa, 13}), CursorCheck::lost_tail) << "sequence 13 is another event now";
+  EXPECT_EQ(identity.check({0xb, 12}), CursorCheck::ok);
+  EXPECT_EQ(identity.check({0xb, 20}), CursorCheck::lost_tail);
+  EXPECT_EQ(identity.check({0xc, 20}), CursorCheck::ok);
+}
+
 }  // namespace
 }  // namespace leat::shm

@@ -21,17 +21,21 @@ TailScan scan_first(const JournalMaker& journal) {
 
 TEST(JudgeTail, FollowsTheTableForAllItsInputs) {
   constexpr std::uint64_t kStop = 1000;
-  for (const bool zero : {false, true}) {
-    for (const bool unfinished : {false, true}) {
-      for (const bool later : {false, true}) {
-        for (const std::uint64_t durable : {std::uint64_t{0}, kStop - 1, kStop, kStop + 1, ~std::uint64_t{0}}) {
-          TailVerdict expected = TailVerdict::torn;
-          if (zero && !unfinished) expected = TailVerdict::clean_end;
-          if (later || durable > kStop) expected = TailVerdict::corrupt;
-          EXPECT_EQ(judge_tail(kStop, zero, unfinished, later, durable), expected)
-              << "zero " << zero << " unfinished " << unfinished << " later " << later << " durable " << durable;
-        }
-      }
+  for (unsigned bits = 0; bits < 32; ++bits) {
+    TailScan scan;
+    scan.bad_position = kStop;
+    scan.zero_checksum = (bits & 1) != 0;
+    scan.unfinished_batch = (bits & 2) != 0;
+    scan.record_behind = (bits & 4) != 0;
+    scan.sealed = (bits & 8) != 0;
+    const bool later = (bits & 16) != 0;
+    for (const std::uint64_t durable : {std::uint64_t{0}, kStop - 1, kStop, kStop + 1, ~std::uint64_t{0}}) {
+      scan.durable_position = durable;
+      TailVerdict expected = TailVerdict::torn;
+      if (scan.zero_checksum && !scan.unfinished_batch && !scan.record_behind) expected = TailVerdict::clean_end;
+      if (later || durable > kStop) expected = TailVerdict::corrupt;
+      if (scan.sealed) expected = !later && durable > kStop ? TailVerdict::corrupt : TailVerdict::sealed;
+      EXPECT_EQ(judge_tail(scan, later), expected) << "bits " << bits << " durable " << durable;
     }
   }
 }
