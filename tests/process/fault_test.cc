@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "process/load.h"
+#include "support/fault_plan.h"
 
 namespace leat::test {
 namespace {
@@ -79,18 +80,22 @@ class FailingSync : public LoadTest {
  protected:
   void SetUp() override {
     LoadTest::SetUp();
-    sync_ = std::make_unique<SharedPage>(broker_->scratch() / "sync");
-    for (const std::string& entry : preload(LEAT_TEST_SYNC_SHIM, "LEAT_TEST_SYNC", sync_->path())) {
+    const fs::path page = broker_->scratch() / "faults";
+    plan_ = map_fault_plan(page.c_str(), true);
+    ASSERT_NE(plan_, nullptr);
+    plan_->error.store(EIO);
+    plan_->times.store(~0ULL);
+    for (const std::string& entry : preload(LEAT_TEST_FAULT_SHIM, "LEAT_TEST_FAULTS", page)) {
       broker_->set_environment(entry);
     }
   }
   void TearDown() override {
-    sync_.reset();
+    ::munmap(plan_, sizeof *plan_);
     LoadTest::TearDown();
   }
-  void fail_sync(bool fails) { (*sync_)[0].store(fails ? 1 : 0); }
+  void fail_sync(bool fails) { plan_->call.store(fails ? Call::fdatasync : Call::none); }
 
-  std::unique_ptr<SharedPage> sync_;
+  FaultPlan* plan_ = nullptr;
 };
 
 TEST_F(FailingSync, StopsTheFeedForGoodButNotItsReadersAndWhatWasDurableIsThereAfterwards) {
