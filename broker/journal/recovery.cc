@@ -10,6 +10,7 @@
 
 #include "broker/log.h"
 #include "shm/base/random.h"
+#include "shm/base/whole_io.h"
 #include "shm/journal/tail_scan.h"
 
 namespace leat::broker {
@@ -76,14 +77,19 @@ Result<void> cut_tail(JournalFiles& files, const TailScan& scan) {
     return {};
   };
   auto saved = pass([&](std::uint64_t at, std::size_t bytes) {
-    return ::pread(segment.get(), chunk.data(), bytes, offset_of(at)) == static_cast<ssize_t>(bytes) &&
-           ::write(copy.get(), chunk.data(), bytes) == static_cast<ssize_t>(bytes);
+    return read_at(segment.get(), chunk.data(), bytes, offset_of(at)) == static_cast<ssize_t>(bytes) &&
+           write_all(copy.get(), chunk.data(), bytes);
   });
-  if (!saved) return saved;
-  if (::fsync(copy.get()) != 0 || ::fsync(files.directory_fd()) != 0) return system_error(errno, "syncing " + aside);
+  if (saved && (::fsync(copy.get()) != 0 || ::fsync(files.directory_fd()) != 0)) {
+    saved = system_error(errno, "syncing " + aside);
+  }
+  if (!saved) {
+    ::unlinkat(files.directory_fd(), aside.c_str(), 0);  // the next start makes another one
+    return saved;
+  }
   std::ranges::fill(chunk, '\0');
   auto zeroed = pass([&](std::uint64_t at, std::size_t bytes) {
-    return ::pwrite(segment.get(), chunk.data(), bytes, offset_of(at)) == static_cast<ssize_t>(bytes);
+    return write_at(segment.get(), chunk.data(), bytes, offset_of(at));
   });
   if (!zeroed) return zeroed;
   if (::fdatasync(segment.get()) != 0) return system_error(errno, "syncing the cut segment");
@@ -134,7 +140,7 @@ bool is_lost_segment(int directory_fd, const SegmentName& name, std::uint64_t fe
   if (file_bytes < kMinSegmentBytes) return false;
   const SegmentGeometry geometry = segment_geometry(file_bytes);
   std::vector<std::uint64_t> words(geometry.data_bytes / kWordBytes);
-  if (::pread(fd.get(), words.data(), geometry.data_bytes, static_cast<off_t>(geometry.data_offset)) !=
+  if (read_at(fd.get(), words.data(), geometry.data_bytes, static_cast<off_t>(geometry.data_offset)) !=
       static_cast<ssize_t>(geometry.data_bytes)) {
     return false;
   }
@@ -159,6 +165,7 @@ Result<std::optional<SegmentName>> drop_lost_segment(JournalFiles& files) {
   probe.restart(last.first_position);
   const bool header_is_good = files.fill(probe, true, ~0ULL) != JournalFiles::Fill::failed;
   if (header_is_good) return std::optional<SegmentName>{};  // an empty segment
+  if (files.error().code != ErrorCode::corrupt) return files.error();  // cannot be read now: says nothing about it
   if (files.identity().closed_cleanly()) {
     return Error{ErrorCode::corrupt, "segment " + files.directory() + "/" + last.to_string() +
                                          " holds nothing, yet the journal was closed cleanly at sequence " +
@@ -265,7 +272,9 @@ Result<Recovered> recover_journal(int directory_fd, const std::string& directory
   bool is_new = false;
   auto identity = load_or_create(directory_fd, directory, *inode, is_new);
   if (!identity) return identity.error();
-  auto opened = JournalFiles::open(UniqueFd(::fcntl(directory_fd, F_DUPFD_CLOEXEC, 0)), directory);
+  UniqueFd own(::fcntl(directory_fd, F_DUPFD_CLOEXEC, 0));
+  if (!own.valid()) return system_error(errno, "a second descriptor of " + directory);
+  auto opened = JournalFiles::open(std::move(own), directory);
   if (!opened) return opened.error();
   JournalFiles& files = *opened;
 

@@ -253,9 +253,13 @@ void Syncer::prune() {
     ring_.earliest_position.store(next.first_position, std::memory_order_seq_cst);
     auto kept = pool_.recycle(gone);
     if (!kept) {
-      spdlog::error("cannot prune {}: {}", gone.to_string(), kept.error().message);
+      if (!told_prune_) {
+        spdlog::error("cannot prune {}: {}; it is tried again until it goes", gone.to_string(), kept.error().message);
+      }
+      told_prune_ = true;
       return;
     }
+    told_prune_ = false;
     retained_.pop_front();
     directory_dirty_ = true;
     bump(*kept ? counters_.recycled_segments : counters_.pruned_segments);

@@ -107,6 +107,7 @@ class Sequencer {
   bool write_mark(std::uint16_t flags, std::uint64_t durable_position, std::uint64_t durable_sequence);
   void write_pending_mark();
   void stage(shm::RecordType type, std::uint16_t flags, const void* payload, std::size_t payload_bytes);
+  void cannot_name(const Error& error);
   void set_stalled(bool stalled);
   void release_leavers();
 
@@ -137,6 +138,7 @@ class Sequencer {
   bool mark_pending_ = false;
   MarkRequest pending_mark_{};
   bool stalled_ = false;
+  std::unique_ptr<MappedSegment> next_segment_;  // the current one has its end, but this one could not be named yet
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 };

@@ -41,6 +41,7 @@ struct Producer::Impl {
   bool claim_open = false;
   std::uint32_t claim_bytes = 0;
 
+  ~Impl();
   Result<void> register_anew(int timeout_ms);
   void set_bounds(const shm::WelcomeMessage& welcome) noexcept;
   /// After a broker restart: shows the new one our token, or registers anew if the rings are others. Never blocks long.
