@@ -94,7 +94,10 @@ void Syncer::flush_cursors(bool now_due) {
   if (!now_due && now - last_flush_ns_ < kHousekeepingNs) return;
   last_flush_ns_ = now;
   auto flushed = cursors_.flush();
-  if (!flushed && !told_cursors_) {
+  if (!flushed && now_due) {
+    spdlog::error("the named cursors could not be written at last: {}; they stand where they were written before, so what "
+                  "their consumers have read since will come again", flushed.error().message);
+  } else if (!flushed && !told_cursors_) {
     spdlog::error("the named cursors cannot be written: {}; they are kept in memory and tried again: free some space "
                   "or mend the disk", flushed.error().message);
   }

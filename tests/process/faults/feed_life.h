@@ -27,6 +27,7 @@ class FeedLife {
   void publish(std::uint64_t count);
   /// The last event accepted becomes durable, under the sequence that is due.
   void wait_durable();
+  /// A second consumer, with a named cursor: reads to the end, saves its place, and leaves.
   void save_cursor();
   void read_status();
   /// kill -9; what is accepted while no broker is there counts like all else.
@@ -40,7 +41,6 @@ class FeedLife {
   /// Publishes until the producer has found its way back to the broker by itself.
   void settle();
   void drain_all();
-  void check_named_cursor();
   void let_go();
   void check_journal();
 
@@ -56,10 +56,12 @@ class FeedLife {
   /// leatd has ended by itself: it must have said why. Then it is started again.
   void judge_end(int status, const char* when);
   void revive();
+  [[nodiscard]] bool has_failed();
   void after_failure();
   /// Repeats `attempt` until it succeeds; an error is forgiven if the fault has struck.
   void insist(const char* what, const std::function<Result<void>()>& attempt);
   /// Checks what the consumer receives until nothing comes for `patience`.
+  Result<void> read_named(Consumer& named);
   void take_events(std::chrono::milliseconds patience = {});
   std::map<std::string, int> open_descriptors() const;
   void check_content(const EventView& event, const char* who);
@@ -77,6 +79,7 @@ class FeedLife {
   std::uint64_t accepted_ = 0;          // by all
   std::uint64_t published_ = 0;         // by the producer
   std::uint64_t saved_ = 0;             // where the named cursor was saved last
+  bool named_ = false;                  // there is one
   std::vector<std::uint64_t> content_;  // by sequence: a hash of what the consumer received
   Outcome outcome_;
   std::size_t log_read_ = 0;

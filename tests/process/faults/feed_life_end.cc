@@ -92,25 +92,34 @@ void FeedLife::settle() {
 }
 
 // What was saved is not forgotten: the cursor stands there, or before it if it could not be written.
-void FeedLife::check_named_cursor() {
-  if (over()) return;
-  consumer_.reset();
-  Result<Consumer> again = Error{ErrorCode::busy, "not asked yet"};
-  for (int look = 0; look < kLooks && !again && again.error().code == ErrorCode::busy; ++look) {
-    again = Consumer::connect({.address = broker_.address(), .cursor_name = "mine", .allow_offline = false});
-    if (!again) std::this_thread::sleep_for(milliseconds(5));  // the broker has yet to see that the other has left
-  }
-  if (!again) return complain("the named cursor: " + again.error().message);
+Result<void> FeedLife::read_named(Consumer& named) {
   EventView event;
   std::uint64_t next = 0;
-  for (Poll found{}; (found = again->wait(event, milliseconds(0))) != Poll::empty;) {
-    if (found != Poll::event) return complain("the named cursor leads nowhere: " + again->last_error().message);
-    if (next == 0 ? event.sequence > saved_ + 1 : event.sequence != next) {
-      return complain("the cursor saved at " + std::to_string(saved_) + " goes on with " + std::to_string(event.sequence));
+  for (Poll found{}; (found = named.wait(event, milliseconds(0))) != Poll::empty;) {
+    if (found == Poll::error) return named.last_error();
+    if (found == Poll::reset) complain("the named cursor was reset: " + named.last_reset().to_string());
+    if (over()) return {};
+    if (next == 0 ? named_ && event.sequence > saved_ + 1 : event.sequence != next) {
+      complain("the cursor saved at " + std::to_string(saved_) + " goes on with " + std::to_string(event.sequence));
     }
     check_content(event, "by the named cursor");
     next = event.sequence + 1;
   }
+  return {};
+}
+
+void FeedLife::save_cursor() {
+  drain_all();  // so that all content is known
+  insist("a consumer with a named cursor", [&]() -> Result<void> {
+    auto named = Consumer::connect({.address = broker_.address(), .start = Start::earliest(), .cursor_name = "mine",
+                                    .allow_offline = false});
+    if (!named) return named.error();
+    if (auto read = read_named(*named); !read) return read;
+    if (auto saved = named->save_cursor(); !saved) return saved;
+    named_ = true;
+    saved_ = named->cursor().sequence;
+    return {};
+  });
 }
 
 void FeedLife::let_go() {

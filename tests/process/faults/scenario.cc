@@ -31,7 +31,7 @@ void look_again(FeedLife& life) {
   life.start();
   life.settle();
   life.wait_durable();
-  life.check_named_cursor();
+  life.save_cursor();
   life.let_go();
   life.stop();
   life.check_journal();
@@ -44,12 +44,12 @@ void live(FeedLife& life) {
   for (std::uint64_t round = 0; round < kRounds; ++round) {
     life.publish(kEventsPerRound);
     life.wait_durable();
-    life.save_cursor();
   }
   life.read_status();
   life.kill_and_publish(kEventsInTheDark);
   life.start();
   life.publish(kLaterEvents);
+  life.save_cursor();
   life.visitor();
   life.wait_durable();
   life.save_cursor();
