@@ -122,9 +122,16 @@ void FeedLife::save_cursor() {
   });
 }
 
+// Until the broker knows that they have left: another life's fork may hold their connections open for a moment.
 void FeedLife::let_go() {
   producer_.reset();
   consumer_.reset();
+  for (bool gone = false; !gone && !over() && !hangs() && broker_.running();) {
+    auto observer = FeedObserver::connect(broker_.address());
+    if (!observer) continue;
+    const auto status = observer->read();
+    gone = status.ok() && status->producers.empty() && status->consumers.empty();
+  }
 }
 
 void FeedLife::check_journal() {
