@@ -116,9 +116,10 @@ struct Producer::Impl {
     shm::futex_wait(&header.receipt_word, seen, std::min(left_ns, shm::kNanosPerMilli));
   }
 
-  /// Looks whether the broker has changed, on slow paths.
+  /// Looks whether the broker has changed, on slow paths. Should its files be gone with it, only the connection tells.
   void maintain() noexcept {
-    if (inbound.broker_life() != broker_life || inbound.retired()) resume();
+    if (inbound.broker_life() != broker_life || inbound.retired()) return resume();
+    if (shm::monotonic_ns() >= next_resume_ns && client::peer_has_gone(connection.socket.get())) resume();
   }
   [[nodiscard]] bool is_revoked() const noexcept {
     return arena.header().state.load(std::memory_order_acquire) ==
