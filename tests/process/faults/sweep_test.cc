@@ -19,7 +19,6 @@
 namespace leat::test {
 namespace {
 
-constexpr std::uint64_t kForever = 1ULL << 40;
 constexpr std::size_t kAtATime = 3;  // they wait more than they work
 
 struct Kind {
