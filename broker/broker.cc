@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 
 #include "broker/control/feed_lock.h"
 #include "broker/log.h"
@@ -60,10 +61,10 @@ Result<void> Broker::open(int stop_fd) {
   if (!paths) return paths.error();
   paths_ = std::move(*paths);
   if (auto alone = become_the_broker(stop_fd); !alone) return alone;
-  for (const auto step : {&Broker::recover, &Broker::open_current_segment, &Broker::set_up_ring}) {
+  for (const auto step : {&Broker::recover, &Broker::open_current_segment, &Broker::set_up_ring,
+                          &Broker::set_up_threads}) {
     if (auto done = (this->*step)(); !done) return done;
   }
-  set_up_threads();
   return control_->listen((paths_.runtime / "control.sock").string());
 }
 
@@ -134,18 +135,23 @@ Result<void> Broker::recover() {
   files_ = std::make_unique<RuntimeFiles>(paths_.runtime / "shm");
   const auto identity = load_identity(journal_fd_.get(), paths_.journal.string());
   if (!identity && identity.error().code != ErrorCode::unknown_feed) return identity.error();
-  if (identity) files_->adopt(identity->uuid);
+  if (identity) {
+    stored_identity_ = *identity;
+    if (auto done = files_->adopt(identity->uuid); !done) return done;
+  }
   if (files_->last_life().failed) drop_page_cache();
   auto recovered = recover_journal(journal_fd_.get(), paths_.journal.string(), files_->last_life());
   if (!recovered) return recovered.error();
   recovered_ = std::move(*recovered);
-  if (!identity) files_->adopt(recovered_.identity.uuid);  // leftovers of a feed whose journal is gone are retired
+  if (!identity) {  // leftovers of a feed whose journal is gone are retired
+    if (auto done = files_->adopt(recovered_.identity.uuid); !done) return done;
+  }
   if (auto done = files_->complete(options_, recovered_.identity.uuid, recovered_.ring_can_go_on); !done) return done;
   files_->remove_stray_arenas();
   const std::uint32_t known = files_->registry_header().next_producer_id;
   next_producer_id_ = std::max({recovered_.next_producer_id, known, 1U});
   broker_life_ = ++files_->registry_header().broker_life;
-  inbound_range_ = FaultRange(files_->inbound.data(), files_->inbound.spec.file_bytes, FaultKind::inbound);
+  guard_mappings();
   set_fault_state_words(&files_->inbound_header().feed_state, &files_->broadcast_header().feed_state);
   spdlog::info("feed {} ({}) stands at sequence {}, position {}, epoch {:016x}", options_.feed,
                format_uuid(recovered_.identity.uuid), recovered_.end_sequence, recovered_.end_position,
@@ -153,12 +159,24 @@ Result<void> Broker::recover() {
   return {};
 }
 
+void Broker::guard_mappings() {
+  const auto guard = [](const SharedFile& file, FaultKind kind) {
+    return FaultRange(file.data(), file.mapping.bytes(), kind);
+  };
+  fault_ranges_ = {guard(files_->inbound, FaultKind::inbound), guard(files_->doorbell, FaultKind::doorbell),
+                   guard(files_->broadcast, FaultKind::own), guard(files_->registry, FaultKind::own),
+                   guard(files_->status, FaultKind::own)};
+}
+
 Result<void> Broker::open_current_segment() {
-  if (auto done = store_identity(journal_fd_.get(), paths_.journal.string(), recovered_.identity); !done) return done;
   const std::uint64_t seed = feed_checksum_seed(recovered_.identity.uuid);
   pool_ = std::make_unique<SegmentPool>(journal_fd_.get(), paths_.journal.string(), options_.segment_bytes,
                                         options_.sync == SyncPolicy::always);
   if (auto done = pool_->clear_leftovers(); !done) return done;
+  // After a kill it stands there already: then a full disk does not keep the feed from starting again.
+  if (stored_identity_ != recovered_.identity) {
+    if (auto done = store_identity(journal_fd_.get(), paths_.journal.string(), recovered_.identity); !done) return done;
+  }
   cursors_ = std::make_unique<CursorTable>(journal_fd_.get(), paths_.journal.string(), recovered_.identity.uuid);
   if (auto done = cursors_->load(); !done) return done;
   handover_ = std::make_unique<JournalHandover>();
@@ -239,13 +257,14 @@ Result<void> Broker::set_up_ring() {
   return {};
 }
 
-void Broker::set_up_threads() {
+Result<void> Broker::set_up_threads() {
   inbound_ = InboundConsumer(files_->inbound.data(), files_->inbound.spec.capacity,
                              files_->registry_header().inbound_head.load(std::memory_order_acquire));
   table_.publish_durable(recovered_.end_sequence);
   registry_ = std::make_unique<ProducerRegistry>(*files_, table_, lanes_, next_producer_id_);
   control_ = std::make_unique<ControlServer>(options_, admission_, *files_, table_, *registry_, lanes_, *cursors_,
                                              journal_fd_.get(), broker_life_);
+  if (auto done = control_->open(); !done) return done;
   SequencerParts parts{.inbound = &inbound_,
                        .ring = &ring_,
                        .doorbell = &files_->doorbell_header(),
@@ -271,7 +290,11 @@ void Broker::set_up_threads() {
       SyncerHooks{.durable_advanced = [this](std::uint64_t sequence) { on_durable(sequence); },
                   .wake_sequencer = [this] { inbound_.wake(); },
                   .failed = [this](const Error& error) { on_failure(error); }});
-  if (files_->ingest_adopted()) control_->watch_adopted(registry_->adopt(recovered_.tail));
+  if (!files_->ingest_adopted()) return {};
+  auto adopted = registry_->adopt(recovered_.tail);
+  if (!adopted) return adopted.error();
+  control_->watch_adopted(*adopted);
+  return {};
 }
 
 void Broker::set_state(FeedState state) {
@@ -302,14 +325,26 @@ int Broker::run(int stop_fd) {
   counters.broker_life.store(broker_life_, std::memory_order_relaxed);
   counters.inbound_slots.store(inbound_.slots(), std::memory_order_relaxed);
   set_state(FeedState::running);
-  sequencer_->start();
-  syncer_->start(recovered_.segments, journal_->current().fd.get());
+  if (auto started = start_threads(); !started) {
+    spdlog::critical("{}", started.error().message);
+    return kExitFailed;
+  }
   spdlog::info("ready: {} (life {}, {})", (paths_.runtime / "control.sock").string(), broker_life_,
                paths_.journal.string());
   const auto served = control_->run(stop_fd);
   if (!served) spdlog::critical("the control thread ends: {}", served.error().message);
   const int status = shut_down();
   return served.ok() ? status : kExitFailed;
+}
+
+Result<void> Broker::start_threads() {
+  try {
+    sequencer_->start();
+    syncer_->start(recovered_.segments, journal_->current().fd.get());
+  } catch (const std::system_error& error) {
+    return system_error(error.code().value(), "starting a thread");
+  }
+  return {};
 }
 
 int Broker::shut_down() {
@@ -320,7 +355,8 @@ int Broker::shut_down() {
   const bool failed = handover_->state.load() == FeedState::failed;
   if (!failed) {
     if (auto closed = close_journal(); !closed) {
-      spdlog::critical("the journal could not be closed: {}", closed.error().message);
+      spdlog::critical("the journal could not be closed: {}; what is on disk is found out at the next start",
+                       closed.error().message);
       set_state(FeedState::failed);
       return kExitFailed;
     }

@@ -5,9 +5,11 @@
 //   control     control/     the socket, admission; runs on the thread that calls run()
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include <leat/feed_address.h>
 #include <leat/result.h>
@@ -54,7 +56,9 @@ class Broker {
   Result<void> open_current_segment();
   Result<void> sync_what_was_left();
   Result<void> set_up_ring();
-  void set_up_threads();
+  Result<void> set_up_threads();
+  Result<void> start_threads();
+  void guard_mappings();
   void set_state(shm::FeedState state);
   void on_durable(std::uint64_t sequence);
   void on_failure(const Error& error);
@@ -69,9 +73,10 @@ class Broker {
   shm::UniqueFd journal_fd_;
   std::unique_ptr<RuntimeFiles> files_;
   Recovered recovered_;
+  std::optional<shm::FeedIdentity> stored_identity_;  // as it stands on disk
   std::uint64_t broker_life_ = 0;
   std::atomic<std::uint32_t> next_producer_id_{1};
-  FaultRange inbound_range_;
+  std::array<FaultRange, 5> fault_ranges_;
 
   std::unique_ptr<SegmentPool> pool_;
   std::unique_ptr<CursorTable> cursors_;

@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <exception>
 
 #include "broker/broker.h"
 #include "broker/journal/fault_guard.h"
@@ -46,9 +47,7 @@ int run_broker(const broker::Options& options) {
   return broker.run(stop_fd.get());
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   const broker::ParsedOptions parsed = broker::parse_options(argc, argv);
   if (parsed.exit_now) {
     std::fprintf(parsed.status == 0 ? stdout : stderr, "%s%s", parsed.text.c_str(),
@@ -56,4 +55,15 @@ int main(int argc, char** argv) {
     return parsed.status;
   }
   return run_broker(parsed.options);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& error) {  // the standard library's own: no memory, mostly
+    std::fprintf(stderr, "leatd: [critical] %s; free some memory, then start leatd again\n", error.what());
+    return broker::kExitFailed;
+  }
 }

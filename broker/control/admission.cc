@@ -24,7 +24,10 @@ Result<Peer> read_peer(int socket) {
 #ifdef SO_PEERGROUPS
   peer.groups.resize(256);
   bytes = static_cast<socklen_t>(peer.groups.size() * sizeof(gid_t));
-  if (::getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, peer.groups.data(), &bytes) != 0) bytes = 0;
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, peer.groups.data(), &bytes) != 0) {
+    if (errno != ENOPROTOOPT) return system_error(errno, "SO_PEERGROUPS");  // else a rule by group would refuse it wrongly
+    bytes = 0;
+  }
   peer.groups.resize(bytes / sizeof(gid_t));
 #endif
   peer.groups.push_back(credentials.gid);

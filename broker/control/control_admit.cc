@@ -87,7 +87,7 @@ Result<void> ControlServer::admit_producer(Client& client, const HelloMessage& h
   auto registered = resumes ? registry_.resume(client.peer, hello.resume_slot, hello.resume_token)
                             : registry_.add(client.peer, client.name, std::bit_ceil(wanted));
   if (!registered) return registered.error();
-  if (resumes) drop_adopted(registered->slot);
+  if (resumes) drop_others(client, registered->slot);
   client.slot = registered->slot;
   client.admitted = true;
   WelcomeMessage welcome = make_welcome(client);

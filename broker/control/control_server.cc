@@ -45,12 +45,18 @@ ControlServer::ControlServer(const Options& options, const Admission& admission,
       cursors_(cursors),
       journal_directory_fd_(journal_directory_fd),
       broker_life_(broker_life),
-      epoll_(::epoll_create1(EPOLL_CLOEXEC)),
-      wake_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       next_id_(kFirstClientId),
       consumers_(files.consumer_slots(), 0) {}
 
 ControlServer::~ControlServer() { close_listener(); }
+
+Result<void> ControlServer::open() {
+  epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll_.valid()) return system_error(errno, "epoll_create1");
+  wake_fd_ = UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake_fd_.valid()) return system_error(errno, "eventfd");
+  return {};
+}
 
 void ControlServer::wake() noexcept {
   const std::uint64_t one = 1;
@@ -63,7 +69,9 @@ Result<void> ControlServer::watch(int fd, ClientId id) {
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.u64 = id;
-  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) return system_error(errno, "epoll_ctl");
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0 && errno != EEXIST) {
+    return system_error(errno, "epoll_ctl");
+  }
   return {};
 }
 
@@ -105,18 +113,41 @@ void ControlServer::watch_adopted(const std::vector<std::uint32_t>& slots) {
     client.slot = index;
     client.name = std::string(slot.name, ::strnlen(slot.name, sizeof slot.name));
     client.peer = {.pid = slot.pid, .uid = slot.uid, .groups = {}};
-    const bool alive = slot.pid > 0 && process_start_time(slot.pid) == slot.pid_start_time;
-    if (alive) client.pidfd = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, slot.pid, 0)));
+    const ClientId id = next_id_++;
     const bool leaving = slot.state.load() == static_cast<std::uint32_t>(SlotState::leaving);
-    if (slot.pid > 0 && (!client.pidfd.valid() || leaving)) {
+    if (leaving || watch_process(client, id) == Life::gone) {
       registry_.leave(index);  // its process is gone: what it had published is taken, then its slot is free
       continue;
     }
     spdlog::info("producer {} ('{}', pid {}) taken over", slot.producer_id, client.name, slot.pid);
-    const ClientId id = next_id_++;
-    if (client.pidfd.valid()) (void)watch(client.pidfd.get(), id).ok();
     clients_.emplace(id, std::move(client));
   }
+}
+
+// Only a process that is known to be gone has left: one that lives may publish at any moment, and is told `accepted`.
+ControlServer::Life ControlServer::watch_process(Client& client, ClientId id) {
+  const RegistrySlot& slot = registry_.slot(client.slot);
+  if (slot.pid <= 0) return Life::unknown;  // of a foreign pid namespace
+  client.pidfd = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, slot.pid, 0)));
+  if (!client.pidfd.valid() && errno == ESRCH) return Life::gone;
+  const std::uint64_t started = process_start_time(slot.pid);
+  const bool other = started != 0 && slot.pid_start_time != 0 && started != slot.pid_start_time;
+  if (client.pidfd.valid() && other) return Life::gone;
+  if (client.pidfd.valid() && watch(client.pidfd.get(), id).ok()) return Life::alive;
+  client.pidfd.reset();
+  ++unwatched_;  // no descriptor, no memory: looked at again with the next tick
+  return Life::unknown;
+}
+
+void ControlServer::watch_unwatched() {
+  if (unwatched_ == 0) return;
+  unwatched_ = 0;
+  std::vector<ClientId> gone;
+  for (auto& [id, client] : clients_) {
+    const bool unwatched = client.role == Role::producer && !client.socket.valid() && !client.pidfd.valid();
+    if (unwatched && watch_process(client, id) == Life::gone) gone.push_back(id);
+  }
+  for (const ClientId id : gone) drop(id);
 }
 
 Result<void> ControlServer::run(int stop_fd) {
@@ -133,7 +164,12 @@ Result<void> ControlServer::run(int stop_fd) {
       else serve_event(id);
     }
     if (stop) rounds_left = count == 1 ? 0 : rounds_left - 1;
+    if (count == 0) {  // should ever a wake-up get lost
+      take_notices();
+      ring_armed();
+    }
     drop_silent();
+    watch_unwatched();
     resume_listener();
   }
   return {};
@@ -152,8 +188,8 @@ void ControlServer::accept_all() {
   for (;;) {
     UniqueFd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!socket.valid()) {
-      if (errno == EMFILE || errno == ENFILE) return pause_listener();
-      if (errno != EAGAIN && errno != EINTR) spdlog::warn("accept failed: {}", std::strerror(errno));
+      if (errno == EINTR || errno == ECONNABORTED) continue;
+      if (errno != EAGAIN) pause_listener(errno);
       return;
     }
     auto peer = read_peer(socket.get());
@@ -162,25 +198,32 @@ void ControlServer::accept_all() {
       continue;
     }
     const ClientId id = next_id_++;
-    if (!watch(socket.get(), id)) continue;
     Client client;
     client.socket = std::move(socket);
     client.peer = std::move(*peer);
+    if (auto watched = watch(client.socket.get(), id); !watched) {
+      refuse(client, watched.error());
+      continue;
+    }
     client.hello_deadline_ns = monotonic_ns() + kHelloTimeoutNs;
     clients_.emplace(id, std::move(client));
   }
 }
 
-// Without a free descriptor the client must wait in the listener's queue, which would wake us for ever: the queue is left
-// alone until the next tick.
-void ControlServer::pause_listener() {
+// Without a free descriptor, or memory, the client must wait in the listener's queue, which would wake us for ever: the
+// queue is left alone until the next tick.
+void ControlServer::pause_listener(int reason) {
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, listener_.get(), nullptr);
   listener_paused_ = true;
   const std::int64_t now = monotonic_ns();
   if (now < next_complaint_ns_) return;
   next_complaint_ns_ = now + kNanosPerSecond;
-  spdlog::warn("new clients have to wait: this process has no file descriptor left; raise its limit (ulimit -n, or "
-               "LimitNOFILE of systemd) or close some clients");
+  if (reason == EMFILE || reason == ENFILE) {
+    spdlog::warn("new clients have to wait: this process has no file descriptor left; raise its limit (ulimit -n, or "
+                 "LimitNOFILE of systemd) or close some clients");
+  } else {
+    spdlog::warn("new clients have to wait: {}", system_error(reason, "accept4").message);
+  }
 }
 
 void ControlServer::resume_listener() {
@@ -197,20 +240,36 @@ void ControlServer::serve(ClientId id) {
   if (auto got = receive_message(client.socket.get(), received, 0); !got) {
     if (got.error().code == ErrorCode::timed_out) return;
     refuse(client, got.error());
-    return drop(id);
+    return detach(id);
   }
-  if (received.size == 0) return drop(id);
+  if (received.size == 0) return detach(id);
   if (auto served = serve_message(client, received); !served) {
     refuse(client, served.error());
-    drop(id);
+    return detach(id);
   }
+  if (client.has_left) drop(id);
+}
+
+// The connection has ended. A producer that has not said that it leaves may not know: what it publishes is still taken,
+// until it registers again or its process ends.
+void ControlServer::detach(ClientId id) {
+  const auto found = clients_.find(id);
+  if (found == clients_.end()) return;
+  Client& client = found->second;
+  if (!client.admitted || client.role != Role::producer || client.peer.pid <= 0) return drop(id);
+  client.socket.reset();
+  if (watch_process(client, id) == Life::gone) drop(id);
 }
 
 Result<void> ControlServer::serve_message(Client& client, const Received& received) {
   if (!client.admitted) return admit(client, received);
   if (client.role == Role::consumer) return serve_consumer(client, received);
+  if (client.role == Role::producer) {
+    auto checked = check_message(received, MessageType::leave, sizeof(BareMessage));
+    client.has_left = checked.ok();
+    return checked;
+  }
   if (auto checked = check_message(received, MessageType::refresh, sizeof(BareMessage)); !checked) return checked;
-  if (client.role != Role::observer) return Error{ErrorCode::protocol_error, "only observers may ask for a refresh"};
   refresh_rows();
   const BareMessage answer{.header = make_header(MessageType::refreshed, sizeof(BareMessage))};
   return send_message(client.socket.get(), &answer, sizeof answer);
@@ -239,10 +298,11 @@ void ControlServer::drop(ClientId id) {
   clients_.erase(found);
 }
 
-void ControlServer::drop_adopted(std::uint32_t slot) {
+// Of one that registers again only the newest connection counts: an older one may end at any time.
+void ControlServer::drop_others(const Client& heir, std::uint32_t slot) {
   std::erase_if(clients_, [&](const auto& entry) {
     const Client& client = entry.second;
-    return !client.socket.valid() && client.role == Role::producer && client.slot == slot;
+    return &client != &heir && client.admitted && client.role == Role::producer && client.slot == slot;
   });
 }
 

@@ -26,6 +26,8 @@ class ControlServer {
                 std::uint64_t broker_life);
   ~ControlServer();
 
+  /// What the rest needs. Error: io_error.
+  Result<void> open();
   /// Binds `path`. Errors: io_error, invalid_argument (path too long for a socket).
   Result<void> listen(const std::string& path);
   /// Adopted producers live as long as their processes, until they have registered again.
@@ -51,6 +53,7 @@ class ControlServer {
     std::string name;
     std::string cursor;         // of a consumer: the named cursor that it has taken
     bool admitted = false;
+    bool has_left = false;      // a producer has said so
     shm::Role role = shm::Role::observer;
     std::uint32_t slot = 0;
     std::int64_t hello_deadline_ns = 0;
@@ -59,7 +62,7 @@ class ControlServer {
 
   Result<void> watch(int fd, ClientId id);
   void accept_all();
-  void pause_listener();
+  void pause_listener(int reason);
   void resume_listener();
   void serve_event(ClientId id);
   void serve(ClientId id);
@@ -76,7 +79,11 @@ class ControlServer {
   Result<void> save_cursor(const Client& client, const shm::CursorMessage& ask);
   void refuse(Client& client, const Error& error);
   void drop(ClientId id);
-  void drop_adopted(std::uint32_t slot);
+  void detach(ClientId id);
+  enum class Life { gone, alive, unknown };
+  Life watch_process(Client& client, ClientId id);
+  void watch_unwatched();
+  void drop_others(const Client& heir, std::uint32_t slot);
   void drop_silent();
   void ring_armed();
   void refresh_rows();
@@ -96,6 +103,7 @@ class ControlServer {
   shm::UniqueFd wake_fd_;
   bool listener_paused_ = false;
   std::int64_t next_complaint_ns_ = 0;
+  std::size_t unwatched_ = 0;  // adopted producers whose process could not be watched yet
   ClientId next_id_;
   std::map<ClientId, Client> clients_;
   std::vector<ClientId> consumers_;  // by slot; 0: free

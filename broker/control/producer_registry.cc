@@ -45,13 +45,17 @@ void ProducerRegistry::announce(std::uint32_t index, std::uint64_t last_producer
         .row = &row});
 }
 
-std::vector<std::uint32_t> ProducerRegistry::adopt(const JournaledTail& tail) {
+Result<std::vector<std::uint32_t>> ProducerRegistry::adopt(const JournaledTail& tail) {
   std::vector<std::uint32_t> adopted;
   for (std::uint32_t index = 0; index < files_.producer_slots(); ++index) {
     RegistrySlot& slot = files_.registry_slots()[index];
     if (slot.state.load(std::memory_order_acquire) == static_cast<std::uint32_t>(SlotState::free)) continue;
     auto arena = files_.open_arena(index, slot.generation, slot.arena_bytes);
-    if (!arena) {
+    const bool lost = !arena && (arena.error().code == ErrorCode::unknown_feed ||
+                                 arena.error().code == ErrorCode::protocol_error ||
+                                 arena.error().code == ErrorCode::layout_mismatch);
+    if (!arena && !lost) return arena.error();
+    if (lost) {
       spdlog::error("the arena of producer {} (slot {}) cannot be taken over: {}", slot.producer_id, index,
                     arena.error().message);
       slot.state.store(static_cast<std::uint32_t>(SlotState::free), std::memory_order_release);

@@ -32,8 +32,9 @@ class ProducerRegistry {
       : files_(files), table_(table), lanes_(lanes), next_producer_id_(next_producer_id) {}
 
   /// Takes over the producers of the last broker: maps their arenas and tells the sequencer. `tail`: what the journal
-  /// holds of the round that the last broker died in. Returns the slots taken over.
-  std::vector<std::uint32_t> adopt(const JournaledTail& tail);
+  /// holds of the round that the last broker died in. Returns the slots taken over. Error: an arena that cannot be opened
+  /// just now: what lies in it was accepted, so nothing is given up.
+  Result<std::vector<std::uint32_t>> adopt(const JournaledTail& tail);
 
   /// A new producer gets a slot and an arena of its own. Errors: busy, no_space, invalid_argument.
   Result<Registration> add(const Peer& peer, const std::string& name, std::uint64_t arena_bytes);
@@ -59,7 +60,8 @@ class ProducerRegistry {
   SharedFile last_arena_fds_;
 };
 
-/// Start time of a process in clock ticks since boot, from /proc; 0 if there is none. Tells a reused pid apart.
+/// Start time of a process in clock ticks since boot, from /proc; 0 if there is none, or if it cannot be read just now.
+/// Tells a reused pid apart.
 std::uint64_t process_start_time(pid_t pid);
 
 }  // namespace leat::broker

@@ -20,6 +20,11 @@ std::string arena_name(std::uint32_t slot, std::uint32_t generation) {
   return "arena-" + std::to_string(slot) + "-" + std::to_string(generation);
 }
 
+// Damage stays; anything else that keeps a file from being opened (no memory, no descriptor, an I/O error) may pass.
+bool is_damage(const Error& error) {
+  return error.code == ErrorCode::protocol_error || error.code == ErrorCode::layout_mismatch;
+}
+
 SharedFileHeader& header_of(const SharedFile& file) { return *reinterpret_cast<SharedFileHeader*>(file.data()); }
 
 }  // namespace
@@ -39,6 +44,7 @@ Result<SharedFile> RuntimeFiles::open(const std::string& name, std::uint64_t mag
   const std::filesystem::path path = directory_ / name;
   SharedFile file;
   file.fd = UniqueFd(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  if (!file.fd.valid() && errno == ENOENT) return Error{ErrorCode::unknown_feed, path.string() + " is not there"};
   if (!file.fd.valid()) return system_error(errno, "opening " + path.string());
   auto spec = read_shared_header(file.fd.get(), magic, path.string());
   if (!spec) return spec.error();
@@ -51,7 +57,7 @@ Result<SharedFile> RuntimeFiles::open(const std::string& name, std::uint64_t mag
   auto mapping = mirror == Mirror::yes
                      ? Mapping::map_mirrored(file.fd.get(), Access::read_write, kPageBytes, spec->capacity)
                      : Mapping::map(file.fd.get(), Access::read_write, 0, spec->file_bytes);
-  if (!mapping) return mapping.error();
+  if (!mapping) return Error{mapping.error().code, path.string() + ": " + mapping.error().message};
   file.mapping = std::move(*mapping);
   file.mapping.populate(Access::read_write);
   return file;
@@ -63,27 +69,36 @@ Result<SharedFile> RuntimeFiles::create(const std::string& name, const SharedFil
   return open(name, spec.magic, mirror);
 }
 
-void RuntimeFiles::adopt_one(SharedFile& file, const std::string& name, std::uint64_t magic, Mirror mirror,
-                             const FeedUuid& uuid) {
-  std::error_code ignored;
-  if (!std::filesystem::exists(directory_ / name, ignored)) return;
+Result<void> RuntimeFiles::adopt_one(SharedFile& file, const std::string& name, std::uint64_t magic, Mirror mirror,
+                                     const FeedUuid& uuid) {
   auto opened = open(name, magic, mirror);
+  if (!opened && opened.error().code == ErrorCode::unknown_feed) return {};
+  if (!opened && !is_damage(opened.error())) return opened.error();
   if (!opened) {
     spdlog::warn("cannot adopt {}: {}", (directory_ / name).string(), opened.error().message);
-    return;
+    return {};
   }
   file = std::move(*opened);
   if (file.spec.feed_uuid != uuid || header_of(file).load_state() != FileState::ready) {
     spdlog::warn("{} is of another feed, or was never finished: it is retired", (directory_ / name).string());
     retire(file, name);
   }
+  return {};
 }
 
-void RuntimeFiles::adopt(const FeedUuid& uuid) {
-  adopt_one(inbound, "inbound", kInboundMagic, Mirror::no, uuid);
-  adopt_one(registry, "registry", kRegistryMagic, Mirror::no, uuid);
-  adopt_one(broadcast, "broadcast", kBroadcastMagic, Mirror::yes, uuid);
-  adopt_one(doorbell, "doorbell", kDoorbellMagic, Mirror::no, uuid);
+Result<void> RuntimeFiles::adopt(const FeedUuid& uuid) {
+  struct Part {
+    SharedFile& file;
+    const char* name;
+    std::uint64_t magic;
+    Mirror mirror;
+  };
+  for (const Part& part : {Part{inbound, "inbound", kInboundMagic, Mirror::no},
+                           Part{registry, "registry", kRegistryMagic, Mirror::no},
+                           Part{broadcast, "broadcast", kBroadcastMagic, Mirror::yes},
+                           Part{doorbell, "doorbell", kDoorbellMagic, Mirror::no}}) {
+    if (auto done = adopt_one(part.file, part.name, part.magic, part.mirror, uuid); !done) return done;
+  }
   // The files of one set only make sense together.
   if (!inbound.valid() || !registry.valid() || inbound.spec.instance != registry.spec.instance) {
     retire(inbound, "inbound");
@@ -93,6 +108,7 @@ void RuntimeFiles::adopt(const FeedUuid& uuid) {
     retire(broadcast, "broadcast");
     retire(doorbell, "doorbell");
   }
+  return {};
 }
 
 LastLife RuntimeFiles::last_life() const {
@@ -120,7 +136,8 @@ bool RuntimeFiles::any_slot_used() const {
 }
 
 Result<void> RuntimeFiles::check_room(const Options& o) const {
-  std::uint64_t needed = status_file_bytes(o.max_producers, o.max_consumers) + arena_file_bytes(o.arena_bytes);
+  std::uint64_t needed = status_file_bytes(o.max_producers, o.max_consumers);
+  if (!inbound.valid()) needed += arena_file_bytes(o.arena_bytes);  // else a restart could fail where nothing is needed
   if (!broadcast.valid()) needed += broadcast_file_bytes(o.ring_bytes) + doorbell_file_bytes(o.max_consumers);
   if (!inbound.valid()) needed += inbound_file_bytes(o.inbound_slots) + registry_file_bytes(o.max_producers);
   struct statvfs stats {};
@@ -206,6 +223,7 @@ Result<void> RuntimeFiles::complete(const Options& o, const FeedUuid& uuid, bool
   }
   ring_adopted_ = broadcast.valid();
   ingest_adopted_ = inbound.valid();
+  ::unlink((directory_ / "status").c_str());  // first: on a full tmpfs its room is the new one's
   if (auto room = check_room(o); !room) return room;
   if (!inbound.valid()) {
     if (auto done = create_ingest(o, uuid); !done) return done;
@@ -213,7 +231,6 @@ Result<void> RuntimeFiles::complete(const Options& o, const FeedUuid& uuid, bool
   if (!broadcast.valid()) {
     if (auto done = create_broadcast(o, uuid); !done) return done;
   }
-  ::unlink((directory_ / "status").c_str());
   auto page = create("status",
                      {.magic = kStatusMagic,
                       .feed_uuid = uuid,
@@ -263,9 +280,11 @@ void RuntimeFiles::remove_stray_arenas() {
     if (slot.state.load() != static_cast<std::uint32_t>(SlotState::free)) known.insert(arena_name(i, slot.generation));
   }
   std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(directory_, ignored)) {
-    const std::string name = entry.path().filename();
-    if (name.starts_with("arena-") && !known.contains(name)) ::unlink(entry.path().c_str());
+  // A loop over the iterator would throw where the directory cannot be read on: then they stay until the next start.
+  for (auto at = std::filesystem::directory_iterator(directory_, ignored); !ignored && at != std::filesystem::end(at);
+       at.increment(ignored)) {
+    const std::string name = at->path().filename();
+    if (name.starts_with("arena-") && !known.contains(name)) ::unlink(at->path().c_str());
   }
 }
 

@@ -48,9 +48,9 @@ class RuntimeFiles {
  public:
   explicit RuntimeFiles(std::filesystem::path directory) : directory_(std::move(directory)) {}
 
-  /// Opens what an earlier broker of the same feed left, as far as it can be used. Never an error: what cannot be
-  /// adopted is left out, with a line in the log.
-  void adopt(const shm::FeedUuid& uuid);
+  /// Opens what an earlier broker of the same feed left. What is damaged, of another feed or layout is left out, with a
+  /// line in the log. Error: what cannot be opened or mapped just now, as accepted events may lie in it.
+  Result<void> adopt(const shm::FeedUuid& uuid);
   [[nodiscard]] LastLife last_life() const;
 
   /// Makes what is missing, and retires what options or journal no longer fit. After it all files are there.
@@ -58,6 +58,7 @@ class RuntimeFiles {
   Result<void> complete(const Options& options, const shm::FeedUuid& uuid, bool ring_can_go_on);
 
   Result<ArenaFile> create_arena(std::uint32_t slot, std::uint32_t generation, std::uint64_t bytes);
+  /// Errors: unknown_feed if it is not there any more; protocol_error or layout_mismatch if it is damaged; others may pass.
   Result<ArenaFile> open_arena(std::uint32_t slot, std::uint32_t generation, std::uint64_t bytes);
   void remove_arena(std::uint32_t slot, std::uint32_t generation);
   /// Removes arenas that no slot of the registry names: a broker was killed while it made or removed them.
@@ -87,8 +88,8 @@ class RuntimeFiles {
   enum class Mirror : bool { no, yes };
   Result<SharedFile> open(const std::string& name, std::uint64_t magic, Mirror mirror) const;
   Result<SharedFile> create(const std::string& name, const shm::SharedFileSpec& spec, Mirror mirror) const;
-  void adopt_one(SharedFile& file, const std::string& name, std::uint64_t magic, Mirror mirror,
-                 const shm::FeedUuid& uuid);
+  Result<void> adopt_one(SharedFile& file, const std::string& name, std::uint64_t magic, Mirror mirror,
+                         const shm::FeedUuid& uuid);
   void retire(SharedFile& file, const std::string& name);
   Result<void> create_ingest(const Options& options, const shm::FeedUuid& uuid);
   Result<void> create_broadcast(const Options& options, const shm::FeedUuid& uuid);

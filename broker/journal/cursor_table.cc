@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -15,7 +16,10 @@ Result<void> CursorTable::load() {
   auto loaded = load_cursors(directory_fd_, directory_, uuid_);
   if (!loaded) return loaded.error();
   const std::lock_guard lock(mutex_);
-  for (const CursorEntry& entry : *loaded) cursors_.emplace(cursor_name(entry), entry);
+  for (const CursorEntry& entry : *loaded) {
+    cursors_.emplace(cursor_name(entry), entry);
+    on_disk_.emplace(cursor_name(entry), entry.sequence);
+  }
   return {};
 }
 
@@ -49,6 +53,7 @@ Result<void> CursorTable::save(const std::string& name, std::uint32_t uid, const
   entry.epoch = place.epoch;
   entry.sequence = place.sequence;
   entry.saved_ns = realtime_ns();
+  on_disk_.try_emplace(name, place.sequence);
   changed_ = true;
   return {};
 }
@@ -57,6 +62,7 @@ Result<void> CursorTable::drop(const std::string& name, std::uint32_t uid) {
   const std::lock_guard lock(mutex_);
   if (auto allowed = check_owner(name, uid); !allowed) return allowed;
   changed_ |= cursors_.erase(name) > 0;
+  on_disk_.erase(name);
   return {};
 }
 
@@ -69,17 +75,24 @@ Result<void> CursorTable::flush() {
     changed_ = false;
   }
   auto stored = store_cursors(directory_fd_, directory_, uuid_, entries);
-  if (stored) return {};
   const std::lock_guard lock(mutex_);
-  changed_ = true;
-  return stored;
+  if (!stored) {
+    changed_ = true;
+    return stored;
+  }
+  for (const CursorEntry& entry : entries) {
+    const auto found = on_disk_.find(cursor_name(entry));  // it may have been dropped meanwhile
+    if (found != on_disk_.end()) found->second = entry.sequence;
+  }
+  return {};
 }
 
 CursorTable::Lowest CursorTable::lowest() const {
   const std::lock_guard lock(mutex_);
   Lowest lowest;
   for (const auto& [name, entry] : cursors_) {
-    if (entry.sequence + 1 < lowest.next_sequence) lowest = {.name = name, .next_sequence = entry.sequence + 1};
+    const std::uint64_t sequence = std::min(entry.sequence, on_disk_.at(name));
+    if (sequence + 1 < lowest.next_sequence) lowest = {.name = name, .next_sequence = sequence + 1};
   }
   return lowest;
 }

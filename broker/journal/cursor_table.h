@@ -36,8 +36,9 @@ class CursorTable {
 
   struct Lowest {
     std::string name;                          ///< empty: there are no cursors
-    std::uint64_t next_sequence = ~0ULL;       ///< the first event that its consumer is not done with
+    std::uint64_t next_sequence = ~0ULL;       ///< the first event that must be kept for its consumer
   };
+  /// By what is on disk: that is where a consumer goes on after the broker's death.
   [[nodiscard]] Lowest lowest() const;
 
  private:
@@ -48,6 +49,7 @@ class CursorTable {
   shm::FeedUuid uuid_;
   mutable std::mutex mutex_;
   std::map<std::string, shm::CursorEntry> cursors_;
+  std::map<std::string, std::uint64_t> on_disk_;  // sequences; of one that was never written, the first it was saved at
   bool changed_ = false;
 };
 

@@ -21,7 +21,7 @@ struct WatchedRange {
   std::atomic<FaultKind> kind{FaultKind::none};
 };
 
-// One per arena, the inbound ring, and a few segments; found by the handler without locks.
+// One per arena, the other files of the runtime directory, and a few segments; found by the handler without locks.
 constexpr int kMaxRanges = static_cast<int>(shm::kMaxProducerSlots) + 64;
 WatchedRange g_ranges[kMaxRanges];
 std::atomic<std::uint32_t>* g_state_words[2] = {nullptr, nullptr};
@@ -38,11 +38,14 @@ FaultKind kind_at(std::uintptr_t address) noexcept {
 }
 
 [[noreturn]] void fail_stop(const char* message) noexcept {
+  // write(2) and _exit(2) are all that is safe here.
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, message, std::strlen(message));
+  // The words themselves may lie in what was cut: then their store brings us here again.
+  static std::atomic<bool> stopping{false};
+  if (stopping.exchange(true)) ::_exit(kExitIoError);
   for (auto* word : g_state_words) {
     if (word != nullptr) word->store(static_cast<std::uint32_t>(shm::FeedState::failed), std::memory_order_release);
   }
-  // write(2) and _exit(2) are all that is safe here.
-  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, message, std::strlen(message));
   ::_exit(kExitIoError);
 }
 
@@ -57,6 +60,11 @@ void on_sigbus(int signal_number, siginfo_t* info, void*) {
       fail_stop(
           "leatd: [critical] SIGBUS in the inbound ring: a client truncated the shared file; the feed stops here; "
           "restart leatd, and find the client\n");
+    case FaultKind::own:
+      fail_stop(
+          "leatd: [critical] SIGBUS in a file of the runtime directory that only the broker writes: somebody truncated it; "
+          "the feed stops here; restart leatd, and keep others out of that directory\n");
+    case FaultKind::doorbell:
     case FaultKind::arena: {
       void* const page = reinterpret_cast<void*>(address & ~(shm::kPageBytes - 1));
       if (::mmap(page, shm::kPageBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
@@ -75,7 +83,7 @@ void on_sigbus(int signal_number, siginfo_t* info, void*) {
 void install_fault_guard() {
   struct sigaction action {};
   action.sa_sigaction = on_sigbus;
-  action.sa_flags = SA_SIGINFO;
+  action.sa_flags = SA_SIGINFO | SA_NODEFER;
   sigemptyset(&action.sa_mask);
   ::sigaction(SIGBUS, &action, nullptr);
 }

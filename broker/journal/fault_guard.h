@@ -1,8 +1,11 @@
 // SIGBUS: what a mapping raises when its file's bytes cannot be had. The broker, never the library, handles it.
 //
 //   in the journal's current segment   an I/O error, or the file was cut: fail-stop with a clear message, status 74
+//   in the inbound ring, or a file     somebody cut a file that only the broker's user, or a producer, can open:
+//   that only the broker writes        the same, with its own message
 //   in a client's arena                the client cut its own file: zeroes are mapped there instead, so that its
 //                                      entries fail their checks; nobody else notices
+//   in the doorbell                    zeroes there, too: its flags are hints, and sleepers wake up by themselves
 //   anywhere else                      the default action
 #pragma once
 
@@ -12,7 +15,7 @@
 
 namespace leat::broker {
 
-enum class FaultKind : std::uint32_t { none = 0, journal = 1, arena = 2, inbound = 3 };
+enum class FaultKind : std::uint32_t { none = 0, journal = 1, arena = 2, inbound = 3, doorbell = 4, own = 5 };
 
 inline constexpr int kExitIoError = 74;  // EX_IOERR of sysexits.h
 

@@ -40,21 +40,31 @@ void JournalWriter::attach(std::unique_ptr<MappedSegment> segment, std::uint64_t
   next_index_position_ = segment_->name.first_position + index_used_ * kIndexIntervalBytes;
 }
 
+Result<void> JournalWriter::name(MappedSegment& next, std::uint64_t first_sequence, std::uint64_t first_position) {
+  const SegmentHeader header =
+      make_segment_header(uuid_, next.file_bytes, first_sequence, first_position, epoch_, realtime_ns());
+  store_word(next.mapping.data() + header.data_offset, 0);  // the terminator first: no stale record behind a good header
+  std::atomic_thread_fence(std::memory_order_release);
+  std::memcpy(next.mapping.data(), &header, sizeof header);
+  next.name = {.first_sequence = first_sequence, .first_position = first_position};
+  const std::string name = next.name.to_string();
+  // Named before anything in it is visible, so that a reader always finds the file it needs; a few microseconds.
+  if (::renameat(directory_fd_, next.file_name.c_str(), directory_fd_, name.c_str()) != 0) {
+    return system_error(errno, "renaming " + directory_ + "/" + next.file_name + " to " + name);
+  }
+  next.file_name = name;
+  return {};
+}
+
 Result<std::unique_ptr<MappedSegment>> JournalWriter::roll(std::unique_ptr<MappedSegment> next,
                                                            std::uint64_t first_sequence,
                                                            std::uint64_t first_position) {
-  const SegmentHeader header =
-      make_segment_header(uuid_, next->file_bytes, first_sequence, first_position, epoch_, realtime_ns());
-  store_word(next->mapping.data() + header.data_offset, 0);  // the terminator first: no stale record behind a good header
-  std::atomic_thread_fence(std::memory_order_release);
-  std::memcpy(next->mapping.data(), &header, sizeof header);
-  next->name = {.first_sequence = first_sequence, .first_position = first_position};
-  const std::string name = next->name.to_string();
-  // Named before anything in it is visible, so that a reader always finds the file it needs; a few microseconds.
-  if (::renameat(directory_fd_, next->file_name.c_str(), directory_fd_, name.c_str()) != 0) {
-    return system_error(errno, "renaming " + directory_ + "/" + next->file_name + " to " + name);
-  }
-  next->file_name = name;
+  if (auto named = name(*next, first_sequence, first_position); !named) return named.error();
+  return replace(std::move(next));
+}
+
+std::unique_ptr<MappedSegment> JournalWriter::replace(std::unique_ptr<MappedSegment> next) noexcept {
+  const std::uint64_t first_position = next->name.first_position;
   std::unique_ptr<MappedSegment> sealed = std::move(segment_);
   if (sealed) sealed->sealed_position = first_position;
   attach(std::move(next), 0);

@@ -42,8 +42,15 @@ class JournalWriter {
   /// Makes `segment` the current one, appending at `offset` in its data (0 for a new one).
   void attach(std::unique_ptr<MappedSegment> segment, std::uint64_t offset) noexcept;
 
-  /// Writes the header of a prepared segment, names it and makes it current. Returns the one it replaces, sealed.
-  /// Error: io_error when the rename fails, which is as final as a failed write.
+  /// Nothing goes into the current segment any more.
+  void seal() noexcept { data_bytes_ = offset_; }
+
+  /// Writes the header of a prepared segment and names it; replace() then makes it current. Errors: no_space, when it may
+  /// be tried again; io_error, which is as final as a failed write.
+  Result<void> name(MappedSegment& next, std::uint64_t first_sequence, std::uint64_t first_position);
+  /// Returns the segment that `next` replaces, sealed.
+  std::unique_ptr<MappedSegment> replace(std::unique_ptr<MappedSegment> next) noexcept;
+  /// Both.
   Result<std::unique_ptr<MappedSegment>> roll(std::unique_ptr<MappedSegment> next, std::uint64_t first_sequence,
                                               std::uint64_t first_position);
 

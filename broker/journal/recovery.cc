@@ -9,6 +9,7 @@
 
 #include "broker/log.h"
 #include "shm/base/random.h"
+#include "shm/base/whole_io.h"
 #include "shm/journal/journal_end.h"
 
 namespace leat::broker {
@@ -64,14 +65,19 @@ Result<void> cut_tail(const JournalFiles& files, const SegmentName& last, const 
     return {};
   };
   auto saved = pass([&](std::uint64_t at, std::size_t bytes) {
-    return ::pread(segment.get(), chunk.data(), bytes, offset_of(at)) == static_cast<ssize_t>(bytes) &&
-           ::write(copy.get(), chunk.data(), bytes) == static_cast<ssize_t>(bytes);
+    return read_at(segment.get(), chunk.data(), bytes, offset_of(at)) == static_cast<ssize_t>(bytes) &&
+           write_all(copy.get(), chunk.data(), bytes);
   });
-  if (!saved) return saved;
-  if (::fsync(copy.get()) != 0 || ::fsync(files.directory_fd()) != 0) return system_error(errno, "syncing " + aside);
+  if (saved && (::fsync(copy.get()) != 0 || ::fsync(files.directory_fd()) != 0)) {
+    saved = system_error(errno, "syncing " + aside);
+  }
+  if (!saved) {
+    ::unlinkat(files.directory_fd(), aside.c_str(), 0);  // the next start makes another one
+    return saved;
+  }
   std::ranges::fill(chunk, '\0');
   auto zeroed = pass([&](std::uint64_t at, std::size_t bytes) {
-    return ::pwrite(segment.get(), chunk.data(), bytes, offset_of(at)) == static_cast<ssize_t>(bytes);
+    return write_at(segment.get(), chunk.data(), bytes, offset_of(at));
   });
   if (!zeroed) return zeroed;
   if (::fdatasync(segment.get()) != 0) return system_error(errno, "syncing the cut segment");
@@ -160,7 +166,9 @@ Result<Recovered> recover_journal(int directory_fd, const std::string& directory
   bool is_new = false;
   auto identity = load_or_create(directory_fd, directory, *inode, is_new);
   if (!identity) return identity.error();
-  auto opened = JournalFiles::open(UniqueFd(::fcntl(directory_fd, F_DUPFD_CLOEXEC, 0)), directory);
+  UniqueFd own(::fcntl(directory_fd, F_DUPFD_CLOEXEC, 0));
+  if (!own.valid()) return system_error(errno, "a second descriptor of " + directory);
+  auto opened = JournalFiles::open(std::move(own), directory);
   if (!opened) return opened.error();
   JournalFiles& files = *opened;
 

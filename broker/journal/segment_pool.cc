@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "shm/base/whole_io.h"
+
 namespace leat::broker {
 
 using namespace shm;
@@ -49,7 +51,7 @@ Result<void> SegmentPool::clear_leftovers() {
 
 Result<std::unique_ptr<MappedSegment>> SegmentPool::map(UniqueFd fd, std::string name, std::uint64_t bytes) const {
   auto mapping = Mapping::map(fd.get(), Access::read_write, 0, bytes);
-  if (!mapping) return mapping.error();
+  if (!mapping) return Error{mapping.error().code, directory_ + "/" + name + ": " + mapping.error().message};
   auto segment = std::make_unique<MappedSegment>();
   segment->fd = std::move(fd);
   segment->mapping = std::move(*mapping);
@@ -71,7 +73,7 @@ Result<void> SegmentPool::begin_new() {
   new_.name = std::string(kPreparedPrefix) + std::to_string(next_number_++) + ".tmp";
   new_.fd = UniqueFd(::openat(directory_fd_, new_.name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!new_.fd.valid()) return system_error(errno, "creating " + directory_ + "/" + new_.name);
-  const int failed = ::posix_fallocate(new_.fd.get(), 0, static_cast<off_t>(segment_bytes_));
+  const int failed = allocate_file(new_.fd.get(), segment_bytes_);
   if (failed != 0) return give_up_new(failed, "allocating");
   // Its length is on disk before anything else of it: a segment that is shorter was cut by somebody, not by a loss of
   // power, whether or not its bytes got there.
@@ -85,15 +87,18 @@ Result<void> SegmentPool::fill_new(std::uint64_t bytes) {
   const std::uint64_t end = std::min(segment_bytes_, new_.filled + bytes);
   while (new_.filled < end) {
     const std::size_t chunk = std::min<std::uint64_t>(fill_chunk_bytes_, end - new_.filled);
-    const ssize_t wrote = ::pwrite(new_.fd.get(), zeroes.data(), chunk, static_cast<off_t>(new_.filled));
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) return give_up_new(wrote == 0 ? ENOSPC : errno, "filling");
-    new_.filled += static_cast<std::uint64_t>(wrote);
+    if (!write_at(new_.fd.get(), zeroes.data(), chunk, static_cast<off_t>(new_.filled))) {
+      return give_up_new(errno, "filling");
+    }
+    new_.filled += chunk;
   }
   return {};
 }
 
-Result<UniqueFd> SegmentPool::reopen_recycled(const std::string& name) {
+// A file that cannot be written is given up, so that it is not tried for ever; one that only cannot be opened or mapped
+// just now is kept: on a full disk it is all there is.
+Result<std::unique_ptr<MappedSegment>> SegmentPool::reopen_recycled() {
+  const std::string name = recycled_.back();
   // First its new name: should a loss of power bring the old one back, it must not stand for what is written from now on.
   if (::fsync(directory_fd_) != 0) {
     directory_failed_ = true;
@@ -105,20 +110,19 @@ Result<UniqueFd> SegmentPool::reopen_recycled(const std::string& name) {
   // loss of power bring the old header back under a new name, it contradicts that name.
   const SegmentGeometry geometry = segment_geometry(segment_bytes_);
   const std::vector<char> zeroes(geometry.data_offset + kWordBytes, '\0');
-  if (::pwrite(fd.get(), zeroes.data(), zeroes.size(), 0) != static_cast<ssize_t>(zeroes.size())) {
-    return system_error(errno, "clearing the header of " + directory_ + "/" + name);
+  if (!write_at(fd.get(), zeroes.data(), zeroes.size(), 0)) {
+    const int failed = errno;
+    recycled_.pop_back();
+    ::unlinkat(directory_fd_, name.c_str(), 0);
+    return system_error(failed, "clearing the header of " + directory_ + "/" + name);
   }
-  return fd;
+  auto segment = map(std::move(fd), name, segment_bytes_);
+  if (segment) recycled_.pop_back();
+  return segment;
 }
 
 Result<std::unique_ptr<MappedSegment>> SegmentPool::prepare_some(Hurry hurry) {
-  if (!recycled_.empty()) {
-    std::string name = std::move(recycled_.back());
-    recycled_.pop_back();
-    auto fd = reopen_recycled(name);
-    if (!fd) return fd.error();
-    return map(std::move(*fd), std::move(name), segment_bytes_);
-  }
+  if (!recycled_.empty()) return reopen_recycled();
   if (!new_.fd.valid()) {
     if (auto begun = begin_new(); !begun) return begun.error();
   }
@@ -128,7 +132,9 @@ Result<std::unique_ptr<MappedSegment>> SegmentPool::prepare_some(Hurry hurry) {
   if (new_.filled < segment_bytes_) return std::unique_ptr<MappedSegment>();
   NewSegment done = std::move(new_);
   new_ = {};
-  return map(std::move(done.fd), std::move(done.name), segment_bytes_);
+  auto segment = map(std::move(done.fd), done.name, segment_bytes_);
+  if (!segment) ::unlinkat(directory_fd_, done.name.c_str(), 0);
+  return segment;
 }
 
 Result<std::unique_ptr<MappedSegment>> SegmentPool::prepare() {
@@ -141,7 +147,10 @@ Result<std::unique_ptr<MappedSegment>> SegmentPool::prepare() {
 Result<bool> SegmentPool::recycle(const SegmentName& name) {
   const std::string file = name.to_string();
   struct stat status {};
-  if (::fstatat(directory_fd_, file.c_str(), &status, 0) != 0) return system_error(errno, "fstat of " + file);
+  if (::fstatat(directory_fd_, file.c_str(), &status, 0) != 0) {
+    if (errno == ENOENT) return false;  // somebody has removed it already
+    return system_error(errno, "fstat of " + directory_ + "/" + file);
+  }
   const bool fits = static_cast<std::uint64_t>(status.st_size) == segment_bytes_;
   if (fits && recycled_.size() < kMaxRecycled) {
     const std::string kept = std::string(kPreparedPrefix) + std::to_string(next_number_++) + ".tmp";

@@ -56,7 +56,7 @@ class SegmentPool {
   Result<void> begin_new();
   Result<void> fill_new(std::uint64_t bytes);
   Error give_up_new(int failed, const char* doing);
-  Result<shm::UniqueFd> reopen_recycled(const std::string& name);
+  Result<std::unique_ptr<MappedSegment>> reopen_recycled();
 
   int directory_fd_;
   std::string directory_;

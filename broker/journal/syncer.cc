@@ -109,7 +109,10 @@ void Syncer::flush_cursors(bool now_due) {
   if (!now_due && now - last_flush_ns_ < kHousekeepingNs) return;
   last_flush_ns_ = now;
   auto flushed = cursors_.flush();
-  if (!flushed && !told_cursors_) {
+  if (!flushed && now_due) {
+    spdlog::error("the named cursors could not be written at last: {}; they stand where they were written before, so what "
+                  "their consumers have read since will come again", flushed.error().message);
+  } else if (!flushed && !told_cursors_) {
     spdlog::error("the named cursors cannot be written: {}; they are kept in memory and tried again: free some space "
                   "or mend the disk", flushed.error().message);
   }
@@ -295,9 +298,13 @@ void Syncer::prune() {
     ring_.earliest_position.store(next.first_position, std::memory_order_seq_cst);
     auto kept = pool_.recycle(gone);
     if (!kept) {
-      spdlog::error("cannot prune {}: {}", gone.to_string(), kept.error().message);
+      if (!told_prune_) {
+        spdlog::error("cannot prune {}: {}; it is tried again until it goes", gone.to_string(), kept.error().message);
+      }
+      told_prune_ = true;
       return;
     }
+    told_prune_ = false;
     retained_.pop_front();
     directory_dirty_ = true;
     bump(*kept ? counters_.recycled_segments : counters_.pruned_segments);

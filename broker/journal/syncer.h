@@ -92,6 +92,7 @@ class Syncer {
   bool told_no_space_ = false;
   bool preparing_ = false;  // a new segment is under way, slice by slice
   bool told_cursors_ = false;
+  bool told_prune_ = false;
   std::string told_overtaken_;     // the cursor that was last reported as beyond what may be held for it
   std::int64_t last_flush_ns_ = 0;
   std::int64_t last_sync_ns_ = 0;

@@ -99,7 +99,8 @@ void Sequencer::idle(IdleSpinner& spinner) {
   parts_.inbound->prepare_sleep();
   const bool empty = parts_.inbound->still_empty();
   if (!(empty || stalled_) || parts_.lanes->commands.read_available() > 0 || parts_.handover->marks.read_available() > 0 ||
-      (stalled_ && parts_.handover->prepared.read_available() > 0) || stopping_.load(std::memory_order_seq_cst)) {
+      (stalled_ && next_segment_ == nullptr && parts_.handover->prepared.read_available() > 0) ||
+      stopping_.load(std::memory_order_seq_cst)) {
     parts_.inbound->cancel_sleep();
     return;
   }

@@ -114,6 +114,7 @@ class Sequencer {
   bool roll();
   bool write_mark(std::uint16_t flags, std::uint64_t durable_position, std::uint64_t durable_sequence);
   void stage(shm::RecordType type, std::uint16_t flags, const void* payload, std::size_t payload_bytes);
+  void cannot_name(const Error& error);
   void set_stalled(bool stalled);
   void release_leavers();
 
@@ -144,6 +145,7 @@ class Sequencer {
   bool mark_pending_ = true;  // all that recovery found has been synced
   MarkRequest pending_mark_{};
   bool stalled_ = false;
+  std::unique_ptr<MappedSegment> next_segment_;  // the current one has its end, but this one could not be named yet
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 };

@@ -33,27 +33,44 @@ void Sequencer::stage(RecordType type, std::uint16_t flags, const void* payload,
 
 // False: no prepared segment is at hand. Nothing more is taken until there is one: back-pressure, not loss.
 bool Sequencer::roll() {
-  MappedSegment* next = nullptr;
-  if (parts_.handover->rolled.write_available() == 0 || !parts_.handover->prepared.pop(next)) {
-    if (!stalled_) bump(parts_.counters->stalls);
-    set_stalled(true);
-    parts_.handover->syncer_wake.notify();
+  if (next_segment_ == nullptr) {
+    MappedSegment* next = nullptr;
+    if (parts_.handover->rolled.write_available() == 0 || !parts_.handover->prepared.pop(next)) {
+      if (!stalled_) bump(parts_.counters->stalls);
+      set_stalled(true);
+      parts_.handover->syncer_wake.notify();
+      return false;
+    }
+    next_segment_.reset(next);
+    stage(RecordType::segment_end, 0, nullptr, 0);
+    parts_.journal->seal();
+  }
+  if (auto named = parts_.journal->name(*next_segment_, sequence_ + 1, position_); !named) {
+    cannot_name(named.error());
     return false;
   }
   set_stalled(false);
-  stage(RecordType::segment_end, 0, nullptr, 0);
-  auto sealed = parts_.journal->roll(std::unique_ptr<MappedSegment>(next), sequence_ + 1, position_);
-  if (!sealed) {
-    parts_.handover->state.store(FeedState::failed, std::memory_order_release);
-    parts_.failed(sealed.error());
-    return false;
-  }
+  std::unique_ptr<MappedSegment> sealed = parts_.journal->replace(std::move(next_segment_));
   const MappedSegment& current = parts_.journal->current();
-  parts_.handover->rolled.push({.sealed = sealed->release(), .current_fd = current.fd.get(), .current = current.name});
+  parts_.handover->rolled.push({.sealed = sealed.release(), .current_fd = current.fd.get(), .current = current.name});
   parts_.handover->syncer_wake.notify();  // the next one must be ready before this one is full
   // A segment says by itself what came before it, so that recovery needs to read no other.
   write_mark(0, pending_mark_.position, pending_mark_.sequence);
   return true;
+}
+
+// The new name may need a block of the directory, so a full disk can show here too: then it is tried again, as with any
+// segment that cannot be had.
+void Sequencer::cannot_name(const Error& error) {
+  if (error.code != ErrorCode::no_space) {
+    parts_.handover->state.store(FeedState::failed, std::memory_order_release);
+    parts_.failed(error);
+    return;
+  }
+  if (stalled_) return;
+  bump(parts_.counters->stalls);
+  set_stalled(true);
+  spdlog::error("the next segment cannot be named: {}; the feed holds its producers back and tries again", error.message);
 }
 
 void Sequencer::set_stalled(bool stalled) {

@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 
 #include <algorithm>
@@ -16,6 +17,10 @@ namespace {
 
 Error cannot_reach(const FeedAddress& address, const FeedPaths& paths, int failed) {
   const std::string socket = (paths.runtime / "control.sock").string();
+  if (failed == EAGAIN) {
+    return {ErrorCode::timed_out, "the broker of feed '" + address.feed + "' does not answer: too many clients wait for it "
+                                      "already; is it stopped (SIGSTOP), or is the machine overloaded?"};
+  }
   if (failed == EACCES || failed == EPERM) {
     return {ErrorCode::permission_denied, "no right to reach feed '" + address.feed + "' at " + socket +
                                               "; ask its owner for --allow-publish or --allow-subscribe"};
@@ -42,6 +47,11 @@ Result<UniqueFd> open_socket(const ConnectRequest& request, const FeedPaths& pat
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
   UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
   if (!socket.valid()) return system_error(errno, "creating a socket");
+  // connect() waits while the listener's queue is full, as long as sending may.
+  if (request.timeout_ms >= 0) {
+    const timeval limit{.tv_sec = request.timeout_ms / 1000, .tv_usec = std::max(request.timeout_ms % 1000, 1) * 1000L};
+    ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+  }
   int done = 0;
   do {
     done = ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);

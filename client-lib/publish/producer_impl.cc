@@ -28,6 +28,13 @@ std::string describe(Refusal reason) {
 
 }  // namespace
 
+// Says that nothing more will come: a connection that just ends might have been lost.
+Producer::Impl::~Impl() {
+  if (!connection.socket.valid()) return;
+  const BareMessage leave{.header = make_header(MessageType::leave, sizeof(BareMessage))};
+  (void)send_message(connection.socket.get(), &leave, sizeof leave).ok();
+}
+
 Result<void> Producer::Impl::register_anew(int timeout_ms) {
   auto connected = client::connect_to_broker({.address = options.address,
                                               .role = Role::producer,

@@ -41,6 +41,7 @@ struct Producer::Impl {
   bool claim_open = false;
   std::uint32_t claim_bytes = 0;
 
+  ~Impl();
   Result<void> register_anew(int timeout_ms);
   void set_bounds(const shm::WelcomeMessage& welcome) noexcept;
   /// After a broker restart: shows the new one our token, or registers anew if the rings are others. Never blocks long.
@@ -115,9 +116,10 @@ struct Producer::Impl {
     shm::futex_wait(&header.receipt_word, seen, std::min(left_ns, shm::kNanosPerMilli));
   }
 
-  /// Looks whether the broker has changed, on slow paths.
+  /// Looks whether the broker has changed, on slow paths. Should its files be gone with it, only the connection tells.
   void maintain() noexcept {
-    if (inbound.broker_life() != broker_life || inbound.retired()) resume();
+    if (inbound.broker_life() != broker_life || inbound.retired()) return resume();
+    if (shm::monotonic_ns() >= next_resume_ns && client::peer_has_gone(connection.socket.get())) resume();
   }
   [[nodiscard]] bool is_revoked() const noexcept {
     return arena.header().state.load(std::memory_order_acquire) ==

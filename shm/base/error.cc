@@ -16,12 +16,36 @@ std::string_view error_name(ErrorCode code) noexcept {
   return index < kNames.size() ? kNames[index] : "unknown_error";
 }
 
+namespace {
+
+// What to do about it, for those errors that say something about the machine and not about the name or the caller.
+std::string_view advice_for(int error_number) {
+  switch (error_number) {
+    case ENOSPC:
+    case EDQUOT: return "; free some space there";
+    case EMFILE:
+    case ENFILE: return "; raise the limit of open files (ulimit -n, LimitNOFILE of systemd) or close some clients";
+    case ENOMEM:
+    case ENOBUFS: return "; free some memory, or raise the limit that this process runs under";
+    case EAGAIN: return "; raise the limit of processes and threads (ulimit -u, TasksMax of systemd), or try again";
+    case ENOLCK:
+    case EINTR: return "; try again";
+    case EIO: return "; check the disk (dmesg), then try again";
+    case EROFS: return "; mount it writable, or choose another place";
+    case EACCES:
+    case EPERM: return "; check its owner and mode, and the user that this process runs as";
+    default: return "";
+  }
+}
+
+}  // namespace
+
 Error system_error(int error_number, std::string_view what) {
   ErrorCode code = ErrorCode::io_error;
   if (error_number == EACCES || error_number == EPERM) code = ErrorCode::permission_denied;
   if (error_number == ENOSPC || error_number == EDQUOT) code = ErrorCode::no_space;
   return {code, std::string(what) + ": " + std::strerror(error_number) + " (errno " + std::to_string(error_number) +
-                    ")"};
+                    ")" + std::string(advice_for(error_number))};
 }
 
 }  // namespace leat

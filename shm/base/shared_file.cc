@@ -8,6 +8,8 @@
 #include <cstring>
 #include <string>
 
+#include "shm/base/whole_io.h"
+
 namespace leat::shm {
 namespace {
 
@@ -23,8 +25,8 @@ Error no_room(const std::filesystem::path& path, std::uint64_t needed, int error
   if (statvfs(path.parent_path().c_str(), &stats) == 0) free_text = megabytes(stats.f_bavail * stats.f_frsize);
   return {ErrorCode::no_space,
           "cannot allocate " + path.string() + ": it needs " + megabytes(needed) + ", " + free_text + " is free in " +
-              path.parent_path().string() + " (" + std::strerror(error_number) +
-              "); lower --ring-bytes, --arena-bytes or --inbound-slots, or give the file system more room"};
+              path.parent_path().string() + ": " + std::strerror(error_number) + " (errno " +
+              std::to_string(error_number) + "); lower --ring-bytes, --arena-bytes or --inbound-slots, or give the file system more room"};
 }
 
 }  // namespace
@@ -36,7 +38,7 @@ Result<UniqueFd> create_shared_file(const std::filesystem::path& path, const Sha
   UniqueFd fd(::open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd.valid()) return system_error(errno, "creating " + temporary.string());
   // posix_fallocate gives real pages or ENOSPC; ftruncate alone would leave holes that fault with SIGBUS when full.
-  if (const int failed = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(spec.file_bytes)); failed != 0) {
+  if (const int failed = allocate_file(fd.get(), spec.file_bytes); failed != 0) {
     ::unlink(temporary.c_str());
     if (failed == ENOSPC || failed == EFBIG) return no_room(path, spec.file_bytes, failed);
     return system_error(failed, "allocating " + temporary.string());
@@ -49,18 +51,22 @@ Result<UniqueFd> create_shared_file(const std::filesystem::path& path, const Sha
                           .file_bytes = spec.file_bytes,
                           .capacity = spec.capacity,
                           .reserved = 0};
-  if (::pwrite(fd.get(), &header, sizeof header, 0) != static_cast<ssize_t>(sizeof header)) {
+  if (!write_at(fd.get(), &header, sizeof header, 0)) {
     const int failed = errno;
     ::unlink(temporary.c_str());
     return system_error(failed, "writing " + temporary.string());
   }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) return system_error(errno, "renaming to " + path.string());
+  if (::rename(temporary.c_str(), path.c_str()) != 0) {
+    const int failed = errno;
+    ::unlink(temporary.c_str());
+    return system_error(failed, "renaming to " + path.string());
+  }
   return fd;
 }
 
 Result<SharedFileSpec> read_shared_header(int fd, std::uint64_t magic, std::string_view what) {
   alignas(SharedFileHeader) std::byte raw[sizeof(SharedFileHeader)];
-  const ssize_t got = ::pread(fd, raw, sizeof raw, 0);
+  const ssize_t got = read_at(fd, raw, sizeof raw, 0);
   if (got < 0) return system_error(errno, "reading the header of " + std::string(what));
   SharedFileSpec spec;
   std::uint32_t version = 0;

@@ -37,6 +37,7 @@ enum class MessageType : std::uint16_t {
   save_cursor = 8,
   drop_cursor = 9,
   cursor_answer = 10,
+  leave = 11,       ///< a producer is done; no answer. A connection that ends without it does not mean that
 };
 enum class Role : std::uint32_t { producer = 1, consumer = 2, observer = 3 };
 

@@ -34,6 +34,7 @@ struct EpochEntry {
   std::uint64_t id;              //  0 random
   std::uint64_t first_sequence;  //  8 of the first event that belongs to it
   std::uint64_t first_position;  // 16
+  friend bool operator==(const EpochEntry&, const EpochEntry&) = default;
 };
 static_assert(sizeof(EpochEntry) == 24);
 
@@ -71,6 +72,7 @@ struct FeedIdentity {
   [[nodiscard]] bool closed_cleanly() const noexcept { return closed_position != kNotClosed; }
   /// The future is not judged here: that takes the newest sequence.
   [[nodiscard]] CursorCheck check(const Cursor& cursor) const noexcept;
+  friend bool operator==(const FeedIdentity&, const FeedIdentity&) = default;
 };
 
 /// "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx".

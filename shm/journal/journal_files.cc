@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <memory>
 
+#include "shm/base/whole_io.h"
+
 namespace leat::shm {
 
 Result<std::vector<SegmentName>> read_segment_names(int directory_fd, const std::string& directory) {
@@ -86,7 +88,7 @@ Result<void> JournalFiles::open_segment(const SegmentName& name) {
   struct stat status {};
   SegmentHeader header{};
   if (::fstat(fd.get(), &status) != 0) return system_error(errno, "fstat of segment " + file);
-  if (::pread(fd.get(), &header, sizeof header, 0) < 0) return system_error(errno, "reading segment " + file);
+  if (read_at(fd.get(), &header, sizeof header, 0) < 0) return system_error(errno, "reading segment " + file);
   const auto file_bytes = static_cast<std::uint64_t>(status.st_size);
   if (file_bytes < kMinSegmentBytes ||
       !segment_header_is_valid(header, identity_.uuid, file_bytes, name.first_sequence, name.first_position)) {
@@ -107,7 +109,7 @@ Result<bool> JournalFiles::open_raw(const SegmentName& name) {
   struct stat status {};
   SegmentHeader header{};
   if (::fstat(fd.get(), &status) != 0) return system_error(errno, "fstat of segment " + file);
-  if (::pread(fd.get(), &header, sizeof header, 0) < 0) return system_error(errno, "reading segment " + file);
+  if (read_at(fd.get(), &header, sizeof header, 0) < 0) return system_error(errno, "reading segment " + file);
   const auto file_bytes = static_cast<std::uint64_t>(status.st_size);
   if (file_bytes < kMinSegmentBytes || file_bytes % kPageBytes != 0) return false;
   const std::uint64_t made_bytes = header.data_offset + header.data_bytes;
@@ -162,18 +164,12 @@ JournalFiles::Fill JournalFiles::fill_from_open(RecordBuffer& buffer, std::uint6
   if (offset >= data_bytes_) return Fill::no_data;
   const std::uint64_t wanted = std::min({static_cast<std::uint64_t>(buffer.capacity()), data_bytes_ - offset,
                                          limit_position > position ? limit_position - position : 0});
-  std::size_t done = 0;
-  while (done < wanted) {
-    const ssize_t got = ::pread(segment_fd_.get(), buffer.room() + done, wanted - done,
-                                static_cast<off_t>(data_offset_ + offset + done));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) {
-      error_ = system_error(errno, "reading " + describe(position));
-      return Fill::failed;
-    }
-    if (got == 0) break;
-    done += static_cast<std::size_t>(got);
+  const ssize_t got = read_at(segment_fd_.get(), buffer.room(), wanted, static_cast<off_t>(data_offset_ + offset));
+  if (got < 0) {
+    error_ = system_error(errno, "reading " + describe(position));
+    return Fill::failed;
   }
+  const auto done = static_cast<std::size_t>(got);
   buffer.filled(align_up(done, kWordBytes) == done ? done : done / kWordBytes * kWordBytes, true);
   return done > 0 ? Fill::ok : Fill::no_data;
 }
@@ -196,7 +192,7 @@ Result<std::vector<IndexEntry>> JournalFiles::read_index(const SegmentName& name
     if (auto done = open_segment(name); !done) return done.error();
   }
   std::vector<IndexEntry> entries((data_offset_ - kSegmentHeaderBytes) / sizeof(IndexEntry));
-  const ssize_t got = ::pread(segment_fd_.get(), entries.data(), entries.size() * sizeof(IndexEntry),
+  const ssize_t got = read_at(segment_fd_.get(), entries.data(), entries.size() * sizeof(IndexEntry),
                               static_cast<off_t>(kSegmentHeaderBytes));
   if (got < 0) return system_error(errno, "reading the index of segment " + name.to_string());
   entries.resize(static_cast<std::size_t>(got) / sizeof(IndexEntry));

@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "shm/base/unique_fd.h"
+#include "shm/base/whole_io.h"
 
 namespace leat::shm {
 
@@ -14,11 +15,8 @@ Result<void> replace_file(int directory_fd, const std::string& directory, const 
   const std::string temporary = name + ".new";
   const UniqueFd fd(::openat(directory_fd, temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (!fd.valid()) return system_error(errno, "creating " + directory + "/" + temporary);
-  for (std::string_view left = bytes; !left.empty();) {
-    const ssize_t written = ::write(fd.get(), left.data(), left.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return system_error(errno, "writing " + directory + "/" + temporary);
-    left.remove_prefix(static_cast<std::size_t>(written));
+  if (!write_all(fd.get(), bytes.data(), bytes.size())) {
+    return system_error(errno, "writing " + directory + "/" + temporary);
   }
   if (::fsync(fd.get()) != 0) return system_error(errno, "syncing " + directory + "/" + temporary);
   if (::renameat(directory_fd, temporary.c_str(), directory_fd, name.c_str()) != 0) {

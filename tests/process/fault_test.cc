@@ -1,6 +1,5 @@
-// Clocks that step, disks that fail or fill up, files that shrink under the broker.
+// Clocks that step, syncs that fail, descriptors that run out.
 #include <sys/resource.h>
-#include <sys/mount.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include <thread>
 
 #include "process/load.h"
+#include "support/fault_plan.h"
 
 namespace leat::test {
 namespace {
@@ -79,18 +79,22 @@ class FailingSync : public LoadTest {
  protected:
   void SetUp() override {
     LoadTest::SetUp();
-    sync_ = std::make_unique<SharedPage>(broker_->scratch() / "sync");
-    for (const std::string& entry : preload(LEAT_TEST_SYNC_SHIM, "LEAT_TEST_SYNC", sync_->path())) {
+    const fs::path page = broker_->scratch() / "faults";
+    plan_ = map_fault_plan(page.c_str(), true);
+    ASSERT_NE(plan_, nullptr);
+    plan_->error.store(EIO);
+    plan_->times.store(~0ULL);
+    for (const std::string& entry : preload(LEAT_TEST_FAULT_SHIM, "LEAT_TEST_FAULTS", page)) {
       broker_->set_environment(entry);
     }
   }
   void TearDown() override {
-    sync_.reset();
+    ::munmap(plan_, sizeof *plan_);
     LoadTest::TearDown();
   }
-  void fail_sync(bool fails) { (*sync_)[0].store(fails ? 1 : 0); }
+  void fail_sync(bool fails) { plan_->call.store(fails ? Call::fdatasync : Call::none); }
 
-  std::unique_ptr<SharedPage> sync_;
+  FaultPlan* plan_ = nullptr;
 };
 
 TEST_F(FailingSync, StopsTheFeedForGoodButNotItsReadersAndWhatWasDurableIsThereAfterwards) {
@@ -149,94 +153,6 @@ TEST_F(FailingSync, WhenStoppingIsAFailedStop) {
   fail_sync(true);
   broker_->expect_log("fdatasync");
   EXPECT_EQ(broker_->terminate(), 1);
-}
-
-class ShrunkFile : public LoadTest {
- protected:
-  fs::path current_segment() const {
-    fs::path newest;
-    for (const auto& entry : fs::directory_iterator(broker_->journal())) {
-      if (entry.path().extension() == ".seg") newest = std::max(newest, entry.path());
-    }
-    return newest;
-  }
-};
-
-TEST_F(ShrunkFile, TheCurrentSegmentTruncatedUnderTheBrokerEndsItWithAClearMessage) {
-  start();
-  Producer producer = connect_producer();
-  ASSERT_TRUE(producer.publish_and_wait({.topic = "t"}, Ack::durable, kPatience).ok());
-  broker_->expect_log("SIGBUS in the journal's mapping");
-  ASSERT_EQ(::truncate(current_segment().c_str(), 0), 0);
-  (void)producer.publish({.topic = "t"}).ok();
-  EXPECT_EQ(broker_->wait(), 74);
-  EXPECT_NE(broker_->log().find("the segment was truncated under the broker"), std::string::npos) << broker_->log();
-  EXPECT_EQ(producer.try_publish({.topic = "t"}), Publish::feed_failed);
-  // What is gone is said at the next start; nothing is made up for it.
-  broker_->expect_log("[critical]");
-  EXPECT_EQ(broker_->run_to_exit(), 1);
-  const std::string said = broker_->log();
-  EXPECT_NE(said.find(current_segment().filename().string()), std::string::npos) << said;
-}
-
-TEST_F(ShrunkFile, AnArenaTruncatedByItsProducerHurtsNobodyElse) {
-  start();
-  add_producer({"count=" + std::to_string(scaled(2000)), "pause_us=10"});
-  ChildProcess raw = start_helper("arena_truncater", {});
-  for (ChildProcess& producer : producers_) EXPECT_EQ(producer.wait(), 0) << helper_output();
-  EXPECT_EQ(raw.wait(), 0) << helper_output();
-  ASSERT_TRUE(connect_producer().publish_and_wait({.topic = "stress.p9"}, Ack::durable, kPatience).ok());
-  EXPECT_EQ(status().latest_sequence, accepted() + 1);
-}
-
-class FullDisk : public LoadTest {
- protected:
-  void SetUp() override {
-    LoadTest::SetUp();
-    if (::geteuid() != 0) GTEST_SKIP() << "needs root, to mount a small tmpfs";
-    mount_ = broker_->scratch() / "disk";
-    fs::create_directory(mount_);
-    if (::mount("tmpfs", mount_.c_str(), "tmpfs", 0, "size=512k") != 0) GTEST_SKIP() << "cannot mount here";
-    broker_->set_data_dir(mount_ / "data");
-    broker_->set("--segment-bytes", "32K");
-    broker_->set("--max-event-bytes", "2K");
-    broker_->set("--arena-bytes", "16K");
-  }
-  void TearDown() override {
-    broker_->kill9();
-    if (!mount_.empty()) ::umount2(mount_.c_str(), MNT_DETACH);
-    LoadTest::TearDown();
-  }
-  fs::path mount_;
-};
-
-TEST_F(FullDisk, HoldsProducersBackAndGoesOnWithoutLossWhenThereIsRoomAgain) {
-  const fs::path filler = mount_ / "filler";
-  std::ofstream(filler) << std::string(256 * 1024, 'x');
-  start();
-  broker_->expect_log("no segment ahead of need");
-  auto producer = Producer::connect({.address = broker_->address(), .publish_timeout = milliseconds(200)});
-  ASSERT_TRUE(producer.ok()) << producer.error().message;
-  Generated generated;
-  const SizeMix mix{.max_bytes = max_payload_};
-  std::uint64_t number = 0;
-  Result<Receipt> sent = Receipt{};
-  while ((sent = producer->publish(generated.make(test_seed(), 0, number, mix))).ok()) ++number;
-  expect_error(sent, ErrorCode::timed_out, {"no room"});
-  EXPECT_EQ(status().state, "stalled");
-  EXPECT_GT(status().stalls, 0U);
-  EXPECT_LT(status().latest_sequence, number) << "some are held in the arena";
-  fs::remove(filler);
-  for (const std::uint64_t until = number + 100; number < until;) {
-    if (producer->publish(generated.make(test_seed(), 0, number, mix)).ok()) ++number;
-  }
-  Consumer consumer = connect_consumer();
-  EventChecker checker(test_seed(), mix);
-  checker.expect_sequence(1);
-  while (checker.count() < number) ASSERT_TRUE(checker.take(take_event(consumer))) << checker.error();
-  EXPECT_EQ(status().state, "running");
-  EXPECT_NE(broker_->log().find("a segment could be prepared again"), std::string::npos);
-  EXPECT_EQ(broker_->terminate(), 0);
 }
 
 class NoDescriptors : public BrokerTest {

@@ -41,7 +41,8 @@ struct Error {
   std::string message;
 };
 
-/// Builds an io_error (or no_space, permission_denied by errno) as "<what>: <strerror> (errno N)".
+/// Builds an io_error (or no_space, permission_denied by errno) as "<what>: <strerror> (errno N)", and what to do about
+/// it where the errno alone says that: "; free some space there".
 Error system_error(int error_number, std::string_view what);
 
 }  // namespace leat

@@ -62,6 +62,27 @@ TEST_F(CursorTableTest, KeepsWhatCouldNotBeWrittenForTheNextTime) {
   EXPECT_EQ(test::must(shm::load_cursors(fd.get(), directory.path().string(), {})).size(), 1u);
 }
 
+// After a kill its consumer goes on from what is on disk, so that is what must not be pruned.
+TEST_F(CursorTableTest, HoldsWhatLiesBehindThePlaceThatIsOnDisk) {
+  test::must(table.save("a", 1, {.epoch = 1, .sequence = 2}));
+  test::must(table.save("a", 1, {.epoch = 1, .sequence = 5}));
+  EXPECT_EQ(table.lowest().next_sequence, 3u) << "never written: held from its first place on";
+  test::must(table.flush());
+  EXPECT_EQ(table.lowest().next_sequence, 6u);
+  test::must(table.save("a", 1, {.epoch = 1, .sequence = 9}));
+  EXPECT_EQ(table.lowest().next_sequence, 6u);
+  std::filesystem::create_directory(directory.path() / "cursors.new");
+  EXPECT_FALSE(table.flush().ok());
+  EXPECT_EQ(table.lowest().next_sequence, 6u) << "a write that failed moves nothing";
+  std::filesystem::remove(directory.path() / "cursors.new");
+  test::must(table.flush());
+  EXPECT_EQ(table.lowest().next_sequence, 10u);
+  test::must(table.save("a", 1, {.epoch = 1, .sequence = 4}));
+  EXPECT_EQ(table.lowest().next_sequence, 5u) << "moved back";
+  test::must(table.drop("a", 1));
+  EXPECT_TRUE(table.lowest().name.empty());
+}
+
 TEST_F(CursorTableTest, WritesNothingWhenNothingChanged) {
   test::must(table.flush());
   EXPECT_FALSE(std::filesystem::exists(directory.path() / shm::kCursorsFileName));

@@ -1,0 +1,159 @@
+// The broker goes away while a client is at any point of its work: the client gets errors, and never a signal.
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <thread>
+
+#include "process/load.h"
+#include "shm/base/unique_fd.h"
+#include "support/helper_main.h"
+
+namespace leat::test {
+namespace {
+
+// Does all that talks to the broker, again and again, with the default action for SIGPIPE and SIGBUS: errors are fine.
+int run_survivor(const HelperArguments& arguments) {
+  std::signal(SIGPIPE, SIG_DFL);
+  std::signal(SIGBUS, SIG_DFL);
+  const SharedPage page(arguments.page());
+  const FeedAddress address = arguments.address();
+  auto producer = Producer::connect({.address = address, .publish_timeout = milliseconds(50)});
+  auto consumer = Consumer::connect({.address = address, .start = Start::earliest(), .cursor_name = "survivor"});
+  if (!producer || !consumer) return 1;
+  page[kReadyWord].fetch_add(1);
+  EventView event;
+  for (std::uint64_t round = 0; page[kStopWord].load() == 0; ++round) {
+    if (producer->publish({.topic = "t", .payload = "x"}).ok()) page[kAcceptedWord].fetch_add(1);
+    while (consumer->poll(event) == Poll::event) page[kDeliveredWord].store(event.sequence);
+    (void)consumer->save_cursor().ok();
+    if (auto observer = FeedObserver::connect(address); observer.ok()) (void)observer->read().ok();
+    (void)Producer::connect({.address = address, .connect_timeout = milliseconds(100)}).ok();
+    (void)Consumer::connect({.address = address, .connect_timeout = milliseconds(100)}).ok();
+    page[kResultWord].store(round);
+  }
+  return 0;
+}
+const HelperRegistration kSurvivor("survivor", &run_survivor);
+
+// Looks once at all that a client can look at. How that ends is nobody's business.
+int run_asker(const HelperArguments& arguments) {
+  if (auto observer = FeedObserver::connect(arguments.address()); observer.ok()) (void)observer->read().ok();
+  auto producer = Producer::connect({.address = arguments.address(), .publish_timeout = milliseconds(1)});
+  if (producer.ok()) (void)producer->publish_and_wait({.topic = "t"}, Ack::durable, milliseconds(50)).ok();
+  return 0;
+}
+const HelperRegistration kAsker("asker", &run_asker);
+
+class BrokerGone : public LoadTest {};
+
+TEST_F(BrokerGone, KillsAtAnyMomentEndNoClient) {
+  constexpr int kKills = 25;
+  Prng prng(test_seed());
+  start();
+  ChildProcess survivor = start_helper("survivor", {});
+  page_->wait_for(kReadyWord, 1);
+  for (int i = 0; i < kKills && survivor.running(); ++i) {
+    std::this_thread::sleep_for(std::chrono::microseconds(prng.below(8000)));
+    broker_->kill9();
+    std::this_thread::sleep_for(std::chrono::microseconds(prng.below(3000)));
+    start();
+  }
+  const std::uint64_t rounds = (*page_)[kResultWord].load();
+  page_->wait_for(kResultWord, rounds + 3);
+  (*page_)[kStopWord].store(1);
+  EXPECT_EQ(survivor.wait(), 0) << helper_output();
+  EXPECT_GE(status().latest_sequence, (*page_)[kAcceptedWord].load());
+}
+
+TEST_F(BrokerGone, WhileAClientWaitsForItsAnswerIsAnErrorAtOnce) {
+  start();
+  broker_->stop();
+  Result<Producer> producer = Error{};
+  Result<Consumer> consumer = Error{};
+  std::thread connecting([&] {
+    producer = Producer::connect({.address = broker_->address(), .connect_timeout = kPatience});
+  });
+  std::thread another([&] {
+    consumer = Consumer::connect({.address = broker_->address(), .connect_timeout = kPatience, .allow_offline = false});
+  });
+  std::this_thread::sleep_for(milliseconds(50));
+  broker_->kill9();
+  connecting.join();
+  another.join();
+  expect_error(producer, ErrorCode::no_broker, {"test"});
+  expect_error(consumer, ErrorCode::no_broker, {"test"});
+}
+
+// connect() itself waits when the listener's queue is full.
+TEST_F(BrokerGone, StoppedWithAFullQueueOfClientsIsATimeOutNotAHang) {
+  start();
+  broker_->stop();
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string path = (broker_->runtime() / "control.sock").string();
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  std::vector<shm::UniqueFd> waiting;
+  for (int result = 0; result == 0;) {
+    waiting.emplace_back(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    result = ::connect(waiting.back().get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    ASSERT_LT(waiting.size(), 5000U);
+  }
+  ASSERT_EQ(errno, EAGAIN);
+  expect_error(Producer::connect({.address = broker_->address(), .connect_timeout = milliseconds(50)}),
+               ErrorCode::timed_out, {"does not answer"});
+  expect_error(Consumer::connect({.address = broker_->address(), .connect_timeout = milliseconds(50)}),
+               ErrorCode::timed_out, {"does not answer"});
+  broker_->cont();
+}
+
+// A producer that shows its token to a new broker and cannot wait for the answer: that is no farewell.
+TEST_F(BrokerGone, ARegistrationThatIsNotWaitedForLosesNothing) {
+  start();
+  Producer producer = connect_producer();
+  std::uint64_t published = 0;
+  for (; published < 10; ++published) ASSERT_TRUE(producer.publish({.topic = "t"}).ok());
+  for (int round = 0; round < 3; ++round) {
+    broker_->kill9();
+    start();
+    std::this_thread::sleep_for(milliseconds(120));  // it asks no more than every tenth of a second
+    broker_->stop();
+    const auto before = std::chrono::steady_clock::now();
+    ASSERT_TRUE(producer.publish({.topic = "t"}).ok());  // asks the new broker, and gives up after a while
+    ++published;
+    ASSERT_GT(std::chrono::steady_clock::now() - before, milliseconds(100)) << "it did not ask";
+    broker_->cont();
+    (void)status();  // by now the broker has seen that connection come and go
+    for (int i = 0; i < 20; ++i, ++published) ASSERT_TRUE(producer.publish({.topic = "t"}).ok());
+    const auto sequence = producer.publish_and_wait({.topic = "t"}, Ack::durable, kPatience);
+    ASSERT_TRUE(sequence.ok()) << sequence.error().message;
+    EXPECT_EQ(*sequence, ++published);
+  }
+  EXPECT_EQ(producer.producer_id(), 1U) << "it never had to register anew";
+}
+
+TEST_F(BrokerGone, AndItsFilesTooIsAnErrorAndTheNextBrokerIsFound) {
+  start();
+  Producer producer = connect_producer();
+  Consumer consumer = connect_consumer();
+  ASSERT_EQ(producer.publish_and_wait({.topic = "t"}, Ack::durable, kPatience).value(), 1U);
+  EXPECT_EQ(take_event(consumer).sequence, 1U);
+  broker_->kill9();
+  std::filesystem::remove_all(broker_->runtime());
+  EventView event;
+  EXPECT_EQ(consumer.wait(event, milliseconds(200)), Poll::empty);
+  const auto receipt = producer.publish({.topic = "t"});  // into memory that nobody looks at any more
+  start();
+  // What went there is given up by name; what comes next arrives.
+  if (receipt.ok()) {
+    expect_error(producer.wait(*receipt, Ack::committed, kPatience), ErrorCode::closed, {"publish it again"});
+  }
+  ASSERT_TRUE(producer.publish_and_wait({.topic = "t"}, Ack::durable, kPatience).ok());
+  EXPECT_EQ(take_event(consumer).sequence, 2U);
+}
+
+}  // namespace
+}  // namespace leat::test
