@@ -68,6 +68,7 @@ class Broker {
   std::uint64_t broker_life_ = 0;
   std::atomic<std::uint32_t> next_producer_id_{1};
   FaultRange inbound_range_;
+  FaultRange doorbell_range_;
 
   std::unique_ptr<SegmentPool> pool_;
   std::unique_ptr<CursorTable> cursors_;

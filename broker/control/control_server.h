@@ -12,6 +12,7 @@
 #include "broker/control/admission.h"
 #include "broker/control/producer_registry.h"
 #include "broker/journal/cursor_table.h"
+#include "broker/log_gate.h"
 #include "broker/options.h"
 #include "shm/base/unique_fd.h"
 #include "shm/control/control_socket.h"
@@ -59,6 +60,7 @@ class ControlServer {
 
   Result<void> watch(int fd, ClientId id);
   void accept_all();
+  void make_room_for(uid_t uid);
   void pause_listener();
   void resume_listener();
   void serve_event(ClientId id);
@@ -76,8 +78,9 @@ class ControlServer {
   Result<void> save_cursor(const Client& client, const shm::CursorMessage& ask);
   void refuse(Client& client, const Error& error);
   void drop(ClientId id);
-  void drop_adopted(std::uint32_t slot);
+  void drop_former_holder(const Client& successor, std::uint32_t slot);
   void drop_silent();
+  void mend_headers();
   void ring_armed();
   void refresh_rows();
 
@@ -96,6 +99,9 @@ class ControlServer {
   shm::UniqueFd wake_fd_;
   bool listener_paused_ = false;
   std::int64_t next_complaint_ns_ = 0;
+  LogGate admission_gate_;
+  LogGate refusal_gate_;
+  LogGate mend_gate_;
   ClientId next_id_;
   std::map<ClientId, Client> clients_;
   std::vector<ClientId> consumers_;  // by slot; 0: free
