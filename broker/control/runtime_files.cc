@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/statvfs.h>
 
+#include <bit>
 #include <cerrno>
 #include <set>
 
@@ -18,6 +19,19 @@ namespace {
 
 std::string arena_name(std::uint32_t slot, std::uint32_t generation) {
   return "arena-" + std::to_string(slot) + "-" + std::to_string(generation);
+}
+
+// The size that a capacity asks for. Clients can write the headers of some of these files: what they say of it is checked
+// against the real size before anything is found by it.
+std::uint64_t bytes_of(std::uint64_t magic, std::uint64_t capacity) {
+  const auto slots = static_cast<std::uint32_t>(capacity);
+  switch (magic) {
+    case kInboundMagic: return std::has_single_bit(capacity) ? inbound_file_bytes(slots) : 0;
+    case kRegistryMagic: return registry_file_bytes(slots);
+    case kDoorbellMagic: return capacity == slots ? doorbell_file_bytes(slots) : 0;
+    case kStatusMagic: return status_file_bytes(capacity >> 32, slots);
+    default: return kPageBytes + capacity;
+  }
 }
 
 SharedFileHeader& header_of(const SharedFile& file) { return *reinterpret_cast<SharedFileHeader*>(file.data()); }
@@ -45,7 +59,7 @@ Result<SharedFile> RuntimeFiles::open(const std::string& name, std::uint64_t mag
   file.spec = *spec;
   file.read_only = UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!file.read_only.valid()) return system_error(errno, "opening " + path.string());
-  if (mirror == Mirror::yes && spec->file_bytes != kPageBytes + spec->capacity) {
+  if (spec->file_bytes != bytes_of(magic, spec->capacity)) {
     return Error{ErrorCode::protocol_error, path.string() + ": its size contradicts its capacity"};
   }
   auto mapping = mirror == Mirror::yes
@@ -80,8 +94,9 @@ void RuntimeFiles::adopt_one(SharedFile& file, const std::string& name, std::uin
 }
 
 void RuntimeFiles::adopt(const FeedUuid& uuid) {
-  adopt_one(inbound, "inbound", kInboundMagic, Mirror::no, uuid);
   adopt_one(registry, "registry", kRegistryMagic, Mirror::no, uuid);
+  if (registry.valid()) mend_inbound_left_behind();
+  adopt_one(inbound, "inbound", kInboundMagic, Mirror::no, uuid);
   adopt_one(broadcast, "broadcast", kBroadcastMagic, Mirror::yes, uuid);
   adopt_one(doorbell, "doorbell", kDoorbellMagic, Mirror::no, uuid);
   // The files of one set only make sense together.
@@ -152,6 +167,7 @@ Result<void> RuntimeFiles::create_ingest(const Options& o, const FeedUuid& uuid)
   inbound = std::move(*ring);
   registry = std::move(*table);
   inbound_header().max_producers = o.max_producers;
+  registry_header().inbound_slots = static_cast<std::uint32_t>(o.inbound_slots);
   header_of(inbound).publish_state(FileState::ready);
   header_of(registry).publish_state(FileState::ready);
   return {};
