@@ -31,6 +31,14 @@ Result<void> make_directory(const std::filesystem::path& path, mode_t mode) {
   return {};
 }
 
+// The way to a directory of ours, as far as it is not there: nobody else may write on it, whatever the umask says.
+Result<void> make_parents(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (path.empty() || std::filesystem::exists(path, ignored)) return {};
+  if (auto done = make_parents(path.parent_path()); !done) return done;
+  return make_directory(path, 0755);
+}
+
 // For directories of this feed alone: one that an earlier start made with other rules gets the mode of today's.
 Result<void> make_own_directory(const std::filesystem::path& path, mode_t mode) {
   if (auto done = make_directory(path, mode); !done) return done;
@@ -70,8 +78,7 @@ Result<void> Broker::open(int stop_fd) {
 
 Result<void> Broker::open_directories() {
   const mode_t mode = admission_.admits_others() ? 0711 : 0700;
-  std::error_code failed;
-  std::filesystem::create_directories(paths_.runtime.parent_path().parent_path(), failed);
+  if (auto done = make_parents(paths_.runtime.parent_path().parent_path()); !done) return done;
   const bool default_base = paths_.runtime.parent_path() == "/dev/shm/leat-" + std::to_string(::geteuid());
   if (auto done = make_directory(paths_.runtime.parent_path(), mode); !done) return done;
   if (default_base) {  // anybody could have made it before us
@@ -85,8 +92,7 @@ Result<void> Broker::open_directories() {
   if (auto done = check_owner(paths_.runtime); !done) return done;
   if (auto done = make_own_directory(paths_.runtime, mode); !done) return done;
   if (auto done = make_own_directory(paths_.runtime / "shm", 0700); !done) return done;
-  std::filesystem::create_directories(paths_.journal.parent_path(), failed);
-  if (failed) return system_error(failed.value(), "creating " + paths_.journal.parent_path().string());
+  if (auto done = make_parents(paths_.journal.parent_path()); !done) return done;
   if (auto done = make_own_directory(paths_.journal, 0700); !done) return done;
   journal_fd_ = UniqueFd(::open(paths_.journal.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!journal_fd_.valid()) return system_error(errno, "opening " + paths_.journal.string());
@@ -161,9 +167,9 @@ Result<void> Broker::recover() {
 
 void Broker::guard_mappings() {
   const auto guard = [](const SharedFile& file, FaultKind kind) {
-    return FaultRange(file.data(), file.mapping.bytes(), kind);
+    return FaultRange(file.data(), file.mapping.bytes(), kind, file.fd.get());
   };
-  fault_ranges_ = {guard(files_->inbound, FaultKind::inbound), guard(files_->doorbell, FaultKind::doorbell),
+  fault_ranges_ = {guard(files_->inbound, FaultKind::shared), guard(files_->doorbell, FaultKind::shared),
                    guard(files_->broadcast, FaultKind::own), guard(files_->registry, FaultKind::own),
                    guard(files_->status, FaultKind::own)};
 }
@@ -315,7 +321,7 @@ void Broker::on_failure(const Error& error) {
   spdlog::critical("the feed stops accepting: {}; reading goes on; what is on disk is found out at the next start: "
                    "mend the disk, then restart leatd", error.message);
   set_state(FeedState::failed);
-  table_.wake_all();
+  table_.tell_failure();
   inbound_.wake();
 }
 

@@ -1,5 +1,7 @@
 // leatd: the broker of one feed.
+#include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -19,11 +21,20 @@ int complain(const Error& error, int status) {
   return status;
 }
 
+// A client costs a few descriptors: as many of them as the system allows.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int run_broker(const broker::Options& options) {
   if (auto ready = broker::set_up_log(options); !ready) {
     std::fprintf(stderr, "leatd: %s\n", ready.error().message.c_str());
     return broker::kExitFailed;
   }
+  raise_descriptor_limit();
   // Blocked before any thread starts, so that only the signalfd sees them.
   sigset_t stop_signals;
   sigemptyset(&stop_signals);
@@ -48,6 +59,7 @@ int run_broker(const broker::Options& options) {
 }
 
 int run(int argc, char** argv) {
+  ::umask(077);  // whatever we were started with: who may have more is told so file by file
   const broker::ParsedOptions parsed = broker::parse_options(argc, argv);
   if (parsed.exit_now) {
     std::fprintf(parsed.status == 0 ? stdout : stderr, "%s%s", parsed.text.c_str(),

@@ -19,6 +19,8 @@ using namespace shm;
 
 namespace {
 
+constexpr int kMaxObserversPerUser = 64;
+
 // A client's name goes into logs and tables: printable ASCII, nothing else.
 std::string clean_name(const char* name) {
   std::string text(name, ::strnlen(name, kClientNameBytes));
@@ -50,6 +52,9 @@ WelcomeMessage ControlServer::make_welcome(const Client& client) const {
   welcome.broker_life = broker_life_;
   welcome.broker_pid = ::getpid();
   welcome.feed_uuid = files_.inbound.spec.feed_uuid;
+  welcome.inbound_slots = static_cast<std::uint32_t>(files_.inbound.spec.capacity);
+  welcome.max_producers = files_.producer_slots();
+  welcome.consumer_slots = files_.consumer_slots();
   return welcome;
 }
 
@@ -72,7 +77,8 @@ Result<void> ControlServer::admit(Client& client, const Received& received) {
 }
 
 Result<void> ControlServer::admit_producer(Client& client, const HelloMessage& hello) {
-  if (files_.inbound_header().feed_state.load() == static_cast<std::uint32_t>(FeedState::failed)) {
+  // Never the inbound ring's own word: any producer can write there.
+  if (files_.broadcast_header().feed_state.load() == static_cast<std::uint32_t>(FeedState::failed)) {
     return Error{ErrorCode::feed_failed, "the feed has failed and takes nothing any more; see the broker's log, "
                                          "then restart leatd"};
   }
@@ -87,7 +93,7 @@ Result<void> ControlServer::admit_producer(Client& client, const HelloMessage& h
   auto registered = resumes ? registry_.resume(client.peer, hello.resume_slot, hello.resume_token)
                             : registry_.add(client.peer, client.name, std::bit_ceil(wanted));
   if (!registered) return registered.error();
-  if (resumes) drop_others(client, registered->slot);
+  if (resumes) drop_former_holder(client, registered->slot);
   client.slot = registered->slot;
   client.admitted = true;
   WelcomeMessage welcome = make_welcome(client);
@@ -96,8 +102,10 @@ Result<void> ControlServer::admit_producer(Client& client, const HelloMessage& h
   welcome.token = registered->token;
   welcome.arena_bytes = registered->arena_bytes;
   welcome.resumed = resumes ? 1 : 0;
-  spdlog::info("producer {} ('{}', pid {}, uid {}) {}", registered->producer_id, client.name, client.peer.pid,
-               client.peer.uid, resumes ? "is back" : "connected");
+  if (admission_gate_.pass()) {
+    spdlog::info("producer {} ('{}', pid {}, uid {}) {}{}", registered->producer_id, client.name, client.peer.pid,
+                 client.peer.uid, resumes ? "is back" : "connected", admission_gate_.left_out());
+  }
   if (resumes) return send_message(client.socket.get(), &welcome, sizeof welcome);
   const UniqueFd arena = std::move(registry_.arena_of_last_add().fd);
   const int fds[] = {files_.inbound.fd.get(), arena.get()};
@@ -131,7 +139,10 @@ Result<void> ControlServer::admit_consumer(Client& client) {
   row.uid.store(client.peer.uid, std::memory_order_relaxed);
   store_name(row.name, client.name);
   row.state.store(static_cast<std::uint32_t>(ClientState::connected), std::memory_order_release);
-  spdlog::info("consumer '{}' (pid {}, uid {}) connected", client.name, client.peer.pid, client.peer.uid);
+  if (admission_gate_.pass()) {
+    spdlog::info("consumer '{}' (pid {}, uid {}) connected{}", client.name, client.peer.pid, client.peer.uid,
+                 admission_gate_.left_out());
+  }
   const WelcomeMessage welcome = make_welcome(client);
   const int fds[] = {files_.broadcast.read_only.get(), files_.doorbell.fd.get(), directory.get(),
                      client.event_fd.get()};
@@ -157,6 +168,14 @@ Result<void> ControlServer::open_file(Client& client, const Received& received) 
 }
 
 Result<void> ControlServer::admit_observer(Client& client) {
+  const auto same = [&](const auto& entry) {
+    const Client& other = entry.second;
+    return other.admitted && other.role == Role::observer && other.peer.uid == client.peer.uid;
+  };
+  if (std::ranges::count_if(clients_, same) >= kMaxObserversPerUser) {
+    return Error{ErrorCode::busy, "user " + std::to_string(client.peer.uid) + " observes this feed " +
+                                      std::to_string(kMaxObserversPerUser) + " times already; close some observers"};
+  }
   client.admitted = true;
   refresh_rows();
   const WelcomeMessage welcome = make_welcome(client);

@@ -30,6 +30,9 @@ constexpr int kTickMs = 200;
 constexpr std::int64_t kHelloTimeoutNs = 5 * kNanosPerSecond;
 constexpr int kBacklog = 256;
 constexpr int kLastRounds = 16;
+constexpr int kAcceptsPerRound = 64;     // those who are connected already are served in between
+constexpr int kMaxSilentPerUser = 64;    // connections that have not said hello
+constexpr int kSendBufferBytes = 32 * 1024;  // answers, and descriptors in them, to one who does not read
 
 }  // namespace
 
@@ -171,6 +174,7 @@ Result<void> ControlServer::run(int stop_fd) {
     drop_silent();
     watch_unwatched();
     resume_listener();
+    mend_headers();
   }
   return {};
 }
@@ -185,7 +189,7 @@ void ControlServer::serve_event(ClientId id) {
 }
 
 void ControlServer::accept_all() {
-  for (;;) {
+  for (int i = 0; i < kAcceptsPerRound; ++i) {
     UniqueFd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!socket.valid()) {
       if (errno == EINTR || errno == ECONNABORTED) continue;
@@ -197,6 +201,8 @@ void ControlServer::accept_all() {
       spdlog::warn("connection refused: {}", peer.error().message);
       continue;
     }
+    ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDBUF, &kSendBufferBytes, sizeof kSendBufferBytes);
+    make_room_for(peer->uid);
     const ClientId id = next_id_++;
     Client client;
     client.socket = std::move(socket);
@@ -208,6 +214,20 @@ void ControlServer::accept_all() {
     client.hello_deadline_ns = monotonic_ns() + kHelloTimeoutNs;
     clients_.emplace(id, std::move(client));
   }
+}
+
+// So that one user's silent connections never use up the descriptors: the oldest goes when there are too many, unless it
+// has something to say by now.
+void ControlServer::make_room_for(uid_t uid) {
+  const auto is_silent = [&](const auto& entry) { return !entry.second.admitted && entry.second.peer.uid == uid; };
+  if (std::ranges::count_if(clients_, is_silent) < kMaxSilentPerUser) return;
+  const ClientId oldest = std::ranges::find_if(clients_, is_silent)->first;
+  serve(oldest);
+  const auto found = clients_.find(oldest);
+  if (found == clients_.end() || found->second.admitted) return;
+  refuse(found->second, {ErrorCode::busy, "user " + std::to_string(uid) + " has " + std::to_string(kMaxSilentPerUser) +
+                                              " connections that have not said hello: the oldest is closed"});
+  drop(oldest);
 }
 
 // Without a free descriptor, or memory, the client must wait in the listener's queue, which would wake us for ever: the
@@ -277,7 +297,10 @@ Result<void> ControlServer::serve_message(Client& client, const Received& receiv
 
 void ControlServer::refuse(Client& client, const Error& error) {
   bump(files_.status_header().control.refused_connections);
-  spdlog::warn("client of pid {}, uid {} refused: {}", client.peer.pid, client.peer.uid, error.message);
+  if (refusal_gate_.pass()) {
+    spdlog::warn("client of pid {}, uid {} refused: {}{}", client.peer.pid, client.peer.uid, error.message,
+                 refusal_gate_.left_out());
+  }
   if (client.admitted) return;
   WelcomeMessage answer = make_welcome(client);
   answer.status = static_cast<std::uint32_t>(error.code);
@@ -298,12 +321,22 @@ void ControlServer::drop(ClientId id) {
   clients_.erase(found);
 }
 
-// Of one that registers again only the newest connection counts: an older one may end at any time.
-void ControlServer::drop_others(const Client& heir, std::uint32_t slot) {
+// Whoever showed the slot's token holds it from here on: the adopted producer that it was until now, or an earlier
+// connection, whose end must not take the slot away from under the new one.
+void ControlServer::drop_former_holder(const Client& successor, std::uint32_t slot) {
   std::erase_if(clients_, [&](const auto& entry) {
     const Client& client = entry.second;
-    return &client != &heir && client.admitted && client.role == Role::producer && client.slot == slot;
+    return &client != &successor && client.admitted && client.role == Role::producer && client.slot == slot;
   });
+}
+
+// What clients can write, and what others need to be right, is set right from what they cannot.
+void ControlServer::mend_headers() {
+  if (!files_.mend_headers()) return;
+  if (mend_gate_.pass()) {
+    spdlog::warn("the header of the inbound ring or the doorbell was written over or cut by a client, and is set right{}",
+                 mend_gate_.left_out());
+  }
 }
 
 void ControlServer::drop_silent() {
@@ -326,8 +359,10 @@ void ControlServer::take_notices() {
       return;
     }
     const RegistrySlot& slot = registry_.slot(notice.slot);
-    spdlog::warn("producer {} (pid {}) revoked: it broke the protocol (reason {}); nobody else is affected",
-                 slot.producer_id, slot.pid, static_cast<int>(notice.reason));
+    if (refusal_gate_.pass()) {
+      spdlog::warn("producer {} (pid {}) revoked: it broke the protocol (reason {}); nobody else is affected{}",
+                   slot.producer_id, slot.pid, static_cast<int>(notice.reason), refusal_gate_.left_out());
+    }
     table_.wake_all();
   });
 }

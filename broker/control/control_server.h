@@ -12,6 +12,7 @@
 #include "broker/control/admission.h"
 #include "broker/control/producer_registry.h"
 #include "broker/journal/cursor_table.h"
+#include "broker/log_gate.h"
 #include "broker/options.h"
 #include "shm/base/unique_fd.h"
 #include "shm/control/control_socket.h"
@@ -62,6 +63,7 @@ class ControlServer {
 
   Result<void> watch(int fd, ClientId id);
   void accept_all();
+  void make_room_for(uid_t uid);
   void pause_listener(int reason);
   void resume_listener();
   void serve_event(ClientId id);
@@ -83,8 +85,9 @@ class ControlServer {
   enum class Life { gone, alive, unknown };
   Life watch_process(Client& client, ClientId id);
   void watch_unwatched();
-  void drop_others(const Client& heir, std::uint32_t slot);
+  void drop_former_holder(const Client& successor, std::uint32_t slot);
   void drop_silent();
+  void mend_headers();
   void ring_armed();
   void refresh_rows();
 
@@ -104,6 +107,9 @@ class ControlServer {
   bool listener_paused_ = false;
   std::int64_t next_complaint_ns_ = 0;
   std::size_t unwatched_ = 0;  // adopted producers whose process could not be watched yet
+  LogGate admission_gate_;
+  LogGate refusal_gate_;
+  LogGate mend_gate_;
   ClientId next_id_;
   std::map<ClientId, Client> clients_;
   std::vector<ClientId> consumers_;  // by slot; 0: free

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/statvfs.h>
 
+#include <bit>
 #include <cerrno>
 #include <set>
 
@@ -23,6 +24,19 @@ std::string arena_name(std::uint32_t slot, std::uint32_t generation) {
 // Damage stays; anything else that keeps a file from being opened (no memory, no descriptor, an I/O error) may pass.
 bool is_damage(const Error& error) {
   return error.code == ErrorCode::protocol_error || error.code == ErrorCode::layout_mismatch;
+}
+
+// The size that a capacity asks for. Clients can write the headers of some of these files: what they say of it is checked
+// against the real size before anything is found by it.
+std::uint64_t bytes_of(std::uint64_t magic, std::uint64_t capacity) {
+  const auto slots = static_cast<std::uint32_t>(capacity);
+  switch (magic) {
+    case kInboundMagic: return std::has_single_bit(capacity) ? inbound_file_bytes(slots) : 0;
+    case kRegistryMagic: return registry_file_bytes(slots);
+    case kDoorbellMagic: return capacity == slots ? doorbell_file_bytes(slots) : 0;
+    case kStatusMagic: return status_file_bytes(capacity >> 32, slots);
+    default: return kPageBytes + capacity;
+  }
 }
 
 SharedFileHeader& header_of(const SharedFile& file) { return *reinterpret_cast<SharedFileHeader*>(file.data()); }
@@ -51,7 +65,7 @@ Result<SharedFile> RuntimeFiles::open(const std::string& name, std::uint64_t mag
   file.spec = *spec;
   file.read_only = UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!file.read_only.valid()) return system_error(errno, "opening " + path.string());
-  if (mirror == Mirror::yes && spec->file_bytes != kPageBytes + spec->capacity) {
+  if (spec->file_bytes != bytes_of(magic, spec->capacity)) {
     return Error{ErrorCode::protocol_error, path.string() + ": its size contradicts its capacity"};
   }
   auto mapping = mirror == Mirror::yes
@@ -93,8 +107,9 @@ Result<void> RuntimeFiles::adopt(const FeedUuid& uuid) {
     std::uint64_t magic;
     Mirror mirror;
   };
+  if (auto done = adopt_one(registry, "registry", kRegistryMagic, Mirror::no, uuid); !done) return done;
+  if (registry.valid()) mend_inbound_left_behind();
   for (const Part& part : {Part{inbound, "inbound", kInboundMagic, Mirror::no},
-                           Part{registry, "registry", kRegistryMagic, Mirror::no},
                            Part{broadcast, "broadcast", kBroadcastMagic, Mirror::yes},
                            Part{doorbell, "doorbell", kDoorbellMagic, Mirror::no}}) {
     if (auto done = adopt_one(part.file, part.name, part.magic, part.mirror, uuid); !done) return done;
@@ -172,6 +187,7 @@ Result<void> RuntimeFiles::create_ingest(const Options& o, const FeedUuid& uuid)
   inbound = std::move(*ring);
   registry = std::move(*table);
   inbound_header().max_producers = o.max_producers;
+  registry_header().inbound_slots = static_cast<std::uint32_t>(o.inbound_slots);
   header_of(inbound).publish_state(FileState::ready);
   header_of(registry).publish_state(FileState::ready);
   return {};

@@ -64,6 +64,10 @@ class RuntimeFiles {
   /// Removes arenas that no slot of the registry names: a broker was killed while it made or removed them.
   void remove_stray_arenas();
 
+  /// Sets right what clients have written over in the headers that they can write; what other clients do while they
+  /// believe it, they do not believe for long. True if anything had to be. Control thread.
+  bool mend_headers();
+
   /// Retires and removes everything: nobody is left who could want it.
   void remove_all();
 
@@ -90,6 +94,7 @@ class RuntimeFiles {
   Result<SharedFile> create(const std::string& name, const shm::SharedFileSpec& spec, Mirror mirror) const;
   Result<void> adopt_one(SharedFile& file, const std::string& name, std::uint64_t magic, Mirror mirror,
                          const shm::FeedUuid& uuid);
+  void mend_inbound_left_behind();
   void retire(SharedFile& file, const std::string& name);
   Result<void> create_ingest(const Options& options, const shm::FeedUuid& uuid);
   Result<void> create_broadcast(const Options& options, const shm::FeedUuid& uuid);

@@ -64,6 +64,15 @@ class ArenaReader {
     header_->state.store(static_cast<std::uint32_t>(shm::ArenaState::revoked), std::memory_order_release);
   }
 
+  /// The producer itself says that it has published the entry at `position`, or has destroyed what could say so.
+  [[nodiscard]] bool published(std::uint64_t position) const noexcept {
+    // SYNC POINT: pairs with ArenaWriter::advance: what lies below was written before.
+    return static_cast<std::int64_t>(header_->tail.load(std::memory_order_acquire) - position) > 0 ||
+           shm::load_word(&header_->file.magic) != shm::kArenaMagic;
+  }
+  /// End of what the producer says it has published.
+  [[nodiscard]] std::uint64_t published_end() const noexcept { return header_->tail.load(std::memory_order_acquire); }
+
   /// True once half of the arena is free again, by the producer's own word: good enough to decide when to wake it.
   [[nodiscard]] bool half_empty(std::uint64_t consumed) const noexcept {
     return header_->tail.load(std::memory_order_relaxed) - consumed <= capacity_ / 2;

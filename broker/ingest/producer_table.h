@@ -20,8 +20,10 @@ class ProducerTable {
 
   /// Tells every producer how far the feed is durable, and wakes those that wait for it.
   void publish_durable(std::uint64_t sequence);
-  /// Wakes everyone who waits for anything: the feed has failed, they look why.
+  /// Wakes everyone who waits for anything: they look why.
   void wake_all();
+  /// Tells every producer, in its own arena, that the feed has failed, and wakes it.
+  void tell_failure();
 
   [[nodiscard]] std::byte* base(std::uint32_t slot) const;
 
@@ -29,6 +31,7 @@ class ProducerTable {
   mutable std::mutex mutex_;
   std::map<std::uint32_t, ArenaFile> arenas_;
   std::uint64_t durable_sequence_ = 0;
+  bool failed_ = false;
 };
 
 }  // namespace leat::broker

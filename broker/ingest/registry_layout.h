@@ -56,6 +56,7 @@ static_assert(offsetof(RegistrySlot, uid) == 56 && offsetof(RegistrySlot, name) 
 //  72    8 round_position     sequencer: journal position at the start of the round in progress
 // 128    8 broker_life        control
 // 136    4 next_producer_id   control
+// 140    4 inbound_slots      control: of the ring of the same set, whose own header every producer can write
 // 4096     slots
 //
 // The order of a round, which makes a kill at any instruction harmless:
@@ -71,6 +72,7 @@ struct RegistryHeader {
   std::atomic<std::uint64_t> round_position;
   alignas(shm::kCacheLineBytes) std::uint64_t broker_life;
   std::uint32_t next_producer_id;
+  std::uint32_t inbound_slots;
 };
 static_assert(offsetof(RegistryHeader, inbound_head) == 64 && offsetof(RegistryHeader, broker_life) == 128);
 static_assert(sizeof(RegistryHeader) <= shm::kPageBytes);

@@ -1,6 +1,7 @@
 #include "broker/journal/fault_guard.h"
 
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -19,6 +20,7 @@ struct WatchedRange {
   std::atomic<std::uintptr_t> begin{0};
   std::atomic<std::uintptr_t> end{0};
   std::atomic<FaultKind> kind{FaultKind::none};
+  std::atomic<int> fd{-1};
 };
 
 // One per arena, the other files of the runtime directory, and a few segments; found by the handler without locks.
@@ -26,15 +28,25 @@ constexpr int kMaxRanges = static_cast<int>(shm::kMaxProducerSlots) + 64;
 WatchedRange g_ranges[kMaxRanges];
 std::atomic<std::uint32_t>* g_state_words[2] = {nullptr, nullptr};
 
-FaultKind kind_at(std::uintptr_t address) noexcept {
+const WatchedRange* range_at(std::uintptr_t address) noexcept {
   for (const WatchedRange& range : g_ranges) {
     const FaultKind kind = range.kind.load(std::memory_order_acquire);
     if (kind != FaultKind::none && address >= range.begin.load(std::memory_order_relaxed) &&
         address < range.end.load(std::memory_order_relaxed)) {
-      return kind;
+      return &range;
     }
   }
-  return FaultKind::none;
+  return nullptr;
+}
+
+// False if the file is not too short, so that its memory cannot be had for another reason. fstat and ftruncate are safe
+// in a signal handler.
+bool make_whole(const WatchedRange& range) noexcept {
+  const auto bytes = static_cast<off_t>(range.end.load(std::memory_order_relaxed) -
+                                        range.begin.load(std::memory_order_relaxed));
+  const int fd = range.fd.load(std::memory_order_relaxed);
+  struct stat status {};
+  return ::fstat(fd, &status) == 0 && status.st_size < bytes && ::ftruncate(fd, bytes) == 0;
 }
 
 [[noreturn]] void fail_stop(const char* message) noexcept {
@@ -51,20 +63,21 @@ FaultKind kind_at(std::uintptr_t address) noexcept {
 
 void on_sigbus(int signal_number, siginfo_t* info, void*) {
   const auto address = reinterpret_cast<std::uintptr_t>(info->si_addr);
-  switch (kind_at(address)) {
+  const WatchedRange* const range = range_at(address);
+  switch (range == nullptr ? FaultKind::none : range->kind.load(std::memory_order_relaxed)) {
     case FaultKind::journal:
       fail_stop(
           "leatd: [critical] SIGBUS in the journal's mapping: I/O error, or the segment was truncated under the broker; "
           "the feed stops here and recovers from what the disk holds at its next start: check the disk (dmesg)\n");
-    case FaultKind::inbound:
+    case FaultKind::shared:
+      if (make_whole(*range)) return;
       fail_stop(
-          "leatd: [critical] SIGBUS in the inbound ring: a client truncated the shared file; the feed stops here; "
-          "restart leatd, and find the client\n");
+          "leatd: [critical] SIGBUS in shared memory: no room for a page of the inbound ring or the doorbell; the feed "
+          "stops here; give the file system of --runtime-dir more room, then restart leatd\n");
     case FaultKind::own:
       fail_stop(
           "leatd: [critical] SIGBUS in a file of the runtime directory that only the broker writes: somebody truncated it; "
           "the feed stops here; restart leatd, and keep others out of that directory\n");
-    case FaultKind::doorbell:
     case FaultKind::arena: {
       void* const page = reinterpret_cast<void*>(address & ~(shm::kPageBytes - 1));
       if (::mmap(page, shm::kPageBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
@@ -93,12 +106,13 @@ void set_fault_state_words(std::atomic<std::uint32_t>* first, std::atomic<std::u
   g_state_words[1] = second;
 }
 
-FaultRange::FaultRange(const void* base, std::size_t bytes, FaultKind kind) noexcept {
+FaultRange::FaultRange(const void* base, std::size_t bytes, FaultKind kind, int fd) noexcept {
   for (int i = 0; i < kMaxRanges; ++i) {
     std::uintptr_t unused = 0;
     const auto begin = reinterpret_cast<std::uintptr_t>(base);
     if (!g_ranges[i].begin.compare_exchange_strong(unused, begin)) continue;
     g_ranges[i].end.store(begin + bytes, std::memory_order_relaxed);
+    g_ranges[i].fd.store(fd, std::memory_order_relaxed);
     g_ranges[i].kind.store(kind, std::memory_order_release);
     index_ = i;
     return;

@@ -6,6 +6,8 @@
 //   in a client's arena                the client cut its own file: zeroes are mapped there instead, so that its
 //                                      entries fail their checks; nobody else notices
 //   in the doorbell                    zeroes there, too: its flags are hints, and sleepers wake up by themselves
+//   in the inbound ring or the doorbell  a client cut the file, which others share: it is made whole again; what was in
+//                                      it is gone, but everything that counts is in the arenas and the broker's own files
 //   anywhere else                      the default action
 #pragma once
 
@@ -15,7 +17,7 @@
 
 namespace leat::broker {
 
-enum class FaultKind : std::uint32_t { none = 0, journal = 1, arena = 2, inbound = 3, doorbell = 4, own = 5 };
+enum class FaultKind : std::uint32_t { none = 0, journal = 1, arena = 2, shared = 3, own = 4 };
 
 inline constexpr int kExitIoError = 74;  // EX_IOERR of sysexits.h
 
@@ -29,7 +31,8 @@ void set_fault_state_words(std::atomic<std::uint32_t>* first, std::atomic<std::u
 class FaultRange {
  public:
   FaultRange() = default;
-  FaultRange(const void* base, std::size_t bytes, FaultKind kind) noexcept;
+  /// `fd`: for FaultKind::shared, the file of `bytes` that is mapped there; stays open as long.
+  FaultRange(const void* base, std::size_t bytes, FaultKind kind, int fd = -1) noexcept;
   FaultRange(FaultRange&& other) noexcept : index_(other.index_) { other.index_ = -1; }
   FaultRange& operator=(FaultRange&& other) noexcept;
   ~FaultRange() { release(); }

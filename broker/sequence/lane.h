@@ -24,6 +24,8 @@ struct Lane {
   std::uint64_t expected_slot = 0;           ///< what its ticket will read; 0 while nothing is to be taken from here
   std::uint64_t last_producer_sequence = 0;  ///< newest that was taken or refused
   std::uint64_t leave_at_ticket = 0;         ///< leaving: gone once the head has come this far
+  std::uint64_t suspect_position = ~0ULL;    ///< next_position when an entry there was first found without a ticket,
+  std::uint64_t suspect_until = 0;           ///< and what the ring's tail was then
   std::uint32_t events_in_round = 0;
   bool live = false;
   bool revoked = false;
@@ -39,6 +41,12 @@ struct Lane {
   /// True if the ticket is this tenant's, and he is one to be served.
   [[nodiscard]] bool takes(const shm::Ticket& ticket) const noexcept {
     return live && !revoked && ticket.generation == (generation & kGenerationMask);
+  }
+  /// Bytes of entries that the producer says it has published and that have not been taken.
+  [[nodiscard]] std::uint64_t owed_bytes() const noexcept {
+    if (!live || revoked) return 0;
+    const std::uint64_t owed = arena.published_end() - next_position;
+    return static_cast<std::int64_t>(owed) > 0 ? shm::align_up(owed, shm::kEntryAlignment) : 0;
   }
   static constexpr std::uint32_t kGenerationMask = (1U << shm::kGenerationBits) - 1;
 };

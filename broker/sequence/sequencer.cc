@@ -12,6 +12,7 @@ using namespace shm;
 namespace {
 
 constexpr std::uint64_t kMaxRoundTickets = 512;
+constexpr std::size_t kMaxRoundEntries = 4096;
 constexpr std::uint64_t kMaxRoundBytes = 256 * 1024;
 constexpr std::uint64_t kMaxIntentStep = 16 * 1024;
 constexpr std::uint32_t kLooksPerTailCheck = 64;
@@ -74,6 +75,7 @@ void Sequencer::run() {
     if (++rounds_ % kRoundsPerCheck == 0) {  // a feed that is never idle gets its chores done too
       take_commands();
       write_pending_mark();
+      mend_ring();
     }
   }
   // What was published up to now is served; producers that go on meanwhile are the next broker's.
@@ -81,6 +83,9 @@ void Sequencer::run() {
   const std::int64_t give_up_ns = monotonic_ns() + kNanosPerSecond;
   while (static_cast<std::int64_t>(until - parts_.inbound->head()) > 0 && monotonic_ns() < give_up_ns) {
     if (!step() && !try_skip()) take_commands();
+  }
+  (void)take_lost_tickets();  // notices them
+  while (take_lost_tickets()) {
   }
   wake_waiters(true);
   take_commands();  // whoever has left until now is let go
@@ -90,12 +95,12 @@ void Sequencer::idle(IdleSpinner& spinner) {
   if (++empty_looks_ % kLooksPerTailCheck == 0) {
     take_commands();
     write_pending_mark();
-    if (try_skip()) return;
+    if (try_skip() || mend_ring()) return;
   }
   if (spinner.keep_spinning()) return;
   take_commands();
   write_pending_mark();
-  if (try_skip()) return;
+  if (try_skip() || mend_ring()) return;
   parts_.inbound->prepare_sleep();
   const bool empty = parts_.inbound->still_empty();
   if (!(empty || stalled_) || parts_.lanes->commands.read_available() > 0 || parts_.handover->marks.read_available() > 0 ||
@@ -110,37 +115,6 @@ void Sequencer::idle(IdleSpinner& spinner) {
   // both as taken, and nobody waits out our sleep because somebody else has died (I5).
   const bool ticket_open = empty && parts_.inbound->taken(parts_.inbound->head());
   parts_.inbound->sleep(ticket_open ? options_.skip_wait_us * kNanosPerMicro : kMaxSleepNs);
-}
-
-// Gives up a ticket that somebody has taken and not filled for skip_wait_us. No guess about liveness: if its producer
-// only was slow, it finds the ticket gone and takes a new one.
-bool Sequencer::try_skip() {
-  InboundConsumer& inbound = *parts_.inbound;
-  const std::uint64_t head = inbound.head();
-  if (!inbound.taken(head)) {
-    skip_ticket_ = ~0ULL;
-    if (inbound.repair_tail()) {
-      bump(parts_.counters->ring_repairs);
-      spdlog::warn("the inbound ring's tail made no sense and was set to {}: a producer scribbles over it", head);
-    }
-    return false;
-  }
-  const std::int64_t now = monotonic_ns();
-  if (skip_ticket_ != head) {
-    skip_ticket_ = head;
-    skip_since_ns_ = now;
-    return false;
-  }
-  if (now - skip_since_ns_ < options_.skip_wait_us * kNanosPerMicro) return false;
-  skip_ticket_ = ~0ULL;
-  if (inbound.peek(head) == inbound.unfilled(head) && inbound.skip(head)) {
-    bump(parts_.counters->skipped_tickets);
-    parts_.registry->inbound_head.store(head + 1, std::memory_order_release);
-    inbound.publish_head(head + 1);
-    if (leaving_ > 0) release_leavers();
-    return true;
-  }
-  return false;
 }
 
 // The way of a ticket, innermost first: take_entry, take_entries_up_to, take_ticket, step. Inline, because together they
@@ -228,6 +202,10 @@ inline bool Sequencer::take_entries_up_to(Lane& lane, std::uint64_t position) {
   while (lane.next_position <= position) {
     Entry entry;
     if (!lane.arena.read(lane.next_position, entry)) {
+      if (!lane.arena.published(lane.next_position)) {  // a ticket in its name, but not by its own hand
+        bump(parts_.counters->bad_tickets);
+        return true;
+      }
       bump(parts_.counters->refused_entries);
       bump(lane.row->refused);
       // Where the next entry would begin is unknown from here on.
@@ -236,9 +214,13 @@ inline bool Sequencer::take_entries_up_to(Lane& lane, std::uint64_t position) {
     }
     if (!take_entry(lane, entry)) return false;
     lane.move_to(lane.next_position + entry_bytes(entry.record_bytes));
+    if (lane.next_position > position) return true;
+    // One ticket may stand for as much as the arena holds; the ring holds less.
+    if (position_ - committed_ >= max_round_bytes_ || done_.size() >= kMaxRoundEntries) return false;
   }
-  return true;
 }
+
+bool Sequencer::take_owed_entries(Lane& lane, std::uint64_t position) { return take_entries_up_to(lane, position); }
 
 Lane* Sequencer::find_lane(const Ticket& ticket) {
   const auto look = [&]() -> Lane* {
@@ -251,7 +233,7 @@ Lane* Sequencer::find_lane(const Ticket& ticket) {
   return look();
 }
 
-// False: stalled, and the ticket must be taken again.
+// False: stalled, or the round is full, and the ticket must be taken again.
 bool Sequencer::take_ticket(const Ticket& ticket) {
   Lane* lane = find_lane(ticket);
   if (lane == nullptr) {
@@ -300,17 +282,18 @@ bool Sequencer::step() {
     }
     prefetch(inbound.peek(ticket + kPrefetchTickets));
     if (is_full(slot)) {
-      if (!take_full_slot(slot)) break;  // stalled: this ticket's turn comes again
+      if (!take_full_slot(slot)) break;  // this ticket's turn comes again
     } else if (slot != inbound.unfilled(ticket + inbound.slots())) {
       bump(parts_.counters->bad_tickets);  // neither filled nor freed by a predecessor: somebody scribbles
     }
     ++ticket;
   }
   if (ticket == head) {
-    // A stalled round may have taken part of what one ticket stands for.
-    if (position_ != committed_) finish_round(head);
+    // A stalled round, or a full one, may have taken part of what one ticket stands for.
+    const bool taken = position_ != committed_ || !done_.empty();
+    if (taken) finish_round(head);
     if (deferred_wakes_ > 0) wake_waiters(true);
-    return false;
+    return taken && !stalled_;
   }
   finish_round(ticket);
   empty_looks_ = 0;

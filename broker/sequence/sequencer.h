@@ -22,6 +22,7 @@
 #include "broker/journal/handover.h"
 #include "broker/journal/journal_writer.h"
 #include "broker/journal/recovery.h"
+#include "broker/log_gate.h"
 #include "broker/options.h"
 #include "broker/sequence/lane.h"
 #include "broker/sequence/record_stamper.h"
@@ -71,6 +72,10 @@ class Sequencer {
   void take_commands();
   /// Notes in the journal how far it is durable, if that is due. As take_commands(), whenever there is nothing else.
   void write_pending_mark();
+  /// Called when there is nothing to do, and now and then: gives up a ticket that was taken and not filled; takes entries
+  /// whose tickets were written over. True: something was done.
+  bool try_skip();
+  bool take_lost_tickets();
   /// After the thread has ended: notes that all is durable up to here and the journal is closed. Returns its end.
   std::uint64_t append_clean_mark();
 
@@ -85,7 +90,7 @@ class Sequencer {
 
   void run();
   void idle(shm::IdleSpinner& spinner);
-  bool try_skip();
+  bool mend_ring();
   void prefetch(std::uint64_t slot) const noexcept;
   void finish_entry(const Lane& lane, const Entry& entry, shm::CompletionStatus status, std::uint64_t value);
   void touch(Lane& lane) {
@@ -106,6 +111,7 @@ class Sequencer {
   bool take_ticket(const shm::Ticket& ticket);
   Lane* find_lane(const shm::Ticket& ticket);
   bool take_entries_up_to(Lane& lane, std::uint64_t position);
+  bool take_owed_entries(Lane& lane, std::uint64_t position);
   bool take_entry(Lane& lane, const Entry& entry);
   void finish_known_entry(Lane& lane, const Entry& entry);
   void refuse(Lane& lane, const Entry& entry, shm::Refusal reason);
@@ -140,6 +146,8 @@ class Sequencer {
   std::uint64_t skip_ticket_ = ~0ULL;
   std::int64_t skip_since_ns_ = 0;
   std::uint32_t empty_looks_ = 0;
+  std::int64_t next_mend_ns_ = 0;
+  LogGate ring_gate_;
   std::uint32_t rounds_ = 0;
   std::uint32_t deferred_wakes_ = 0;  // rounds whose sleepers have not been looked for yet
   bool mark_pending_ = true;  // all that recovery found has been synced

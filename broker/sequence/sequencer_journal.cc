@@ -173,6 +173,7 @@ void Sequencer::release_leavers() {
   const std::uint64_t head = parts_.inbound->head();
   for (Lane& lane : lanes_) {
     if (!lane.leaving || lane.touched || static_cast<std::int64_t>(lane.leave_at_ticket - head) > 0) continue;
+    if (lane.owed_bytes() > 0) continue;  // its ticket is lost: see take_lost_tickets
     lane.live = lane.leaving = false;
     lane.expected_slot = 0;
     --leaving_;

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include <algorithm>
@@ -93,7 +94,7 @@ Result<Connection> connect_to_broker(const ConnectRequest& request) {
   }
   Connection connection;
   std::memcpy(&connection.welcome, received.bytes.data(), sizeof connection.welcome);
-  connection.welcome.text[kErrorTextBytes - 1] = '\0';
+  connection.welcome.text[kWelcomeTextBytes - 1] = '\0';
   if (connection.welcome.status != 0) {
     return Error{static_cast<ErrorCode>(connection.welcome.status), connection.welcome.text};
   }
@@ -112,7 +113,7 @@ Result<Mapping> map_shared(int fd, std::uint64_t magic, Access access, bool mirr
   auto read = read_shared_header(fd, magic, what);
   if (!read) return read.error();
   spec = *read;
-  const bool power_of_two = spec.capacity != 0 && (spec.capacity & (spec.capacity - 1)) == 0;
+  const bool power_of_two = spec.capacity >= kPageBytes && (spec.capacity & (spec.capacity - 1)) == 0;
   if (mirrored && (!power_of_two || spec.file_bytes != kPageBytes + spec.capacity)) {
     return Error{ErrorCode::protocol_error, std::string(what) + ": its size contradicts its capacity"};
   }
@@ -124,6 +125,19 @@ Result<Mapping> map_shared(int fd, std::uint64_t magic, Access access, bool mirr
                                                         "connect again, and if that does not help restart leatd"};
   }
   mapping->populate(access);
+  return mapping;
+}
+
+Result<Mapping> map_of_size(int fd, Access access, std::uint64_t bytes, const char* what) {
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) return system_error(errno, "fstat of " + std::string(what));
+  if (static_cast<std::uint64_t>(status.st_size) != bytes) {
+    return Error{ErrorCode::protocol_error, std::string(what) + " is " + std::to_string(status.st_size) +
+                                                " bytes long, the broker says " + std::to_string(bytes) +
+                                                ": a client has cut it; restart leatd"};
+  }
+  auto mapping = Mapping::map(fd, access, 0, bytes);
+  if (mapping) mapping->populate(access);
   return mapping;
 }
 

@@ -52,6 +52,9 @@ bool peer_has_gone(int socket);
 Result<shm::Mapping> map_shared(int fd, std::uint64_t magic, shm::Access access, bool mirrored, const char* what,
                                 shm::SharedFileSpec& spec);
 
+/// Maps a file of which the broker has told the size, without a look at its header: other clients can write there.
+Result<shm::Mapping> map_of_size(int fd, shm::Access access, std::uint64_t bytes, const char* what);
+
 /// The program's own name, for `leat stat`.
 std::string program_name();
 

@@ -56,15 +56,15 @@ Result<void> Consumer::Impl::attach(client::Connection connected, const Start& s
                                                 " descriptors to a consumer, expected 4"};
   }
   SharedFileSpec ring_spec;
-  SharedFileSpec bell_spec;
   // Subscribe before replay: from here on nothing that is committed can escape us.
   auto ring_map = client::map_shared(connected.fds[0].get(), kBroadcastMagic, Access::read_only, true,
                                      "the broadcast ring", ring_spec);
   if (!ring_map) return ring_map.error();
-  auto bell_map = client::map_shared(connected.fds[1].get(), kDoorbellMagic, Access::read_write, false, "the doorbell",
-                                     bell_spec);
+  const std::uint64_t bell_slots = connected.welcome.consumer_slots;
+  auto bell_map = client::map_of_size(connected.fds[1].get(), Access::read_write, doorbell_file_bytes(bell_slots),
+                                      "the doorbell");
   if (!bell_map) return bell_map.error();
-  if (connected.welcome.slot >= bell_spec.capacity) {
+  if (connected.welcome.slot >= bell_slots) {
     return Error{ErrorCode::protocol_error, "the broker named a consumer slot that the doorbell does not have"};
   }
   // The connection comes first: through it the broker opens the journal's files for us if we may not do it ourselves.
@@ -95,6 +95,7 @@ Result<void> Consumer::Impl::attach(client::Connection connected, const Start& s
   ring_mapping = std::move(*ring_map);
   doorbell_mapping = std::move(*bell_map);
   doorbell = reinterpret_cast<DoorbellHeader*>(doorbell_mapping.data());
+  doorbell_slots = bell_slots;
   slot = reinterpret_cast<ConsumerSlot*>(doorbell_mapping.data() + kConsumerSlotsOffset) + consumer_slot;
   ring_instance = ring_spec.instance;
   take_place(*place);
@@ -183,9 +184,8 @@ void Consumer::Impl::reconnect() {
                                               .name = options.name,
                                               .timeout_ms = kReconnectTimeoutMs});
   if (!connected) return note_lost(connected.error());
-  const std::uint64_t slots = doorbell != nullptr ? doorbell->file.capacity : 0;
   if (ring() != nullptr && connected->welcome.instance == ring_instance && connected->fds.size() == kConsumerFds &&
-      connected->welcome.slot < slots) {
+      connected->welcome.slot < doorbell_slots) {
     // The same ring, adopted by another broker: all mappings stay good, and so does our place.
     slot = reinterpret_cast<ConsumerSlot*>(doorbell_mapping.data() + kConsumerSlotsOffset) + connected->welcome.slot;
     connection = std::move(*connected);

@@ -52,6 +52,7 @@ struct Consumer::Impl {
   shm::Mapping doorbell_mapping;
   shm::DoorbellHeader* doorbell = nullptr;
   shm::ConsumerSlot* slot = nullptr;
+  std::uint64_t doorbell_slots = 0;
   std::uint64_t ring_instance = 0;
   std::optional<client::RecordStream> stream;
   std::uint64_t next_sequence = 1;

@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t kBufferBytes = 64 * 1024;
 constexpr std::size_t kJournalBufferBytes = 256 * 1024;  // fewer calls of pread: 6 % faster than 64 KiB
 constexpr std::uint64_t kNoLimit = ~0ULL;
+constexpr std::uint32_t kMaxPassedOver = 65536;  // marks without an event between them: far more than a broker writes
 
 }  // namespace
 
@@ -26,7 +27,7 @@ void RecordStream::attach(BroadcastReader ring, Level level) noexcept {
 
 void RecordStream::seek(std::uint64_t position) {
   buffer_.restart(position);
-  filled_at_ = ~0ULL;
+  filled_at_ = ring_filled_at_ = ~0ULL;
   from_journal_ = false;  // so that the first look into the journal lists it afresh
   starts_segment_ = in_batch_ = false;
 }
@@ -43,12 +44,15 @@ RecordStream::Next RecordStream::fail(Error error) {
 
 // `found`: what the buffer had to say.
 RecordStream::Next RecordStream::next_after(RecordBuffer::Next found, RecordView& out) {
-  for (;; found = buffer_.next(out, files_.feed_seed(), max_record_bytes())) {
+  for (std::uint32_t passed_over = 0;; found = buffer_.next(out, files_.feed_seed(), max_record_bytes())) {
     switch (found) {
       case RecordBuffer::Next::record:
         starts_segment_ = is_type(out, RecordType::segment_end);
         if (starts_segment_ && from_journal_) buffer_.restart(buffer_.position());
-        if (starts_segment_ || is_type(out, RecordType::mark)) continue;
+        if (starts_segment_ || is_type(out, RecordType::mark)) {
+          if (++passed_over == kMaxPassedOver) return Next::empty;  // the caller's deadline counts too
+          continue;
+        }
         // Below a watermark batches are whole. Without one, the end of the files may be the middle of a batch.
         if (!ring_ && !in_batch_ && (out.header.flags & kFlagMoreInBatch) != 0 && !batch_is_whole(out)) {
           return judge_bad_offline();
@@ -75,10 +79,10 @@ RecordStream::Next RecordStream::next_after(RecordBuffer::Next found, RecordView
 RecordStream::Filled RecordStream::fill() {
   buffer_.ensure_capacity(std::min<std::size_t>(buffer_.wanted_bytes(), std::max<std::size_t>(
       files_.data_bytes(), ring_ ? ring_->max_record_bytes() : 0)));
-  const std::uint64_t to = limit();
+  const std::uint64_t to = limit() & ~std::uint64_t{kWordBytes - 1};  // a broken broker's may be anything
   if (buffer_.position() >= to) return Filled::empty;
   buffer_.restart(buffer_.position());  // whatever a copy leaves behind that fails is never taken for records
-  if (ring_ && fill_from_ring(to)) return Filled::ok;
+  if (ring_ && fill_from_ring(to)) return ring_has_half_a_record() ? Filled::failed : Filled::ok;
   return fill_from_journal(to);
 }
 
@@ -86,7 +90,7 @@ bool RecordStream::fill_from_ring(std::uint64_t limit) {
   const std::uint64_t position = buffer_.position();
   // Coming from the journal, ask for some room to the window's edge, or we would be lapped again at once.
   const std::uint64_t margin = from_journal_ ? ring_->capacity() / 8 : 0;
-  if (!ring_->in_window(position, margin)) return false;
+  if (position % kWordBytes != 0 || !ring_->in_window(position, margin)) return false;
   const std::size_t bytes = std::min<std::uint64_t>(
       {limit - position, buffer_.capacity(), ring_->capacity()});
   if (!ring_->copy(position, bytes, buffer_.room())) {
@@ -97,6 +101,21 @@ bool RecordStream::fill_from_ring(std::uint64_t limit) {
   buffer_.filled(bytes, false);
   from_journal_ = false;
   filled_at_ = ~0ULL;
+  return true;
+}
+
+// Below a watermark records are whole. In a broken broker's ring they may not be: then the same fill would come again
+// and again.
+bool RecordStream::ring_has_half_a_record() {
+  const std::uint64_t position = buffer_.position();
+  const std::uint64_t bytes = buffer_.filled_bytes();
+  if (position != ring_filled_at_ || bytes != ring_filled_bytes_) {
+    ring_filled_at_ = position;
+    ring_filled_bytes_ = bytes;
+    return false;
+  }
+  seek(position);
+  fail("the broadcast ring ends in the middle of the record at position " + std::to_string(position));
   return true;
 }
 

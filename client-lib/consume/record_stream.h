@@ -76,6 +76,7 @@ class RecordStream {
   Next next_after(shm::RecordBuffer::Next found, shm::RecordView& out);
   Filled fill();
   bool fill_from_ring(std::uint64_t limit);
+  bool ring_has_half_a_record();
   Filled fill_from_journal(std::uint64_t limit);
   Next judge_bad();
   Next judge_bad_offline();
@@ -93,6 +94,8 @@ class RecordStream {
   Error error_;
   std::uint64_t filled_at_ = ~0ULL;   // where the buffer was last filled from, and
   std::uint64_t filled_bytes_ = 0;    // with how much: filling the same again is no progress
+  std::uint64_t ring_filled_at_ = ~0ULL;  // the same, from the ring
+  std::uint64_t ring_filled_bytes_ = 0;
   bool from_journal_ = true;
   bool starts_segment_ = false;       // the record before was a segment_end
   bool in_batch_ = false;

@@ -20,7 +20,6 @@ struct FeedObserver::Impl {
   Mapping doorbell;
   Mapping status;
   SharedFileSpec ring_spec;
-  SharedFileSpec doorbell_spec;
   SharedFileSpec status_spec;
 
   Result<void> open();
@@ -81,11 +80,13 @@ Result<void> FeedObserver::Impl::open() {
   };
   auto ring_map = map(0, kBroadcastMagic, "the broadcast ring", ring_spec);
   if (!ring_map) return ring_map.error();
-  auto bell_map = map(1, kDoorbellMagic, "the doorbell", doorbell_spec);
+  const std::uint64_t bell_slots = connected->welcome.consumer_slots;
+  auto bell_map =
+      client::map_of_size(connected->fds[1].get(), Access::read_only, doorbell_file_bytes(bell_slots), "the doorbell");
   if (!bell_map) return bell_map.error();
   auto page_map = map(2, kStatusMagic, "the status page", status_spec);
   if (!page_map) return page_map.error();
-  if (status_file_bytes(producers(), consumers()) != status_spec.file_bytes || consumers() > doorbell_spec.capacity) {
+  if (status_file_bytes(producers(), consumers()) != status_spec.file_bytes || consumers() > bell_slots) {
     return Error{ErrorCode::protocol_error, "the status page's size contradicts its capacity"};
   }
   ring = std::move(*ring_map);

@@ -46,18 +46,23 @@ Result<void> Producer::Impl::register_anew(int timeout_ms) {
     return Error{ErrorCode::protocol_error, "the broker passed " + std::to_string(connected->fds.size()) +
                                                 " descriptors to a producer, expected 2"};
   }
-  SharedFileSpec inbound_spec;
+  const std::uint64_t slots = connected->welcome.inbound_slots;
+  if (slots < kMinInboundSlots || slots > kMaxInboundSlots || (slots & (slots - 1)) != 0 ||
+      connected->welcome.max_producers >= slots) {
+    return Error{ErrorCode::protocol_error, "the broker speaks of an inbound ring of " + std::to_string(slots) +
+                                                " slots for " + std::to_string(connected->welcome.max_producers) +
+                                                " producers; use broker and clients of one release"};
+  }
   SharedFileSpec arena_spec;
-  auto ring = client::map_shared(connected->fds[0].get(), kInboundMagic, Access::read_write, false, "the inbound ring",
-                                 inbound_spec);
+  auto ring = client::map_of_size(connected->fds[0].get(), Access::read_write, inbound_file_bytes(slots),
+                                  "the inbound ring");
   if (!ring) return ring.error();
   auto own = client::map_shared(connected->fds[1].get(), kArenaMagic, Access::read_write, true, "the arena", arena_spec);
   if (!own) return own.error();
   inbound_mapping = std::move(*ring);
   arena_mapping = std::move(*own);
-  const auto& header = *reinterpret_cast<const InboundHeader*>(inbound_mapping.data());
   const WelcomeMessage& welcome = connected->welcome;
-  inbound = InboundProducer(inbound_mapping.data(), inbound_spec.capacity, header.max_producers);
+  inbound = InboundProducer(inbound_mapping.data(), slots, welcome.max_producers);
   arena = ArenaWriter(arena_mapping.data(), arena_spec.capacity, 0);
   slot = welcome.slot;
   generation = welcome.generation;
@@ -79,10 +84,12 @@ void Producer::Impl::set_bounds(const WelcomeMessage& welcome) noexcept {
   max_padded_bytes = std::min(max_record_bytes, max_entry_record_bytes(arena.capacity()));
 }
 
+// What the ring says of another broker is believed only once our own is gone: any producer can write there.
 void Producer::Impl::resume() noexcept {
   const std::int64_t now = monotonic_ns();
   if (now < next_resume_ns) return;
   next_resume_ns = now + kResumeRetryNs;
+  if (!client::peer_has_gone(connection.socket.get())) return;
   if (inbound.retired()) {
     // The rings are gone for good (another feed, or one begun anew): what was in flight was never taken.
     (void)register_anew(kResumeTimeoutMs).ok();
@@ -109,13 +116,21 @@ void Producer::Impl::resume() noexcept {
 
 Publish Producer::Impl::no_room() noexcept {
   if (is_revoked()) return Publish::revoked;
-  if (inbound.feed_state() == FeedState::failed) return Publish::feed_failed;
+  if (feed_has_failed()) return Publish::feed_failed;
   bump_own(arena.header().would_block_arena);
   maintain();
   return Publish::would_block;
 }
 
+// Any producer can write the ring's word; into our arena only the broker does. One that died of a disk error had no time
+// to tell each arena, but then its connection is gone.
+bool Producer::Impl::failure_is_real() const noexcept {
+  return arena.header().state.load(std::memory_order_acquire) == static_cast<std::uint32_t>(ArenaState::feed_failed) ||
+         client::peer_has_gone(connection.socket.get());
+}
+
 Publish Producer::Impl::no_ticket() noexcept {
+  arena.unseal();  // nobody's forged ticket shall publish what the caller is told was not
   bump_own(arena.header().would_block_ring);
   return refused(Publish::would_block);
 }
@@ -151,7 +166,7 @@ Result<void> Producer::Impl::sleep_until(const Receipt& receipt, std::uint32_t r
     const bool spinning = spinner.keep_spinning();
     if (spinning && looks % kLooksPerCheck != 0) continue;
     if (is_revoked()) return Error{ErrorCode::revoked, std::string(to_string(Publish::revoked))};
-    if (inbound.feed_state() == FeedState::failed) {
+    if (feed_has_failed()) {
       return Error{ErrorCode::feed_failed, std::string(to_string(Publish::feed_failed))};
     }
     maintain();

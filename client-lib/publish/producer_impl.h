@@ -62,6 +62,10 @@ struct Producer::Impl {
     ++refused_attempts;
     return outcome;
   }
+  [[nodiscard]] bool feed_has_failed() const noexcept {
+    return inbound.feed_state() == shm::FeedState::failed && failure_is_real();
+  }
+  [[nodiscard]] bool failure_is_real() const noexcept;
   Publish no_room() noexcept;
   Publish no_ticket() noexcept;
   bool broker_has_changed() noexcept;
@@ -70,7 +74,7 @@ struct Producer::Impl {
   /// publishing. Two locked instructions: the ticket, the slot.
   Publish publish_entry(std::uint32_t record_bytes, std::uint32_t count, Receipt* receipt) noexcept {
     // Both on the line of `sleeping`, which we read anyway.
-    if (inbound.feed_state() == shm::FeedState::failed) return refused(Publish::feed_failed);
+    if (feed_has_failed()) return refused(Publish::feed_failed);
     if (inbound.broker_life() != broker_life && broker_has_changed()) [[unlikely]] {
       return refused(Publish::would_block);  // another arena: encode again
     }

@@ -8,6 +8,7 @@
 // raised intent. Readers store nothing here: a thousand of them cost the writer nothing.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <optional>
@@ -84,7 +85,7 @@ class BroadcastReader {
         data_(base + kBroadcastDataOffset),
         capacity_(capacity),
         start_position_(header_->start_position),
-        max_record_bytes_(header_->max_record_bytes) {}
+        max_record_bytes_(std::min<std::uint64_t>(header_->max_record_bytes, capacity)) {}
 
   [[nodiscard]] std::uint64_t committed() const noexcept {
     return header_->committed.load(std::memory_order_acquire);  // SYNC POINT: pairs with BroadcastWriter::commit
@@ -104,10 +105,12 @@ class BroadcastReader {
     return still_valid(position);
   }
 
-  /// The newest (committed, sequence). Lock-free: retries only while commits pass by.
+  /// The newest (committed, sequence). Lock-free: retries only while commits pass by. A broken broker's ring, in which no
+  /// pair matches, gives sequence 0 in the end.
   [[nodiscard]] Place read_latest() const noexcept {
-    for (;;) {
-      const std::uint64_t position = committed();
+    std::uint64_t position = 0;
+    for (int look = 0; look < kMaxLooks; ++look) {
+      position = committed();
       for (const Watermark& slot : header_->latest) {
         if (slot.position.load(std::memory_order_acquire) != position) continue;
         const std::uint64_t sequence = slot.sequence.load(std::memory_order_relaxed);
@@ -116,6 +119,7 @@ class BroadcastReader {
       }
       cpu_relax();
     }
+    return {position, 0};
   }
 
   [[nodiscard]] std::uint64_t capacity() const noexcept { return capacity_; }
@@ -127,6 +131,8 @@ class BroadcastReader {
     fence_acquire();  // SYNC POINT: pairs with the release fence in BroadcastWriter::raise_intent
     return in_window(position);
   }
+
+  static constexpr int kMaxLooks = 1 << 20;  // far more than commits can pass by
 
   const BroadcastHeader* header_ = nullptr;
   const std::byte* data_ = nullptr;

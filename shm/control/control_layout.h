@@ -44,6 +44,7 @@ enum class Role : std::uint32_t { producer = 1, consumer = 2, observer = 3 };
 inline constexpr std::size_t kMaxPassedFds = 4;
 inline constexpr std::size_t kClientNameBytes = 32;
 inline constexpr std::size_t kErrorTextBytes = 512;
+inline constexpr std::size_t kWelcomeTextBytes = 496;
 
 // Every message starts with these 16 bytes, which no layout version may change: so both ends can always name theirs.
 struct MessageHeader {
@@ -65,6 +66,8 @@ struct HelloMessage {
 };
 static_assert(sizeof(HelloMessage) == 72 && offsetof(HelloMessage, name) == 40);
 
+// Sizes of what is passed are told here and never read from the files: any producer can write over the header of the
+// inbound ring, any consumer over the doorbell's, and whoever comes next must get in all the same.
 struct WelcomeMessage {
   MessageHeader header;          // 0
   std::uint32_t status;          // 16 ErrorCode; anything but ok: only `text` means something
@@ -80,9 +83,14 @@ struct WelcomeMessage {
   std::int32_t broker_pid;       // 76
   FeedUuid feed_uuid;            // 80
   std::uint64_t max_batch_bytes; // 96 bound on the padded records of one batch
-  char text[kErrorTextBytes];    // 104 the error, terminated
+  std::uint32_t inbound_slots;   // 104 producer: of the inbound ring, a power of two
+  std::uint32_t max_producers;   // 108 producer: margin that keeps the ring's tail from overrunning its head
+  std::uint32_t consumer_slots;  // 112 consumer, observer: of the doorbell
+  std::uint32_t reserved;        // 116 0
+  char text[kWelcomeTextBytes];  // 120 the error, terminated
 };
-static_assert(sizeof(WelcomeMessage) == 616 && offsetof(WelcomeMessage, text) == 104);
+static_assert(sizeof(WelcomeMessage) == 616 && offsetof(WelcomeMessage, inbound_slots) == 104);
+static_assert(offsetof(WelcomeMessage, consumer_slots) == 112 && offsetof(WelcomeMessage, text) == 120);
 
 /// Refresh and Refreshed carry nothing.
 struct BareMessage {

@@ -14,7 +14,8 @@ inline constexpr std::uint64_t kArenaMagic = 0x3141524154'41454cULL;  // "LEATAR
 
 enum class ArenaState : std::uint32_t {
   open = 0,
-  revoked = 1,  ///< the broker takes nothing more from here
+  revoked = 1,      ///< the broker takes nothing more from here
+  feed_failed = 2,  ///< nor from anybody: the feed has failed
 };
 
 /// What a producer waits for, as bits of ArenaHeader::waiting.
@@ -27,7 +28,7 @@ enum WaitingFor : std::uint32_t { kWaitCommitted = 1, kWaitDurable = 2, kWaitRoo
 //  80     4 state             broker      producer  ArenaState
 //  84     4 receipt_word      broker      producer  futex word: grows when a waiting producer is woken
 // 128     4 waiting           both        broker    WaitingFor bits; cleared by the broker when it wakes
-// 192     8 tail              producer    broker    position behind the last entry with a ticket (for show only)
+// 192     8 tail              producer    broker    position behind the last entry with a ticket
 // 200     8 would_block_arena producer    broker    refusals for want of room here
 // 208     8 would_block_ring  producer    broker    refusals for want of room in the inbound ring
 // 216     8 retried_tickets   producer    broker    tickets that were skipped under this producer

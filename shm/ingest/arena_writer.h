@@ -50,11 +50,14 @@ class ArenaWriter {
     entry->position = tail_;
   }
 
+  /// Takes seal() back: what lies here is no entry any more.
+  void unseal() noexcept { reinterpret_cast<EntryHeader*>(place(tail_))->position = ~tail_; }
+
   /// The entry has its ticket: the next one goes behind it.
   void advance(std::uint64_t record_bytes) noexcept {
     const std::uint64_t bytes = entry_bytes(record_bytes);
     tail_ += bytes;
-    header_->tail.store(tail_, std::memory_order_relaxed);
+    header_->tail.store(tail_, std::memory_order_release);  // SYNC POINT: pairs with ArenaReader::published
     // The lines of the entries to come are the sequencer's since the last lap; taking a ticket, a locked instruction,
     // would wait until each store into them has got its line.
     std::byte* const end = place(tail_) + kPrefetchBytes;  // inside the mirror

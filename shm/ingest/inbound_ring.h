@@ -150,6 +150,13 @@ class InboundConsumer {
     return header_->tail.compare_exchange_strong(tail, head_, std::memory_order_acq_rel);
   }
 
+  /// Shows the head again if somebody has written over it: producers that believe a wrong one find the ring full for ever.
+  bool repair_head() noexcept {
+    if (header_->head.load(std::memory_order_relaxed) == head_) return false;
+    header_->head.store(head_, std::memory_order_release);
+    return true;
+  }
+
   /// First half of falling asleep; after it the caller looks once more for anything to do.
   void prepare_sleep() noexcept { header_->sleeping.store(1, std::memory_order_seq_cst); }
   [[nodiscard]] bool still_empty() const noexcept {

@@ -221,14 +221,14 @@ TEST_F(Errors, ASharedFileThatIsNotReadyIsNotAttachedTo) {
     ASSERT_TRUE(file.good());
   };
   for (const auto state : {shm::FileState::initialising, shm::FileState::retired}) {
+    set_state("broadcast", state);
+    expect_error(Consumer::connect({.address = broker_->address()}), ErrorCode::closed, {"broadcast", "connect again"});
+    set_state("broadcast", shm::FileState::ready);
+    // What any client can write does not keep others out.
     set_state("inbound", state);
-    expect_error(Producer::connect({.address = broker_->address()}), ErrorCode::closed, {"inbound ring", "not ready"});
-    set_state("inbound", shm::FileState::ready);
-    for (const char* name : {"broadcast", "doorbell"}) {
-      set_state(name, state);
-      expect_error(Consumer::connect({.address = broker_->address()}), ErrorCode::closed, {name, "connect again"});
-      set_state(name, shm::FileState::ready);
-    }
+    EXPECT_TRUE(Producer::connect({.address = broker_->address()}).ok());
+    set_state("doorbell", state);
+    EXPECT_TRUE(Consumer::connect({.address = broker_->address()}).ok());
   }
   EXPECT_TRUE(connect_producer().publish_and_wait({.topic = "t"}, Ack::committed, kPatience).ok());
   Consumer consumer = connect_consumer();

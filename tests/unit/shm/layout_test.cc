@@ -62,7 +62,8 @@ std::string shared_memory_table() {
   table LEAT_TYPE(ConsumerRow) LEAT_FIELD(ConsumerRow, state) LEAT_FIELD(ConsumerRow, pid) LEAT_FIELD(ConsumerRow, uid)
       LEAT_FIELD(ConsumerRow, name);
   table LEAT_FIELD(RegistryHeader, inbound_head) LEAT_FIELD(RegistryHeader, round_position)
-      LEAT_FIELD(RegistryHeader, broker_life) LEAT_FIELD(RegistryHeader, next_producer_id);
+      LEAT_FIELD(RegistryHeader, broker_life) LEAT_FIELD(RegistryHeader, next_producer_id)
+      LEAT_FIELD(RegistryHeader, inbound_slots);
   table LEAT_TYPE(RegistrySlot) LEAT_FIELD(RegistrySlot, state) LEAT_FIELD(RegistrySlot, generation)
       LEAT_FIELD(RegistrySlot, producer_id) LEAT_FIELD(RegistrySlot, pid) LEAT_FIELD(RegistrySlot, pid_start_time)
       LEAT_FIELD(RegistrySlot, token) LEAT_FIELD(RegistrySlot, arena_bytes) LEAT_FIELD(RegistrySlot, consumed)
@@ -105,7 +106,8 @@ std::string journal_and_control_table() {
       LEAT_FIELD(WelcomeMessage, max_record_bytes) LEAT_FIELD(WelcomeMessage, broker_life)
       LEAT_FIELD(WelcomeMessage, resumed) LEAT_FIELD(WelcomeMessage, broker_pid)
       LEAT_FIELD(WelcomeMessage, feed_uuid) LEAT_FIELD(WelcomeMessage, max_batch_bytes)
-      LEAT_FIELD(WelcomeMessage, text);
+      LEAT_FIELD(WelcomeMessage, inbound_slots) LEAT_FIELD(WelcomeMessage, max_producers)
+      LEAT_FIELD(WelcomeMessage, consumer_slots) LEAT_FIELD(WelcomeMessage, text);
   return table.str();
 }
 
@@ -185,6 +187,7 @@ RegistryHeader.inbound_head 64 8
 RegistryHeader.round_position 72 8
 RegistryHeader.broker_life 128 8
 RegistryHeader.next_producer_id 136 4
+RegistryHeader.inbound_slots 140 4
 RegistrySlot size 128
 RegistrySlot.state 0 4
 RegistrySlot.generation 4 4
@@ -275,7 +278,10 @@ WelcomeMessage.resumed 72 4
 WelcomeMessage.broker_pid 76 4
 WelcomeMessage.feed_uuid 80 16
 WelcomeMessage.max_batch_bytes 96 8
-WelcomeMessage.text 104 512
+WelcomeMessage.inbound_slots 104 4
+WelcomeMessage.max_producers 108 4
+WelcomeMessage.consumer_slots 112 4
+WelcomeMessage.text 120 496
 )";
 
 TEST(Layout, OfSharedMemoryIsThatOfVersion1) {
@@ -390,6 +396,5 @@ TEST(GoldenBytes, OfAnIdentityFile) {
 f401000000000000c82c010000000000
 b36bbbe029c02dbe)");
 }
-
 }  // namespace
 }  // namespace leat::shm

@@ -209,5 +209,49 @@ TEST_F(WideStreamTest, ReadsNothingOfAFailedCopyWhenTheJournalFailsToo) {
   lapper.join();
 }
 
+// Rings of a broken broker: an error or an end, never a loop without one.
+TEST_F(StreamTest, SaysSoWhenTheRingEndsInTheMiddleOfARecord) {
+  journal.events(3);
+  publish();
+  RecordStream from = stream();
+  std::size_t next = 0;
+  header().committed.store(journal.position() - 16);
+  EXPECT_EQ(read(from, 10, next), RecordStream::Next::failed);
+  EXPECT_EQ(next, 2u);
+  EXPECT_NE(from.error().message.find("in the middle of the record"), std::string::npos) << from.error().message;
+  header().committed.store(journal.position());
+  EXPECT_EQ(read(from, 10, next), RecordStream::Next::empty) << "once it is whole, it is read";
+  EXPECT_EQ(next, 3u);
+}
+
+TEST_F(StreamTest, ComesToAnEndOfMarksThatNeverEnd) {
+  RecordHeader mark{};
+  mark.length = kRecordHeaderBytes;
+  mark.type = static_cast<std::uint16_t>(RecordType::mark);
+  RecordStream from = stream();
+  for (std::uint64_t at = 0; at + kRecordHeaderBytes <= writer.capacity(); at += kRecordHeaderBytes) {
+    std::memcpy(writer.place(at), &mark, sizeof mark);
+  }
+  header().max_record_bytes = 0xffffffff;
+  header().intent.store(0);
+  header().committed.store(1ULL << 62);
+  RecordView record;
+  (void)from.next(record);  // whatever it says, it says it
+  SUCCEED();
+}
+
+TEST_F(StreamTest, ReadsNothingFromAWatermarkThatIsNoPosition) {
+  journal.events(2);
+  publish();
+  RecordStream from = stream();
+  header().committed.store(journal.position() + 3);
+  std::size_t next = 0;
+  EXPECT_EQ(read(from, 10, next), RecordStream::Next::empty);
+  EXPECT_EQ(next, 2u);
+  from.seek(5);
+  RecordView record;
+  EXPECT_EQ(from.next(record), RecordStream::Next::failed);
+}
+
 }  // namespace
 }  // namespace leat::client

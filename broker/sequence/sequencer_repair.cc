@@ -1,0 +1,94 @@
+// Living with dead, slow and hostile producers: tickets that were never filled, and a ring that somebody scribbles over.
+#include "broker/log.h"
+#include "broker/sequence/sequencer.h"
+#include "shm/base/clock.h"
+
+namespace leat::broker {
+
+using namespace shm;
+
+namespace {
+
+constexpr std::int64_t kMendNs = 5 * kNanosPerMilli;
+
+}  // namespace
+
+// Gives up a ticket that somebody has taken and not filled for skip_wait_us. No guess about liveness: if its producer
+// only was slow, it finds the ticket gone and takes a new one.
+bool Sequencer::try_skip() {
+  InboundConsumer& inbound = *parts_.inbound;
+  const std::uint64_t head = inbound.head();
+  if (!inbound.taken(head)) {
+    skip_ticket_ = ~0ULL;
+    if (inbound.repair_tail()) {
+      bump(parts_.counters->ring_repairs);
+      if (ring_gate_.pass()) {
+        spdlog::warn("the inbound ring's tail made no sense and was set to {}: a producer scribbles over it{}", head,
+                     ring_gate_.left_out());
+      }
+    }
+    return false;
+  }
+  const std::int64_t now = monotonic_ns();
+  if (skip_ticket_ != head) {
+    skip_ticket_ = head;
+    skip_since_ns_ = now;
+    return false;
+  }
+  if (now - skip_since_ns_ < options_.skip_wait_us * kNanosPerMicro) return false;
+  skip_ticket_ = ~0ULL;
+  if (inbound.peek(head) == inbound.unfilled(head) && inbound.skip(head)) {
+    bump(parts_.counters->skipped_tickets);
+    parts_.registry->inbound_head.store(head + 1, std::memory_order_release);
+    inbound.publish_head(head + 1);
+    if (leaving_ > 0) release_leavers();
+    return true;
+  }
+  return false;
+}
+
+// Everything here lies in lines that others are writing to: looked at now and then only.
+bool Sequencer::mend_ring() {
+  const std::int64_t now = monotonic_ns();
+  if (now < next_mend_ns_) return false;
+  next_mend_ns_ = now + kMendNs;
+  if (parts_.inbound->repair_head()) bump(parts_.counters->ring_repairs);
+  return take_lost_tickets();
+}
+
+// An entry of which its producer says, in its own arena, that it is published, and whose ticket never came: another
+// producer has written over it. Its producer may have no next one that it could be taken along with.
+//
+// No guess about time: a producer stores its arena's tail after it has filled its ticket. So once the head has passed
+// what was the ring's tail when the entry was first noticed, that ticket lies behind us, or is gone.
+bool Sequencer::take_lost_tickets() {
+  if (parts_.handover->state.load(std::memory_order_relaxed) == FeedState::failed) return false;
+  InboundConsumer& inbound = *parts_.inbound;
+  bool taken = false;
+  for (Lane& lane : lanes_) {
+    const std::uint64_t owed = lane.owed_bytes();
+    if (owed == 0 || position_ - committed_ >= max_round_bytes_) continue;
+    // One that has left fills no ticket any more.
+    const bool has_left = lane.leaving && static_cast<std::int64_t>(lane.leave_at_ticket - inbound.head()) <= 0;
+    if (!has_left && lane.suspect_position != lane.next_position) {
+      lane.suspect_position = lane.next_position;
+      lane.suspect_until = inbound.tail();
+      continue;
+    }
+    if (!has_left && static_cast<std::int64_t>(lane.suspect_until - inbound.head()) > 0) continue;
+    if (!taken) begin_round();
+    taken = true;
+    (void)take_owed_entries(lane, lane.next_position + owed - kEntryAlignment);
+  }
+  if (!taken) return false;
+  const bool progress = position_ != committed_ || !done_.empty();
+  bump(parts_.counters->ring_repairs);
+  if (ring_gate_.pass()) {
+    spdlog::warn("tickets in the inbound ring were written over, and their entries taken without them: a producer "
+                 "scribbles over the ring{}", ring_gate_.left_out());
+  }
+  finish_round(inbound.head());
+  return progress;
+}
+
+}  // namespace leat::broker

@@ -1,0 +1,161 @@
+// Producers that write over what they share with others: tickets forged in another's name, tickets of others overwritten,
+// the ring's header scribbled, more in one ticket than the broadcast ring holds.
+#include <gtest/gtest.h>
+
+#include "broker/sequence/sequencer.h"
+#include "tests/unit/fixtures/one_feed.h"
+
+namespace leat::broker {
+namespace {
+
+using namespace shm;
+using test::FeedProducer;
+using test::OneFeed;
+
+const Event kGood{.topic = "unit.good", .key = "key", .payload = "payload"};
+
+std::uint64_t ticket_of(const FeedProducer& producer, std::uint64_t position) {
+  return full_slot(producer.registration.slot, producer.registration.generation, position);
+}
+
+void write_slot(FeedProducer& by, std::uint64_t ticket, std::uint64_t value) {
+  store_word(by.ring_mapping.data() + kInboundSlotsOffset + (ticket % 64) * kWordBytes, value);
+}
+
+// Whatever its place: where nothing is yet, where an entry is being written, far ahead.
+TEST(ForgedTicket, DoesNotRevokeTheProducerInWhoseNameItIs) {
+  for (const std::uint64_t ahead : {0, 64, 128, 1024, 4032}) {
+    OneFeed feed;
+    FeedProducer victim = feed.add_producer();
+    FeedProducer bad = feed.add_producer();
+    ASSERT_TRUE(victim.publish(kGood));
+    feed.drain();
+    write_slot(bad, bad.ring.take_ticket(), ticket_of(victim, victim.arena.tail() + ahead));
+    feed.drain();
+    EXPECT_EQ(feed.slot(victim).revoked.load(), 0u) << ahead;
+    EXPECT_EQ(feed.counters().bad_tickets.load(), 1u) << ahead;
+    ASSERT_TRUE(victim.publish(kGood));
+    feed.drain();
+    EXPECT_EQ(victim.status(victim.last_position), CompletionStatus::committed) << ahead;
+    EXPECT_EQ(feed.journaled().size(), 2u) << ahead;
+  }
+}
+
+TEST(ForgedTicket, DoesNotPublishAnEntryThatItsProducerHasTakenBack) {
+  OneFeed feed;
+  FeedProducer victim = feed.add_producer();
+  FeedProducer bad = feed.add_producer();
+  std::byte* const room = victim.arena.reserve(64);
+  ASSERT_NE(room, nullptr);
+  encode_event(room, {.topic = "t", .payload = "refused"}, 7, 1, 0);
+  victim.arena.seal(64, 1, 1);
+  victim.arena.unseal();  // the ring was full: the caller was told would_block
+  write_slot(bad, bad.ring.take_ticket(), ticket_of(victim, 0));
+  feed.drain();
+  EXPECT_TRUE(feed.journaled().empty());
+  ASSERT_TRUE(victim.publish(kGood));
+  feed.drain();
+  ASSERT_EQ(feed.journaled().size(), 1u);
+  EXPECT_EQ(feed.journaled()[0].payload, kGood.payload);
+}
+
+TEST(LostTicket, OfAProducersLastEntryIsMadeUpFor) {
+  OneFeed feed;
+  FeedProducer victim = feed.add_producer();
+  FeedProducer bad = feed.add_producer();
+  ASSERT_TRUE(victim.publish(kGood));
+  ASSERT_TRUE(victim.publish(kGood));
+  write_slot(bad, 0, 0x1234567890abcdefULL);
+  write_slot(bad, 1, ticket_of(bad, 0));
+  feed.drain();
+  EXPECT_TRUE(feed.journaled().empty());
+  EXPECT_FALSE(feed.sequencer->take_lost_tickets()) << "the first look only notices";
+  EXPECT_TRUE(feed.sequencer->take_lost_tickets());
+  EXPECT_EQ(feed.journaled().size(), 2u);
+  EXPECT_EQ(victim.status(victim.last_position), CompletionStatus::committed);
+  EXPECT_FALSE(feed.sequencer->take_lost_tickets());
+}
+
+// An entry whose ticket is merely still to come must wait for it: else the order between producers would change.
+TEST(LostTicket, IsNotTakenForLostWhileItIsUnderWay) {
+  OneFeed feed;
+  FeedProducer first = feed.add_producer();
+  FeedProducer second = feed.add_producer();
+  feed.sequencer->take_commands();
+  ASSERT_TRUE(first.publish(kGood));
+  ASSERT_TRUE(second.publish(kGood));
+  for (int i = 0; i < 5; ++i) EXPECT_FALSE(feed.sequencer->take_lost_tickets());
+  feed.drain();
+  const auto events = feed.journaled();
+  ASSERT_EQ(events.size(), 2u);
+  EXPECT_EQ(events[0].producer_id, first.registration.producer_id);
+}
+
+TEST(LostTicket, OfAProducerThatHasLeftIsMadeUpForBeforeItIsLetGo) {
+  OneFeed feed;
+  FeedProducer leaver = feed.add_producer();
+  FeedProducer bad = feed.add_producer();
+  ASSERT_TRUE(leaver.publish(kGood));
+  write_slot(bad, 0, ~0ULL);
+  feed.drain();
+  feed.leave(leaver);
+  feed.sequencer->take_commands();
+  LaneNotice notice;
+  EXPECT_FALSE(feed.lanes->notices.pop(notice));
+  EXPECT_TRUE(feed.sequencer->take_lost_tickets());
+  feed.sequencer->take_commands();
+  EXPECT_TRUE(feed.lanes->notices.pop(notice));
+  EXPECT_EQ(feed.journaled().size(), 1u);
+}
+
+// An arena may be larger than the broadcast ring: its entries are taken in as many rounds as it needs.
+TEST(OneTicket, ThatStandsForMoreThanTheRingHoldsIsTakenInSeveralRounds) {
+  OneFeed feed;  // a ring of 8 KiB
+  FeedProducer producer = feed.add_producer(1 << 20);
+  const std::string payload(900, 'p');
+  std::uint64_t last = 0;
+  constexpr std::uint64_t kEvents = 500;
+  for (std::uint64_t i = 0; i < kEvents; ++i) last = *producer.stage({Event{.topic = "t", .payload = payload}});
+  producer.publish_ticket(last);
+  for (int rounds = 0; rounds < 2000 && feed.journaled().size() < kEvents; ++rounds) {
+    const std::uint64_t before = feed.sequencer->position();
+    feed.prepare_segments(static_cast<int>(2 - feed.handover->prepared.read_available()));
+    (void)feed.step();
+    ASSERT_LE(feed.sequencer->position() - before, feed.options.ring_bytes) << "more than the ring holds in one round";
+  }
+  EXPECT_EQ(feed.journaled().size(), kEvents);
+  EXPECT_EQ(producer.status(last), CompletionStatus::committed);
+}
+
+TEST(ScribbledHead, IsShownAgain) {
+  OneFeed feed;
+  FeedProducer producer = feed.add_producer();
+  ASSERT_TRUE(producer.publish(kGood));
+  feed.drain();
+  feed.files->inbound_header().head.store(~0ULL / 2);
+  EXPECT_TRUE(feed.inbound.repair_head());
+  EXPECT_FALSE(feed.inbound.repair_head());
+  EXPECT_EQ(feed.files->inbound_header().head.load(), 1u);
+}
+
+TEST(ScribbledHeader, IsSetRightFromWhatNoClientCanWrite) {
+  OneFeed feed;
+  BroadcastHeader& truth = feed.files->broadcast_header();
+  truth.broker_life.store(7);
+  truth.feed_state.store(static_cast<std::uint32_t>(FeedState::running));
+  (void)feed.files->mend_headers();
+  EXPECT_FALSE(feed.files->mend_headers());
+  std::byte* const ring = feed.files->inbound.data();
+  for (const std::size_t at : {0, 8, 16, 24, 32, 40, 48, 56, 200, 256}) {
+    const std::uint64_t right = load_word(ring + at);
+    store_word(ring + at, ~right);
+    EXPECT_TRUE(feed.files->mend_headers()) << at;
+    EXPECT_EQ(load_word(ring + at), right) << at;
+  }
+  feed.files->inbound_header().feed_state.store(static_cast<std::uint32_t>(FeedState::failed));
+  (void)feed.files->mend_headers();
+  EXPECT_EQ(feed.files->inbound_header().feed_state.load(), static_cast<std::uint32_t>(FeedState::running));
+}
+
+}  // namespace
+}  // namespace leat::broker
