@@ -199,7 +199,7 @@ void Sequencer::revoke(Lane& lane, Refusal reason) {
 // along with the next.
 inline bool Sequencer::take_entries_up_to(Lane& lane, std::uint64_t position) {
   touch(lane);
-  while (lane.next_position <= position) {
+  for (;;) {
     Entry entry;
     if (!lane.arena.read(lane.next_position, entry)) {
       if (!lane.arena.published(lane.next_position)) {  // a ticket in its name, but not by its own hand

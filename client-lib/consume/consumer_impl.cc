@@ -63,6 +63,7 @@ Poll Consumer::Impl::poll_slowly(EventView& out) {
       continue;
     }
     RecordView record;
+    bool again = false;
     switch (stream->next(record)) {
       case RecordStream::Next::record:
         if (record.header.type == static_cast<std::uint16_t>(RecordType::gap)) return take_gap(record);

@@ -115,7 +115,7 @@ bool RecordStream::ring_has_half_a_record() {
     return false;
   }
   seek(position);
-  fail("the broadcast ring ends in the middle of the record at position " + std::to_string(position));
+  (void)fail({ErrorCode::corrupt, "the broadcast ring ends in the middle of the record at position " + std::to_string(position)});
   return true;
 }
 
