@@ -189,12 +189,17 @@ class Checker {
     if (!fd.valid() && errno != ENOENT) return system_error(errno, "opening segment " + directory_ + "/" + segment.file);
     const std::size_t damages = check_.damages.size();
     const std::size_t gaps = check_.gaps.size();
+    const WalkState before = state_;
     bool there = fd.valid() && still_there(segment);
     if (there) {
       join(segment);
+      const bool joined = check_.damages.size() == damages;
       choose_geometry(check_, segment, found.header, fd.get(), seed_, typical_bytes_);
       std::vector<IndexEntry> index = check_index(check_, segment, fd.get(), seed_);
       const bool last = number + 1 == found_.size();
+      const bool index_elsewhere = std::ranges::any_of(index, [&](const IndexEntry& entry) {
+        return entry.position - segment.name.first_position >= segment_geometry(segment.wanted_bytes).data_bytes;
+      });
       SegmentProbe probe(fd.get(), seed_, segment.name.first_position, segment_geometry(segment.wanted_bytes).data_offset,
                          segment.file_bytes);
       SegmentWalk walk(check_, state_, segment, probe, std::move(index), last,
@@ -216,6 +221,17 @@ class Checker {
       if (probe.unreadable_pages() > 0) {
         check_.notes.push_back("segment " + segment.file + ": the disk did not give " +
                                std::to_string(probe.unreadable_pages()) + " reads of pages; see dmesg");
+      }
+      if (!segment.header_good && (!joined || index_elsewhere || begins_behind_the_close(segment)) &&
+          holds_nothing(segment, probe)) {
+        // What is in it lies somewhere else in the string: taken at its name, it would make all of that vanish.
+        check_.damages.resize(damages);
+        check_.damages.push_back({.kind = DamageKind::contradiction,
+                                  .file = segment.file,
+                                  .bytes = segment.file_bytes,
+                                  .what = "neither its header nor its name tells where it belongs"});
+        state_ = before;
+        return {};
       }
       if (last && !segment.header_good && never_reached_the_disk(segment, probe)) return {};
       there = check_.damages.size() == damages || still_there(segment);
@@ -270,13 +286,21 @@ class Checker {
     state_.expected = name.first_sequence;
   }
 
+  // No good record anywhere in it, at the positions that its name says.
+  static bool holds_nothing(const SegmentCheck& segment, SegmentProbe& probe) {
+    const std::uint64_t first = segment.name.first_position;
+    return !probe.search(first, first + segment_geometry(segment.wanted_bytes).data_bytes, {},
+                         [](const ProbedRecord&) { return true; });
+  }
+
+  [[nodiscard]] bool begins_behind_the_close(const SegmentCheck& segment) const {
+    return check_.identity.closed_cleanly() && segment.name.first_position > check_.identity.closed_position;
+  }
+
   // As recovery sees it: begun, then lost whole by a loss of power. Its header is no damage then.
   bool never_reached_the_disk(const SegmentCheck& segment, SegmentProbe& probe) {
     if (check_.identity.closed_cleanly() || !segment.records_good) return false;
-    const std::uint64_t first = segment.name.first_position;
-    const auto any = probe.search(first, first + segment_geometry(segment.wanted_bytes).data_bytes, {},
-                                  [](const ProbedRecord&) { return true; });
-    if (any) return false;
+    if (!holds_nothing(segment, probe)) return false;
     std::erase_if(check_.damages, [&](const Damage& damage) {
       return damage.file == segment.file && damage.kind != DamageKind::name;
     });

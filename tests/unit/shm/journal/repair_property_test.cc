@@ -36,7 +36,7 @@ bool is_beyond_repair(const JournalCheck& check) {
 TEST(RepairProperty, LosesNothingThatItDoesNotReportWhateverIsDamaged) {
   spdlog::set_level(spdlog::level::off);
   const std::uint64_t base = test::test_seed();
-  const std::uint64_t count = sized(200, 3'000, 200'000);
+  const std::uint64_t count = sized(100, 1'500, 200'000);
   std::uint64_t intact = 0, unproven = 0, beyond = 0, lost = 0, kept = 0, torn = 0;
   for (std::uint64_t seed = base; seed < base + count; ++seed) {
     DamagedJournal made = test::make_damaged_journal(seed);
@@ -122,7 +122,7 @@ std::uint64_t repair_and_kill(const JournalMaker& journal, const JournalCheck& c
 TEST(RepairProperty, IsFinishedByTheNextOneWhereverItWasKilled) {
   spdlog::set_level(spdlog::level::off);
   const std::uint64_t base = test::test_seed();
-  const std::uint64_t journals = sized(3, 25, 400);
+  const std::uint64_t journals = sized(2, 12, 400);
   const std::uint64_t stride = sized(3, 2, 1);
   std::uint64_t kills = 0, repaired = 0;
   for (std::uint64_t seed = base; repaired < journals; ++seed) {
