@@ -86,8 +86,8 @@ std::uint64_t BrokerSteps::epoch() const { return BrokerInternals(*broker_).file
 std::uint64_t BrokerSteps::recycled() const {
   return BrokerInternals(*broker_).files().status_header().syncer.recycled_segments.load();
 }
-bool BrokerSteps::failed() const {
-  return BrokerInternals(*broker_).handover().state.load() == shm::FeedState::failed;
+bool BrokerSteps::stalled() const {
+  return BrokerInternals(*broker_).handover().state.load() == shm::FeedState::stalled;
 }
 
 }  // namespace leat::test
