@@ -1,5 +1,7 @@
 #include "tests/storage/broker_steps.h"
 
+#include <stdexcept>
+
 namespace leat::broker {
 
 /// The broker's parts, for tests that do its threads' work.
@@ -43,6 +45,9 @@ bool BrokerSteps::publish(const std::vector<Event>& events) {
   if (internals.handover().state.load() == shm::FeedState::stalled) return false;
   if (!producer_->publish(events)) return false;
   while (internals.sequencer().step()) {
+  }
+  if (producer_->status(producer_->last_position) == shm::CompletionStatus::refused || internals.registry().slot(producer_->registration.slot).revoked.load() != 0) {
+    throw std::logic_error("the test publishes what is refused");
   }
   return true;
 }

@@ -152,7 +152,8 @@ class Story {
   }
 
   void publish() {
-    const std::size_t count = one_in(4) ? 2 + below(2) : 1;
+    const std::size_t most = sizes_ < 2 ? 3 : 2;  // an entry takes at most half the arena
+    const std::size_t count = one_in(4) ? 2 + below(most - 1) : 1;
     std::vector<std::string> payloads;
     std::vector<Event> events;
     for (std::size_t i = 0; i < count; ++i) payloads.push_back(next_payload());
