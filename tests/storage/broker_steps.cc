@@ -1,5 +1,7 @@
 #include "tests/storage/broker_steps.h"
 
+#include <stdexcept>
+
 namespace leat::broker {
 
 /// The broker's parts, for tests that do its threads' work.
@@ -44,6 +46,9 @@ bool BrokerSteps::publish(const std::vector<Event>& events) {
   if (!producer_->publish(events)) return false;
   while (internals.sequencer().step()) {
   }
+  if (producer_->status(producer_->last_position) == shm::CompletionStatus::refused || internals.registry().slot(producer_->registration.slot).revoked.load() != 0) {
+    throw std::logic_error("the test publishes what is refused");
+  }
   return true;
 }
 
@@ -86,8 +91,8 @@ std::uint64_t BrokerSteps::epoch() const { return BrokerInternals(*broker_).file
 std::uint64_t BrokerSteps::recycled() const {
   return BrokerInternals(*broker_).files().status_header().syncer.recycled_segments.load();
 }
-bool BrokerSteps::failed() const {
-  return BrokerInternals(*broker_).handover().state.load() == shm::FeedState::failed;
+bool BrokerSteps::stalled() const {
+  return BrokerInternals(*broker_).handover().state.load() == shm::FeedState::stalled;
 }
 
 }  // namespace leat::test

@@ -37,7 +37,7 @@ class BrokerSteps {
   [[nodiscard]] std::uint64_t earliest_sequence() const;
   [[nodiscard]] std::uint64_t epoch() const;
   [[nodiscard]] std::uint64_t recycled() const;
-  [[nodiscard]] bool failed() const;
+  [[nodiscard]] bool stalled() const;
 
  private:
   std::unique_ptr<broker::Broker> broker_;

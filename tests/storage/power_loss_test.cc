@@ -102,7 +102,21 @@ class Story {
     serving_ = true;
     sizes_ = below(4);
     seen_ = &told_.seen[broker_->epoch()];
-    return true;
+    tell("begins");
+    if (broker_->visible_sequence() == told_.visible_sequence) return true;
+    report("the broker begins at sequence " + std::to_string(broker_->visible_sequence()) + ", visible was " +
+           std::to_string(told_.visible_sequence), {});
+    return false;
+  }
+
+  // With LEAT_TELL_STORY in the environment: what happens, for whoever looks into a failure.
+  void tell(const char* what) const {
+    if (std::getenv("LEAT_TELL_STORY") == nullptr) return;
+    std::printf("  a life %s: policy %d, %zu events in line, visible %llu, durable %llu, retained from %llu, stalled %d\n", what,
+                static_cast<int>(options_.sync), told_.line.size(),
+                static_cast<unsigned long long>(told_.visible_sequence),
+                static_cast<unsigned long long>(told_.durable_sequence),
+                static_cast<unsigned long long>(told_.earliest_sequence), broker_->stalled() ? 1 : 0);
   }
 
   void listen() {
@@ -138,7 +152,8 @@ class Story {
   }
 
   void publish() {
-    const std::size_t count = one_in(4) ? 2 + below(2) : 1;
+    const std::size_t most = sizes_ < 2 ? 3 : 2;  // an entry takes at most half the arena
+    const std::size_t count = one_in(4) ? 2 + below(most - 1) : 1;
     std::vector<std::string> payloads;
     std::vector<Event> events;
     for (std::size_t i = 0; i < count; ++i) payloads.push_back(next_payload());
@@ -172,6 +187,7 @@ class Story {
     if (how == 0 && told_.durable_sequence != told_.visible_sequence) report("a clean stop left events behind", {});
     counts_.recycled += broker_->recycled();
     serving_ = false;
+    tell(how == 0 ? "ends by a clean stop" : how >= 3 ? "ends by a loss of power" : "ends by a kill");
     if (how >= 3) return lose_power();
     if (how != 0) ++counts_.kills;
     broker_.reset();
