@@ -39,14 +39,22 @@ const WatchedRange* range_at(std::uintptr_t address) noexcept {
   return nullptr;
 }
 
-// False if the file is not too short, so that its memory cannot be had for another reason. fstat and ftruncate are safe
-// in a signal handler.
+// Faults in files that were as long as they should be, since one was last made whole: another thread may have done that
+// between our fault and our look, but if it goes on, there is no memory.
+std::atomic<int> g_faults_when_whole{0};
+constexpr int kMaxFaultsWhenWhole = 256;
+
+// False if the memory cannot be had for another reason than that the file is too short. fstat and ftruncate are safe in
+// a signal handler.
 bool make_whole(const WatchedRange& range) noexcept {
   const auto bytes = static_cast<off_t>(range.end.load(std::memory_order_relaxed) -
                                         range.begin.load(std::memory_order_relaxed));
   const int fd = range.fd.load(std::memory_order_relaxed);
   struct stat status {};
-  return ::fstat(fd, &status) == 0 && status.st_size < bytes && ::ftruncate(fd, bytes) == 0;
+  if (::fstat(fd, &status) != 0) return false;
+  if (status.st_size >= bytes) return g_faults_when_whole.fetch_add(1, std::memory_order_relaxed) < kMaxFaultsWhenWhole;
+  g_faults_when_whole.store(0, std::memory_order_relaxed);
+  return ::ftruncate(fd, bytes) == 0;
 }
 
 [[noreturn]] void fail_stop(const char* message) noexcept {

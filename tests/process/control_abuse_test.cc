@@ -11,7 +11,11 @@
 #include <vector>
 
 #include "process/load.h"
+#include "shm/base/mapping.h"
 #include "shm/control/control_socket.h"
+#include "shm/ingest/arena_writer.h"
+#include "shm/ingest/inbound_ring.h"
+#include "shm/record/record.h"
 
 namespace leat::test {
 namespace {
@@ -205,13 +209,29 @@ TEST_F(ControlAbuse, ASlotThatWasTakenUpAgainOutlivesTheFirstConnection) {
   ASSERT_TRUE(send_message(second.get(), &message, sizeof message).ok());
   Received resumed;
   ASSERT_TRUE(receive_message(second.get(), resumed, 10'000).ok());
-  std::memcpy(&welcome, resumed.bytes.data(), sizeof welcome);
-  EXPECT_EQ(welcome.resumed, 1U);
+  WelcomeMessage again;
+  std::memcpy(&again, resumed.bytes.data(), sizeof again);
+  EXPECT_EQ(again.resumed, 1U);
   first.reset();
-  expect_others_are_served();
-  const FeedStatus now = status();
-  ASSERT_FALSE(now.producers.empty());
-  EXPECT_EQ(now.producers[0].state, "connected");
+  expect_others_are_served();  // and so the end of the first has been dealt with
+  const std::uint64_t slots = welcome.inbound_slots;
+  auto ring = Mapping::map(answer.fds[0].get(), Access::read_write, 0, inbound_file_bytes(slots));
+  auto arena_map = Mapping::map_mirrored(answer.fds[1].get(), Access::read_write, kPageBytes, welcome.arena_bytes);
+  ASSERT_TRUE(ring.ok() && arena_map.ok());
+  InboundProducer inbound(ring->data(), slots, welcome.max_producers);
+  ArenaWriter arena(arena_map->data(), welcome.arena_bytes, 0);
+  const std::size_t bytes = padded_record_bytes(record_length(1, 0, 0, 0));
+  encode_event(arena.reserve(bytes), {.topic = "t"}, 0, 1, 0);
+  arena.seal(static_cast<std::uint32_t>(bytes), 1, 1);
+  const std::uint64_t full = full_slot(welcome.slot, welcome.generation & ((1U << kGenerationBits) - 1), 0);
+  ASSERT_EQ(inbound.fill(inbound.take_ticket(), full), Fill::ok);
+  inbound.wake_sequencer();
+  arena.advance(bytes);
+  while (completion_status(arena.completion(0)) == CompletionStatus::pending) {
+    ASSERT_EQ(status().bad_tickets, 0U) << "the slot is not its any more";
+    std::this_thread::sleep_for(milliseconds(1));
+  }
+  EXPECT_EQ(completion_status(arena.completion(0)), CompletionStatus::committed);
 }
 
 }  // namespace

@@ -32,9 +32,10 @@ class Hostile : public LoadTest {
   std::vector<std::string> arguments(std::uint64_t index) const {
     return {"index=" + std::to_string(index), "seed=" + std::to_string(test_seed()), "max=512"};
   }
-  void add_honest(std::uint64_t count) {
+  void add_honest(std::uint64_t count, bool waits_for_each = false) {
     auto words = arguments(producers_.size());
     words.push_back("count=" + std::to_string(count));
+    words.push_back(waits_for_each ? "each=1" : "each=0");
     producers_.push_back(start_helper("patient_producer", words));
   }
   void add_watcher() { consumers_.push_back(start_helper("watcher", arguments(consumers_.size()))); }
@@ -88,7 +89,8 @@ class Hostile : public LoadTest {
   }
   void run_against(std::vector<std::string> scribbling, std::uint64_t events) {
     start();
-    for (int i = 0; i < kHonest; ++i) add_honest(events);
+    for (int i = 0; i + 1 < kHonest; ++i) add_honest(events);
+    add_honest(events / 10, true);
     for (int i = 0; i < kWatchers; ++i) add_watcher();
     std::vector<ChildProcess> scribblers;
     for (std::uint64_t i = 0; i < 2; ++i) scribblers.push_back(start_scribbler(i, scribbling));

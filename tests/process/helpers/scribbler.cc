@@ -128,7 +128,8 @@ int run_scribbler(const HelperArguments& arguments) {
 }
 const HelperRegistration kScribbler("scribbler", &run_scribbler);
 
-// index, seed, max, count: publishes all of its events, each until it is accepted, and waits until the last is committed.
+// index, seed, max, count, each: publishes all of its events, each until it is accepted, and waits until the last is
+// committed (each=1: every one, so that none has a next one that it could be taken along with).
 int run_patient(const HelperArguments& arguments) {
   const SharedPage page(arguments.page());
   const auto index = static_cast<std::uint32_t>(arguments.number("index"));
@@ -149,6 +150,10 @@ int run_patient(const HelperArguments& arguments) {
     }
     last = *sent;
     page[kAcceptedWord + index].store(++number);
+    if (arguments.number("each") == 0) continue;
+    const auto committed = producer->wait(last, Ack::committed, std::chrono::seconds(30));
+    if (committed) continue;
+    return complain("patient producer", "event " + std::to_string(number) + ": " + committed.error().message);
   }
   const auto committed = producer->wait(last, Ack::committed, std::chrono::seconds(60));
   if (!committed) return complain("patient producer", "the last event: " + committed.error().message);
