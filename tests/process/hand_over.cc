@@ -18,10 +18,10 @@ void nap() { std::this_thread::sleep_for(milliseconds(1)); }
 }  // namespace
 
 void HandOverTest::SetUp() {
+  BrokerTest::SetUp();
   std::string why;
   if (sanitized()) GTEST_SKIP() << "a sanitizer's run time has fault handlers and system calls of its own";
   if (!tracing_is_allowed(why)) GTEST_SKIP() << why;
-  BrokerTest::SetUp();
   broker_->set("--ring-bytes", kRingBytes);
   broker_->set("--segment-bytes", kSegmentBytes);
   broker_->set("--max-event-bytes", "2K");
@@ -179,6 +179,12 @@ void HandOverTest::prune_first_segment() {
   const std::uint64_t wanted = segments()[1].first_sequence;
   while (ring().earliest_sequence.load() < wanted && !HasFatalFailure()) publish(1);
   ASSERT_EQ(ring().earliest_sequence.load(), wanted);
+}
+
+void HandOverTest::replace_ring() {
+  broker_->kill9();
+  broker_->set("--ring-bytes", 2 * kRingBytes);
+  start_broker();
 }
 
 void HandOverTest::apply(Fault fault) {

@@ -63,6 +63,8 @@ class HandOverTest : public BrokerTest {
   void reach_last_event_of_a_segment();
   /// Goes on until exactly that segment is pruned.
   void prune_first_segment();
+  /// Kills the broker and starts one with a larger ring: the reader's is retired.
+  void replace_ring();
   void apply(Fault fault);
   /// Lets the reader come to the feed's end, and asserts that all went well. `state`: what it must have seen.
   void finish(State state, Fault fault);

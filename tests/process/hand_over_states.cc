@@ -9,6 +9,12 @@ namespace leat::test {
 
 namespace {
 constexpr std::uint64_t kFutexWait = 0;
+// What poll() of the C library comes down to.
+#ifdef SYS_poll
+constexpr long kPollCall = SYS_poll;
+#else
+constexpr long kPollCall = SYS_ppoll;
+#endif
 }  // namespace
 
 void HandOverTest::fall_behind() {
@@ -80,7 +86,7 @@ void HandOverTest::reach_asleep(State state) {
   pause_reader_at(published_);
   run_to_pause();
   if (state == State::AsleepOnTheEventDescriptor) {
-    run_to_call(SYS_poll, [](const TraceStop&) { return true; });
+    run_to_call(kPollCall, [](const TraceStop&) { return true; });
   } else {
     run_to_call(SYS_futex, [&](const TraceStop& stop) {
       return stop.arguments[1] == kFutexWait && in_reader_ring(stop.arguments[0]);
@@ -92,7 +98,7 @@ void HandOverTest::reach_asleep(State state) {
     return proc_file("syscall").starts_with(std::to_string(call) + " ");
   };
   // Letting go of it may have interrupted the call, which then goes on under another number.
-  const long call = state == State::AsleepOnTheFutex ? SYS_futex : SYS_poll;
+  const long call = state == State::AsleepOnTheFutex ? SYS_futex : kPollCall;
   while (process_state() != 'S' || (!is_in(call) && !is_in(SYS_restart_syscall))) {
     ASSERT_TRUE(reader_.running()) << helper_output();
     std::this_thread::sleep_for(milliseconds(1));

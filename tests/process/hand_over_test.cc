@@ -2,6 +2,8 @@
 // repetition, no wrong byte; what has left the journal is a Reset that says so.
 #include "process/hand_over.h"
 
+#include <ostream>
+
 namespace leat::test {
 namespace {
 
@@ -11,6 +13,7 @@ template <typename T>
 struct Named {
   T value;
   const char* name;
+  friend std::ostream& operator<<(std::ostream& out, const Named& named) { return out << named.name; }
 };
 
 constexpr Named<State> kStates[] = {
@@ -72,6 +75,17 @@ TEST_F(HandOverTest, APlaceBehindTheLastEventOfAPrunedSegmentIsNoReset) {
   ASSERT_FALSE(HasFatalFailure()) << "the fault could not be made";
   finish();
   EXPECT_EQ(word(kReaderResets), 0U);
+}
+
+// The ring that the reader still has says what was retained when its broker died. The files say what is.
+TEST_F(HandOverTest, APlacePrunedByASuccessorWithAnotherRingIsResetToWhatTheFilesHold) {
+  reach(State::OpeningAnOldSegment);
+  ASSERT_FALSE(HasFatalFailure()) << "the state was not reached";
+  replace_ring();
+  apply(Fault::SegmentRecycled);
+  ASSERT_FALSE(HasFatalFailure()) << "the fault could not be made";
+  finish();
+  EXPECT_GE(word(kReaderResets), 1U);
 }
 
 }  // namespace

@@ -16,6 +16,8 @@
 #include <thread>
 
 #include "process/kill/scenarios.h"
+#include "shm/base/mapping.h"
+#include "shm/broadcast/broadcast_ring.h"
 #include "shm/journal/tail_scan.h"
 #include "support/tracer.h"
 
@@ -25,6 +27,12 @@ namespace {
 
 constexpr std::chrono::seconds kPatience{60};
 constexpr std::uint64_t kFutexWait = 0;
+// What leatd waits in when it is ready.
+#ifdef SYS_epoll_wait
+constexpr long kEpollCall = SYS_epoll_wait;
+#else
+constexpr long kEpollCall = SYS_epoll_pwait;
+#endif
 
 std::vector<pid_t> threads_of(pid_t pid) {
   std::vector<pid_t> tids;
@@ -106,7 +114,7 @@ bool start_and_kill(const BrokerProcess& broker, std::uint64_t calls) {
     if (stop.kind == TraceStop::Kind::ended) throw Broken("leatd ended by itself in its start:\n" + broker.log());
     if (stop.kind != TraceStop::Kind::syscall_enter) continue;
     ++done;
-    ready = stop.number == SYS_epoll_wait;
+    ready = stop.number == kEpollCall;
   }
   ::kill(pid, SIGKILL);
   tracer.reap();
@@ -128,12 +136,14 @@ class BrokerAttack {
   Attack operator()(std::uint64_t instruction) {
     if (roll_) fill_segment();
     bool cut_short = false;
+    bool committed = false;
     {
       SteppedSequencer sequencer(feed_.broker().pid());
       publish(0, 1);
       publish(1, 3);
       publish(0, 1);
       cut_short = sequencer.step(instruction);
+      committed = committed_sequence() >= next_sequence_ - 1;
       if (roll_ && !cut_short) expect_roll();
       ::kill(feed_.broker().pid(), SIGKILL);
       sequencer.reap();
@@ -142,7 +152,8 @@ class BrokerAttack {
     publish(1, 2);  // nobody is there, and they are accepted all the same
     publish(0, 1);
     restart_and_check();
-    return cut_short ? Attack::done : Attack::too_far;
+    if (!cut_short) return Attack::too_far;
+    return committed ? Attack::done_past : Attack::done;
   }
 
   /// Kills leatd, and its successor before the n-th system call of its start.
@@ -217,6 +228,11 @@ class BrokerAttack {
     while (!has_prepared_segment()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 
+  std::uint64_t committed_sequence() {
+    const shm::UniqueFd fd(::open((feed_.broker().runtime() / "shm" / "broadcast").c_str(), O_RDONLY | O_CLOEXEC));
+    const auto ring = need(shm::Mapping::map(fd.get(), shm::Access::read_only, 0, shm::kPageBytes), "the ring");
+    return shm::BroadcastReader(ring.data(), AttackedFeed::kRingBytes).read_latest().sequence;
+  }
   void expect_roll() {
     const auto files = need(shm::JournalFiles::open(feed_.broker().journal().string()), "the journal");
     if (files.segments().back() == current_) throw std::logic_error("the attacked round did not roll");
@@ -244,12 +260,13 @@ bool attack_broker(const CampaignOptions& options) {
     const char* what;
     const char* sync;
     bool roll;
+    std::uint64_t dense_before;  ///< the journal's append comes before the commit
   };
   constexpr Way kWays[] = {
-      {"sequencer-round", "leatd's sequencer, from wake-up to sleep, killed", "none", false},
-      {"sequencer-marks", "leatd's sequencer, with marks (--sync always), killed", "always", false},
-      {"sequencer-roll", "leatd's sequencer, with a roll, killed", "none", true},
-      {"start", "leatd in its start, killed", "none", false},
+      {"sequencer-round", "leatd's sequencer, from wake-up to sleep, killed", "none", false, 240},
+      {"sequencer-marks", "leatd's sequencer, with marks (--sync always), killed", "always", false, 0},
+      {"sequencer-roll", "leatd's sequencer, with a roll, killed", "none", true, 0},
+      {"start", "leatd in its start, killed", "none", false, 0},
   };
   for (const Way& way : kWays) {
     if (!options.only.empty() && options.only != way.name) continue;
@@ -264,6 +281,8 @@ bool attack_broker(const CampaignOptions& options) {
         .what = way.what,
         .unit = start ? "system calls" : "instructions",
         .cases = 24,
+        .dense_before = way.dense_before,
+        .dense_stride = 12,
         .attack = [&](std::uint64_t count) { return start ? attack.in_the_start(count) : attack(count); }};
     if (!run_scenario(options, scenario)) return false;
     feed.finish();

@@ -16,10 +16,11 @@ struct CampaignOptions {
   std::optional<std::uint64_t> instruction; ///< only after this one
 };
 
-/// What became of one attack.
+/// What became of one attack; every promise held.
 enum class Attack : std::uint8_t {
-  done,     ///< the call was cut short there, and every promise held
-  too_far,  ///< the call ended before; every promise held all the same
+  done,       ///< the call was cut short there
+  done_past,  ///< the same, and the call had already had the effect that it is made for
+  too_far,    ///< the call ended before
 };
 
 /// A call, and what is done to it after its n-th instruction.
@@ -28,12 +29,15 @@ struct Scenario {
   std::string what;         ///< e.g. "a producer in publish, killed"
   const char* unit = "instructions";
   std::uint64_t cases = 0;  ///< how many the short form spreads over the call, about
+  /// The short form is dense where the call takes effect: from so many before that instruction on, by this stride.
+  std::uint64_t dense_before = 0;
+  std::uint64_t dense_stride = 1;
   /// Throws Broken.
   std::function<Attack(std::uint64_t instruction)> attack;
 };
 
 /// Attacks after instruction 1, 2, 3, ... to the end; in the short form about `cases` of them, from a seeded offset on,
-/// and the last. Prints one line. False if a promise was broken; then it says which, and how to do it again.
+/// and more around the place where the call takes effect. Prints one line. False if a promise was broken; then it says which, and how to do it again.
 bool run_scenario(const CampaignOptions& options, const Scenario& scenario);
 
 }  // namespace leat::test

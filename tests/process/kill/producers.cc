@@ -91,8 +91,10 @@ class ProducerAttack {
     const std::uint32_t index = next_victim();
     SteppedCall child([&](ChildReport& report) { return make_victim(feed_, index, call_, report); });
     const bool cut_short = child.step(instruction);
+    bool seen_before_it_went_on = false;
     if (!kill_) {
       (void)feed_.go_on(4);  // past its ticket, if it holds one
+      seen_before_it_went_on = feed_.delivered(index) > kBefore;
       child.let_finish();
     } else {
       child.kill();
@@ -105,9 +107,11 @@ class ProducerAttack {
       throw Broken("it was told that " + std::to_string(told) + " events were accepted, delivered were " +
                    std::to_string(came) + " of " + std::to_string(kBefore + call_.events));
     }
-    if (kill_ && cut_short) note_visible(instruction, whole);
     feed_.close_books(index, came);
-    return cut_short ? Attack::done : Attack::too_far;
+    if (!cut_short) return Attack::too_far;
+    const bool was_visible = kill_ ? whole : seen_before_it_went_on;
+    note_visible(instruction, was_visible);
+    return was_visible ? Attack::done_past : Attack::done;
   }
 
   [[nodiscard]] std::uint64_t first_visible() const { return first_visible_; }
@@ -124,13 +128,15 @@ class ProducerAttack {
       if (is_full(0) && is_full(1) && is_full(2)) return last;
     }
   }
-  // One instruction, the swap of the slot, makes the difference.
+  // One instruction, the swap of the slot, makes the difference. A machine so busy that the ticket is given up before
+  // that makes it take another, which is some instructions more.
+  static constexpr std::uint64_t kAnotherTicket = 100;
   void note_visible(std::uint64_t instruction, bool visible) {
     if (visible) first_visible_ = std::min(first_visible_, instruction);
     if (!visible) last_absent_ = std::max(last_absent_, instruction);
-    if (last_absent_ >= first_visible_) {
-      throw Broken("killed after instruction " + std::to_string(last_absent_) + " it left no event, after " +
-                   std::to_string(first_visible_) + " it had left one already");
+    if (first_visible_ != ~0ULL && last_absent_ >= first_visible_ + kAnotherTicket) {
+      throw Broken("cut short after instruction " + std::to_string(last_absent_) + " its entry was not there, after " +
+                   std::to_string(first_visible_) + " it was there already");
     }
   }
 
@@ -152,7 +158,8 @@ bool attack_producers(const CampaignOptions& options) {
       Scenario scenario{.name = std::string(call.name) + (kill ? "-killed" : "-stopped"),
                         .what = std::string("a producer in ") + call.name +
                                 (kill ? ", killed" : ", stopped and continued"),
-                        .cases = 32,
+                        .cases = 24,
+                        .dense_before = 32,  // between taking the ticket and filling it
                         .attack = [&](std::uint64_t instruction) { return attack(instruction); }};
       if (!options.only.empty() && options.only != scenario.name) continue;
       if (!run_scenario(options, scenario)) return false;
