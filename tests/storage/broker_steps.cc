@@ -35,7 +35,7 @@ Result<void> BrokerSteps::open() {
   internals.options().sync_interval_ms = 0;  // every step is due
   internals.begin();
   const broker::Registration given = must(internals.registry().add({}, "storage", internals.options().arena_bytes));
-  producer_.emplace(given, internals.registry().arena_of_last_add().fd.get(), internals.files().inbound.data(),
+  producer_.emplace(given, internals.registry().arena_of_last_add().fd.get(), internals.files().inbound.fd.get(),
                     internals.options());
   return {};
 }
