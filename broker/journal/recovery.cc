@@ -98,7 +98,12 @@ Result<void> put_aside(const JournalFiles& files, std::size_t count) {
     const SegmentName& name = files.segments()[i];
     const std::string aside =
         "torn-" + std::to_string(name.first_position) + "-" + std::to_string(random_id() & 0xffffff) + "-segment.bin";
-    if (::renameat(files.directory_fd(), name.to_string().c_str(), files.directory_fd(), aside.c_str()) != 0) {
+    // When none is left before it, the name of the first alone says where the journal stands: it stays, until the
+    // segment that is begun there takes its place.
+    const int fd = files.directory_fd();
+    const int failed = i == 0 ? ::linkat(fd, name.to_string().c_str(), fd, aside.c_str(), 0)
+                              : ::renameat(fd, name.to_string().c_str(), fd, aside.c_str());
+    if (failed != 0) {
       return system_error(errno, "moving the lost segment " + name.to_string() + " aside");
     }
     spdlog::warn("segment {} was begun but never reached the disk whole; kept aside as {}", name.to_string(), aside);
@@ -145,7 +150,9 @@ Result<void> find_end(JournalFiles& files, const LastLife& last, Recovered& reco
   recovered.durable_position = scan.durable_position;
   recovered.last_timestamp_ns = scan.last_timestamp_ns;
   recovered.next_producer_id = scan.next_producer_id;
-  return files.refresh();
+  recovered.segments.assign(files.segments().begin(),
+                            files.segments().begin() + static_cast<std::ptrdiff_t>(end->segments));
+  return {};
 }
 
 void begin_epoch(Recovered& recovered) {
@@ -177,8 +184,8 @@ Result<Recovered> recover_journal(int directory_fd, const std::string& directory
   std::int64_t change_ns = 0;
   if (!files.segments().empty()) {
     if (auto done = find_end(files, last, recovered); !done) return done.error();
-    if (!files.segments().empty()) {
-      auto changed = change_time_of(directory_fd, files.segments().back());
+    if (!recovered.segments.empty()) {
+      auto changed = change_time_of(directory_fd, recovered.segments.back());
       if (!changed) return changed.error();
       change_ns = *changed;
     }
@@ -191,7 +198,6 @@ Result<Recovered> recover_journal(int directory_fd, const std::string& directory
     recovered.end_position = identity->current().first_position;
     recovered.end_sequence = identity->current().first_sequence - 1;
   }
-  recovered.segments = files.segments();
   // A repair has begun an epoch that the ring knows nothing of: what the ring holds may be given up in the journal.
   const bool repaired = last.known && last.epoch != 0 && last.epoch != identity->current().id;
   recovered.ring_can_go_on = last.known && !repaired && last.committed <= recovered.end_position;

@@ -96,6 +96,7 @@ Result<void> JournalFiles::open_segment(const SegmentName& name) {
                                          " has a damaged header, or is of another feed"};
   }
   segment_fd_ = std::move(fd);
+  opened_raw_ = false;
   current_ = name;
   data_offset_ = header.data_offset;
   data_bytes_ = header.data_bytes;
@@ -119,6 +120,7 @@ Result<bool> JournalFiles::open_raw(const SegmentName& name) {
   }
   const SegmentGeometry geometry = segment_geometry(file_bytes);
   segment_fd_ = std::move(fd);
+  opened_raw_ = true;
   current_ = name;
   data_offset_ = geometry.data_offset;
   data_bytes_ = geometry.data_bytes;
@@ -136,7 +138,7 @@ std::optional<SegmentName> JournalFiles::find(std::uint64_t position, bool exact
 JournalFiles::Fill JournalFiles::fill(RecordBuffer& buffer, bool starts_segment, std::uint64_t limit_position) {
   const std::uint64_t position = buffer.position();
   auto name = find(position, starts_segment);
-  const bool in_current = segment_fd_.valid() && name == current_;
+  const bool in_current = segment_fd_.valid() && name == current_ && !opened_raw_;
   if (!in_current) {
     // What is not in the listing at hand may have come, or gone, since it was made.
     for (int attempt = 0; attempt < 2; ++attempt) {
@@ -188,7 +190,7 @@ std::string JournalFiles::describe(std::uint64_t position) const {
 }
 
 Result<std::vector<IndexEntry>> JournalFiles::read_index(const SegmentName& name) {
-  if (!segment_fd_.valid() || !(current_ == name)) {
+  if (!segment_fd_.valid() || !(current_ == name) || opened_raw_) {
     if (auto done = open_segment(name); !done) return done.error();
   }
   std::vector<IndexEntry> entries((data_offset_ - kSegmentHeaderBytes) / sizeof(IndexEntry));

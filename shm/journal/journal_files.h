@@ -68,7 +68,7 @@ class JournalFiles {
   /// True if no later segment is known than the one last read.
   [[nodiscard]] bool in_last_segment() const noexcept { return segments_.empty() || segments_.back() == current_; }
 
-  /// Opens a segment whose header may be lost, so that fill() reads it: where things lie follows from its length. False:
+  /// Opens a segment whose header may be lost, so that fill_from_open() reads it: where things lie follows from its length. False:
   /// the file is not as long as it was made.
   Result<bool> open_raw(const SegmentName& name);
 
@@ -89,6 +89,7 @@ class JournalFiles {
 
   UniqueFd segment_fd_;
   SegmentName current_;
+  bool opened_raw_ = false;  // its header has not been checked: fill() must not go on in it
   std::uint64_t data_offset_ = 0;
   std::uint64_t data_bytes_ = 0;
   Error error_;

@@ -102,6 +102,12 @@ void Disk::opened(int fd, const std::string& name) {
   after_call();
 }
 
+void Disk::linked(const std::string& from, const std::string& to) {
+  names_[to] = names_.at(from);
+  changes_.push_back({.file = names_.at(from), .from = "", .to = to});
+  after_call();
+}
+
 void Disk::renamed(const std::string& from, const std::string& to) {
   const ino_t inode = names_.at(from);
   names_.erase(from);

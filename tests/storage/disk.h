@@ -66,6 +66,7 @@ class Disk {
   void before_call();
   void after_call();
   void opened(int fd, const std::string& name);
+  void linked(const std::string& from, const std::string& to);
   void renamed(const std::string& from, const std::string& to);
   void unlinked(const std::string& name);
   void before_sync();

@@ -61,6 +61,7 @@ int __real_fdatasync(int fd);
 int __real_ftruncate(int fd, off_t size);
 int __real_posix_fallocate(int fd, off_t offset, off_t size);
 int __real_renameat(int from_directory, const char* from, int to_directory, const char* to);
+int __real_linkat(int from_directory, const char* from, int to_directory, const char* to, int flags);
 int __real_unlinkat(int directory, const char* name, int flags);
 int __real_fstat(int fd, struct stat* status);
 int __real_fstatat(int directory, const char* name, struct stat* status, int flags);
@@ -107,6 +108,15 @@ int __wrap_renameat(int from_directory, const char* from, int to_directory, cons
   if (ours) disk->before_call();
   const int result = __real_renameat(from_directory, from, to_directory, to);
   if (ours && result == 0) disk->renamed(from, to);
+  return result;
+}
+
+int __wrap_linkat(int from_directory, const char* from, int to_directory, const char* to, int flags) {
+  Disk* const disk = Disk::recording();
+  const bool ours = disk != nullptr && disk->is_directory(from_directory);
+  if (ours) disk->before_call();
+  const int result = __real_linkat(from_directory, from, to_directory, to, flags);
+  if (ours && result == 0) disk->linked(from, to);
   return result;
 }
 

@@ -245,6 +245,23 @@ TEST_F(Recovery, PutsTheOnlySegmentAsideWhenItNeverReachedTheDisk) {
   EXPECT_FALSE(torn_file(journal).empty()) << "kept aside";
 }
 
+// All before it has been pruned: where the feed stands is known by its name alone, also if the next start fails too.
+TEST_F(Recovery, GoesOnAtALostSegmentThatIsTheOnlyOneHoweverOftenItIsTried) {
+  JournalMaker journal;
+  journal.events(5);
+  journal.roll();
+  const std::uint64_t end = journal.position();
+  std::filesystem::remove(journal.place_of(0).file);
+  test::write_at(journal.place_of(end).file, 0, std::string(test::kTinySegment, '\0'));
+  for (int i = 0; i < 3; ++i) {
+    const Recovered recovered = test::must(recover(journal));
+    EXPECT_TRUE(recovered.segments.empty());
+    EXPECT_TRUE(recovered.needs_segment);
+    EXPECT_EQ(recovered.end_sequence, 5u);
+    EXPECT_EQ(recovered.end_position, end);
+  }
+}
+
 TEST_F(Recovery, KeepsWhatItCutsOfATornTail) {
   JournalMaker journal;
   journal.events(5);

@@ -206,6 +206,16 @@ TEST(MadeJournal, EndsAtATornRecordInASealedSegmentIfNobodyVouchesForMore) {
   EXPECT_EQ(test::must(inspect_journal(journal.path())).latest_sequence, 4u);
 }
 
+TEST(MadeJournal, ReadsNothingOfASegmentWithoutAHeader) {
+  JournalMaker journal;
+  journal.events(5);
+  test::write_at(journal.place_of(0).file, 0, std::string(512, '\0'));
+  JournalReader reader = test::must(read_journal(journal.path()));
+  std::vector<std::uint64_t> sequences;
+  EXPECT_EQ(read_all(reader, sequences), Poll::empty);
+  EXPECT_TRUE(sequences.empty()) << "recovery will put it aside";
+}
+
 TEST(MadeJournal, TellsOfAGap) {
   JournalMaker journal;
   journal.events(3);
