@@ -110,10 +110,12 @@ void HandOverTest::run_to_ring_fault() {
   ASSERT_TRUE(in_reader_ring(stop.address)) << "a fault that is not the tripwire's";
 }
 
-bool HandOverTest::in_reader_ring(std::uint64_t address) const {
+bool HandOverTest::in_reader_ring(std::uint64_t address) const { return in_reader_file("/broadcast", address); }
+
+bool HandOverTest::in_reader_file(const char* name, std::uint64_t address) const {
   std::istringstream maps(proc_file("maps"));
   for (std::string line; std::getline(maps, line);) {
-    if (line.find("/broadcast") == std::string::npos) continue;
+    if (line.find(name) == std::string::npos) continue;
     std::istringstream fields(line);
     std::uint64_t begin = 0;
     std::uint64_t end = 0;

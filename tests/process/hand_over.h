@@ -100,6 +100,7 @@ class HandOverTest : public BrokerTest {
   [[nodiscard]] std::string file_of(std::uint64_t fd) const;
   [[nodiscard]] bool is_segment_read(const TraceStop& stop) const;
   [[nodiscard]] bool in_reader_ring(std::uint64_t address) const;
+  [[nodiscard]] bool in_reader_file(const char* name, std::uint64_t address) const;
   std::vector<shm::SegmentName> segments();
   /// The ring as any reader sees it, mapped afresh.
   const shm::BroadcastHeader& ring();

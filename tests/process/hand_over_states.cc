@@ -89,7 +89,7 @@ void HandOverTest::reach_asleep(State state) {
     run_to_call(kPollCall, [](const TraceStop&) { return true; });
   } else {
     run_to_call(SYS_futex, [&](const TraceStop& stop) {
-      return stop.arguments[1] == kFutexWait && in_reader_ring(stop.arguments[0]);
+      return stop.arguments[1] == kFutexWait && in_reader_file("/doorbell", stop.arguments[0]);
     });
   }
   if (state == State::FallingAsleep || state == State::DurableBehindCommitted) return;

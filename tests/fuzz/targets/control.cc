@@ -127,7 +127,7 @@ class Server {
     registry_.emplace(*feed_.files, table_, *feed_.lanes, next_producer_id_);
     server_.emplace(feed_.options, admission_, *feed_.files, table_, *registry_, *feed_.lanes, *cursors_,
                     journal_fd_.get(), 1);
-    LEAT_FUZZ_CHECK(server_->listen(socket_).ok());
+    LEAT_FUZZ_CHECK(server_->open().ok() && server_->listen(socket_).ok());
   }
 
   UniqueFd connect() {

@@ -14,7 +14,7 @@ constexpr int kExitOk = 0;
 constexpr int kLooks = 500;
 // The syncer prepares, recycles and syncs segments whenever it likes.
 constexpr int kSegmentSlack = 4;
-// The producer, while it has not yet found its way back.
+// The producer, while it has not yet found its way back; or one whose connection broke: its process, this one, lives on.
 constexpr int kAdopted = 1;
 
 // What a descriptor is of, without the numbers: "socket:[#]", "anon_inode:[eventfd]", "arena-#-#", ...
@@ -53,7 +53,9 @@ void FeedLife::check_descriptors() {
     leaked.clear();
     for (const auto& [kind, count] : outcome_.open) {
       const auto most = options_.most_open.find(kind);
-      const int slack = kind == "segment" ? kSegmentSlack : kind.find("pidfd") != std::string::npos ? kAdopted : 0;
+      const int slack = kind == "segment" ? kSegmentSlack
+                        : kind.find("pidfd") != std::string::npos || kind.starts_with("arena-") ? kAdopted
+                                                                                                : 0;
       const int allowed = (most == options_.most_open.end() ? 0 : most->second) + slack;
       if (count > allowed) leaked += " " + kind + " " + std::to_string(count) + " (at most " + std::to_string(allowed) + ")";
     }

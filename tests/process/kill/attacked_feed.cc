@@ -92,7 +92,7 @@ void AttackedFeed::finish() {
     throw Broken("leatd ended with status " + std::to_string(ended) + ":\n" + broker_.log());
   }
   for (const std::string& line : broker_.unexpected_log_lines()) throw Broken("in the log: " + line);
-  if (broker_.log().find("torn tail") != std::string::npos) throw Broken("a kill left what looks like a torn tail");
+  // A kill in the middle of an append may leave records behind a zero that says nothing is there: those are cut.
   auto reader = need(read_journal(broker_.journal()), "the journal");
   EventChecker again(seed_, kSmallEvents);
   again.expect_sequence(1);
