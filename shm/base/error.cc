@@ -27,7 +27,7 @@ std::string_view advice_for(int error_number) {
     case ENFILE: return "; raise the limit of open files (ulimit -n, LimitNOFILE of systemd) or close some clients";
     case ENOMEM:
     case ENOBUFS: return "; free some memory, or raise the limit that this process runs under";
-    case EAGAIN: return "; raise the limit of processes and threads (ulimit -u, TasksMax of systemd), or try again";
+    case EAGAIN: return "; try again, or raise the limit of processes and threads (ulimit -u, TasksMax of systemd)";
     case ENOLCK:
     case EINTR: return "; try again";
     case EIO: return "; check the disk (dmesg), then try again";
