@@ -1,4 +1,5 @@
 // Leat: a real leatd with a real journal. One at a time, and in batches.
+#include <algorithm>
 #include <deque>
 #include <optional>
 
@@ -13,6 +14,7 @@ namespace leat::bench {
 namespace {
 
 constexpr std::size_t kBatchEvents = 64;
+constexpr std::size_t kMostBatchBytes = 256 * 1024;  // well below half an arena
 constexpr std::chrono::milliseconds kTurn{100};
 constexpr std::chrono::seconds kPatience{10};
 /// Four segments, and no more: then they are recycled, as in a feed that has run for a while. A consumer that falls so far
@@ -66,13 +68,14 @@ class Leat {
     Sender(Leat& leat, const Setup& setup, unsigned, unsigned)
         : producer(must(Producer::connect(
               {.address = leat.broker_->address(), .name = "leat-bench", .idle = idle_of(setup.idle)}))),
-          payloads(kBatch, std::string(setup.payload_bytes, 'x')),
+          payloads(std::clamp<std::size_t>(kMostBatchBytes / setup.payload_bytes, 1, kBatch),
+                   std::string(setup.payload_bytes, 'x')),
           keep_receipts(setup.durable) {
       for (const std::string& payload : payloads) events.push_back({.topic = "bench.event", .payload = payload});
     }
     std::byte* room() { return reinterpret_cast<std::byte*>(payloads[filled].data()); }
     void post() {
-      if (++filled == kBatch) flush();
+      if (++filled == payloads.size()) flush();
     }
     void flush() {
       if (filled == 0) return;

@@ -30,6 +30,7 @@ class ZeroMq {
         : socket(context, zmq::socket_type::xpub), payload(setup.payload_bytes) {
       socket.set(zmq::sockopt::sndhwm, 0);
       socket.set(zmq::sockopt::linger, -1);
+      socket.set(zmq::sockopt::xpub_verbose, 1);  // or it tells of the first subscription only
       socket.bind(peer.endpoint(channel, index));
       for (unsigned i = 0; i < (channel == 0 ? setup.receivers : 1); ++i) {
         zmq::message_t subscription;
