@@ -51,9 +51,7 @@ Result<std::vector<std::uint32_t>> ProducerRegistry::adopt(const JournaledTail& 
     RegistrySlot& slot = files_.registry_slots()[index];
     if (slot.state.load(std::memory_order_acquire) == static_cast<std::uint32_t>(SlotState::free)) continue;
     auto arena = files_.open_arena(index, slot.generation, slot.arena_bytes);
-    const bool lost = !arena && (arena.error().code == ErrorCode::unknown_feed ||
-                                 arena.error().code == ErrorCode::protocol_error ||
-                                 arena.error().code == ErrorCode::layout_mismatch);
+    const bool lost = !arena && (arena.error().code == ErrorCode::unknown_feed || is_damage(arena.error()));
     if (!arena && !lost) return arena.error();
     if (lost) {
       spdlog::error("the arena of producer {} (slot {}) cannot be taken over: {}", slot.producer_id, index,

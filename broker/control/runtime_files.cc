@@ -21,11 +21,6 @@ std::string arena_name(std::uint32_t slot, std::uint32_t generation) {
   return "arena-" + std::to_string(slot) + "-" + std::to_string(generation);
 }
 
-// Damage stays; anything else that keeps a file from being opened (no memory, no descriptor, an I/O error) may pass.
-bool is_damage(const Error& error) {
-  return error.code == ErrorCode::protocol_error || error.code == ErrorCode::layout_mismatch;
-}
-
 // The size that a capacity asks for. Clients can write the headers of some of these files: what they say of it is checked
 // against the real size before anything is found by it.
 std::uint64_t bytes_of(std::uint64_t magic, std::uint64_t capacity) {

@@ -43,6 +43,11 @@ struct ArenaFile {
   FaultRange fault_range;
 };
 
+/// Why a file cannot be opened: damage stays; anything else (no memory, no descriptor, an I/O error) may pass.
+inline bool is_damage(const Error& error) noexcept {
+  return error.code == ErrorCode::protocol_error || error.code == ErrorCode::layout_mismatch;
+}
+
 /// The set. Not thread-safe; made before the threads start.
 class RuntimeFiles {
  public:

@@ -14,17 +14,6 @@ using namespace shm;
 
 namespace {
 
-SharedFileHeader ready_header(const SharedFileSpec& spec) {
-  return {.magic = spec.magic,
-          .layout_version = kLayoutVersion,
-          .state = static_cast<std::uint32_t>(FileState::ready),
-          .feed_uuid = spec.feed_uuid,
-          .instance = spec.instance,
-          .file_bytes = spec.file_bytes,
-          .capacity = spec.capacity,
-          .reserved = 0};
-}
-
 // True if the word was another.
 bool mend_word(void* at, std::uint64_t right) noexcept {
   if (load_word(at) == right) return false;
@@ -33,7 +22,7 @@ bool mend_word(void* at, std::uint64_t right) noexcept {
 }
 
 bool mend_file_header(const SharedFile& file) noexcept {
-  const SharedFileHeader right = ready_header(file.spec);
+  const SharedFileHeader right = make_shared_header(file.spec, FileState::ready);
   bool mended = false;
   for (std::size_t at = 0; at < sizeof right; at += kWordBytes) {
     mended |= mend_word(file.data() + at, load_word(reinterpret_cast<const std::byte*>(&right) + at));
@@ -69,7 +58,7 @@ void RuntimeFiles::mend_inbound_left_behind() {
                             .capacity = slots};
   const UniqueFd fd(::open((directory_ / "inbound").c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
   if (slots == 0 || !fd.valid()) return;
-  const SharedFileHeader right = ready_header(spec);
+  const SharedFileHeader right = make_shared_header(spec, FileState::ready);
   alignas(SharedFileHeader) std::byte found[sizeof right] = {};
   const off_t size = ::lseek(fd.get(), 0, SEEK_END);
   const bool whole = size == static_cast<off_t>(spec.file_bytes) &&

@@ -1,13 +1,12 @@
 // SIGBUS: what a mapping raises when its file's bytes cannot be had. The broker, never the library, handles it.
 //
 //   in the journal's current segment   an I/O error, or the file was cut: fail-stop with a clear message, status 74
-//   in the inbound ring, or a file     somebody cut a file that only the broker's user, or a producer, can open:
-//   that only the broker writes        the same, with its own message
+//   in a file that only the broker     somebody cut a file that only the broker's user can open: the same, with its own
+//   writes                             message
 //   in a client's arena                the client cut its own file: zeroes are mapped there instead, so that its
 //                                      entries fail their checks; nobody else notices
-//   in the doorbell                    zeroes there, too: its flags are hints, and sleepers wake up by themselves
-//   in the inbound ring or the doorbell  a client cut the file, which others share: it is made whole again; what was in
-//                                      it is gone, but everything that counts is in the arenas and the broker's own files
+//   in the inbound ring or the         a client cut the file, which others share: it is made whole again; what was in it
+//   doorbell                           is gone, but everything that counts is in the arenas and the broker's own files
 //   anywhere else                      the default action
 #pragma once
 

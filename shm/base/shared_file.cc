@@ -43,14 +43,7 @@ Result<UniqueFd> create_shared_file(const std::filesystem::path& path, const Sha
     if (failed == ENOSPC || failed == EFBIG) return no_room(path, spec.file_bytes, failed);
     return system_error(failed, "allocating " + temporary.string());
   }
-  SharedFileHeader header{.magic = spec.magic,
-                          .layout_version = kLayoutVersion,
-                          .state = static_cast<std::uint32_t>(FileState::initialising),
-                          .feed_uuid = spec.feed_uuid,
-                          .instance = spec.instance,
-                          .file_bytes = spec.file_bytes,
-                          .capacity = spec.capacity,
-                          .reserved = 0};
+  const SharedFileHeader header = make_shared_header(spec, FileState::initialising);
   if (!write_at(fd.get(), &header, sizeof header, 0)) {
     const int failed = errno;
     ::unlink(temporary.c_str());

@@ -63,6 +63,18 @@ struct SharedFileSpec {
   std::uint64_t capacity = 0;
 };
 
+/// The header that a file of that kind begins with.
+inline SharedFileHeader make_shared_header(const SharedFileSpec& spec, FileState state) noexcept {
+  return {.magic = spec.magic,
+          .layout_version = kLayoutVersion,
+          .state = static_cast<std::uint32_t>(state),
+          .feed_uuid = spec.feed_uuid,
+          .instance = spec.instance,
+          .file_bytes = spec.file_bytes,
+          .capacity = spec.capacity,
+          .reserved = 0};
+}
+
 /// Makes `path` (mode 0600, O_EXCL under a temporary name, then renamed), really allocates it and writes all of the
 /// header but `ready`. Error no_space names the bytes needed: a full tmpfs is told here, never by SIGBUS later.
 Result<UniqueFd> create_shared_file(const std::filesystem::path& path, const SharedFileSpec& spec);

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "shm/base/unique_fd.h"
+#include "shm/base/whole_io.h"
 #include "shm/journal/check_segment.h"
 #include "shm/journal/check_walk.h"
 #include "shm/journal/journal_files.h"
@@ -87,7 +88,7 @@ class Checker {
       found.segment.file_bytes = static_cast<std::uint64_t>(status.st_size);
       found.segment.inode = status.st_ino;
       SegmentHeader header{};
-      if (::pread(fd.get(), &header, sizeof header, 0) == static_cast<ssize_t>(sizeof header) &&
+      if (read_at(fd.get(), &header, sizeof header, 0) == static_cast<ssize_t>(sizeof header) &&
           is_consistent(header)) {
         found.header = header;
       }

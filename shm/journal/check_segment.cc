@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "shm/base/whole_io.h"
 #include "shm/journal/segment_probe.h"
 
 namespace leat::shm {
@@ -57,7 +58,7 @@ void choose_geometry(JournalCheck& check, SegmentCheck& segment, const std::opti
 std::vector<IndexEntry> check_index(JournalCheck& check, SegmentCheck& segment, int fd, std::uint64_t feed_seed) {
   std::vector<IndexEntry> entries(segment_geometry(segment.wanted_bytes).index_entries);
   const ssize_t got =
-      ::pread(fd, entries.data(), entries.size() * sizeof(IndexEntry), static_cast<off_t>(kSegmentHeaderBytes));
+      read_at(fd, entries.data(), entries.size() * sizeof(IndexEntry), static_cast<off_t>(kSegmentHeaderBytes));
   entries.resize(got > 0 ? static_cast<std::size_t>(got) / sizeof(IndexEntry) : 0);
   const IndexEntry none{};
   std::vector<IndexEntry> good;
@@ -68,7 +69,7 @@ std::vector<IndexEntry> check_index(JournalCheck& check, SegmentCheck& segment, 
     const std::uint64_t offset = kSegmentHeaderBytes + i * sizeof(IndexEntry);
     // A broker may just have been writing it: one more look tells.
     const bool valid = index_entry_is_valid(entries[i], feed_seed) ||
-                       (::pread(fd, &entries[i], sizeof(IndexEntry), static_cast<off_t>(offset)) ==
+                       (read_at(fd, &entries[i], sizeof(IndexEntry), static_cast<off_t>(offset)) ==
                             static_cast<ssize_t>(sizeof(IndexEntry)) &&
                         index_entry_is_valid(entries[i], feed_seed));
     if (valid) {

@@ -81,18 +81,25 @@ UniqueFd JournalFiles::open_file(const std::string& name) const {
   return !fd.valid() && errno == EACCES && opener_ ? opener_(name) : std::move(fd);
 }
 
-Result<void> JournalFiles::open_segment(const SegmentName& name) {
-  const std::string file = name.to_string();
-  UniqueFd fd = open_file(file);
-  if (!fd.valid()) return system_error(errno, "opening segment " + directory_ + "/" + file);
+Result<JournalFiles::OpenSegment> JournalFiles::open_with_header(const std::string& file) const {
+  OpenSegment opened{.fd = open_file(file)};
+  if (!opened.fd.valid()) return system_error(errno, "opening segment " + directory_ + "/" + file);
   struct stat status {};
-  SegmentHeader header{};
-  if (::fstat(fd.get(), &status) != 0) return system_error(errno, "fstat of segment " + file);
-  if (read_at(fd.get(), &header, sizeof header, 0) < 0) return system_error(errno, "reading segment " + file);
-  const auto file_bytes = static_cast<std::uint64_t>(status.st_size);
+  if (::fstat(opened.fd.get(), &status) != 0) return system_error(errno, "fstat of segment " + file);
+  if (read_at(opened.fd.get(), &opened.header, sizeof opened.header, 0) < 0) {
+    return system_error(errno, "reading segment " + file);
+  }
+  opened.file_bytes = static_cast<std::uint64_t>(status.st_size);
+  return opened;
+}
+
+Result<void> JournalFiles::open_segment(const SegmentName& name) {
+  auto opened = open_with_header(name.to_string());
+  if (!opened) return opened.error();
+  auto& [fd, header, file_bytes] = *opened;
   if (file_bytes < kMinSegmentBytes ||
       !segment_header_is_valid(header, identity_.uuid, file_bytes, name.first_sequence, name.first_position)) {
-    return Error{ErrorCode::corrupt, "segment " + directory_ + "/" + file +
+    return Error{ErrorCode::corrupt, "segment " + directory_ + "/" + name.to_string() +
                                          " has a damaged header, or is of another feed"};
   }
   segment_fd_ = std::move(fd);
@@ -104,14 +111,9 @@ Result<void> JournalFiles::open_segment(const SegmentName& name) {
 }
 
 Result<bool> JournalFiles::open_raw(const SegmentName& name) {
-  const std::string file = name.to_string();
-  UniqueFd fd = open_file(file);
-  if (!fd.valid()) return system_error(errno, "opening segment " + directory_ + "/" + file);
-  struct stat status {};
-  SegmentHeader header{};
-  if (::fstat(fd.get(), &status) != 0) return system_error(errno, "fstat of segment " + file);
-  if (read_at(fd.get(), &header, sizeof header, 0) < 0) return system_error(errno, "reading segment " + file);
-  const auto file_bytes = static_cast<std::uint64_t>(status.st_size);
+  auto opened = open_with_header(name.to_string());
+  if (!opened) return opened.error();
+  auto& [fd, header, file_bytes] = *opened;
   if (file_bytes < kMinSegmentBytes || file_bytes % kPageBytes != 0) return false;
   const std::uint64_t made_bytes = header.data_offset + header.data_bytes;
   if (made_bytes != file_bytes &&

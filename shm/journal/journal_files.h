@@ -76,7 +76,14 @@ class JournalFiles {
   Result<std::vector<IndexEntry>> read_index(const SegmentName& name);
 
  private:
+  struct OpenSegment {
+    UniqueFd fd;
+    SegmentHeader header{};  ///< as it stands there, unchecked
+    std::uint64_t file_bytes = 0;
+  };
+
   UniqueFd open_file(const std::string& name) const;
+  Result<OpenSegment> open_with_header(const std::string& file) const;
   Result<void> open_segment(const SegmentName& name);
   std::optional<SegmentName> find(std::uint64_t position, bool exactly) const;
 

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <functional>
 
+#include "shm/base/whole_io.h"
 #include "shm/base/words.h"
 #include "shm/record/record.h"
 
@@ -52,13 +53,7 @@ Result<UniqueFd> RepairFiles::open(const std::string& file, int flags) {
 }
 
 Result<void> RepairFiles::write(int fd, const std::string& file, std::uint64_t offset, const std::string& bytes) {
-  for (std::size_t done = 0; done < bytes.size();) {
-    const ssize_t wrote = ::pwrite(fd, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote == 0) errno = ENOSPC;
-    if (wrote <= 0) return failed("writing", file);
-    done += static_cast<std::size_t>(wrote);
-  }
+  if (!write_at(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset))) return failed("writing", file);
   return {};
 }
 

@@ -169,16 +169,6 @@ Result<TailScan> scan_segment(JournalFiles& files, const SegmentName& name,
   return scan;
 }
 
-Result<TailScan> scan_tail(JournalFiles& files, const SegmentName& name,
-                           const std::function<void(std::uint64_t, const RecordView&)>& on_record) {
-  auto scan = scan_segment(files, name, on_record);
-  if (!scan) return scan;
-  const FeedIdentity& identity = files.identity();
-  if (identity.closed_cleanly()) scan->vouch(identity.closed_position, identity.closed_sequence);
-  scan->verdict = judge_tail(*scan, !files.in_last_segment());
-  return scan;
-}
-
 Result<void> search_marks(JournalFiles& files, TailScan& scan) {
   TailScan found;
   TailState state(found, files.current());

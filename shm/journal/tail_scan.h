@@ -62,11 +62,8 @@ struct TailScan {
 };
 
 /// Scans segment `name` to its end. `on_record` is called for each good record, at its position, also for those of an
-/// unfinished batch at the very end (which lie at or beyond end_position). Errors: io_error, corrupt (segment header).
-Result<TailScan> scan_tail(JournalFiles& files, const SegmentName& name,
-                           const std::function<void(std::uint64_t position, const RecordView&)>& on_record = {});
-
-/// The same without a verdict, which takes what other segments say.
+/// unfinished batch at the very end (which lie at or beyond end_position). No verdict: that takes what other segments say,
+/// see journal_end.h. Errors: io_error, corrupt (segment header).
 Result<TailScan> scan_segment(JournalFiles& files, const SegmentName& name,
                               const std::function<void(std::uint64_t position, const RecordView&)>& on_record = {});
 

@@ -9,6 +9,7 @@
 
 #include <leat/producer.h>
 
+#include "campaigns/client.h"
 #include "campaigns/words.h"
 #include "history/content_hash.h"
 #include "support/broker_test.h"
@@ -35,14 +36,11 @@ struct OwnedEvent {
   }
 };
 
-class Publisher {
+class Publisher : public CampaignClient {
  public:
   explicit Publisher(const HelperArguments& arguments)
-      : arguments_(arguments),
-        page_(arguments.page()),
-        history_(arguments.text("history"), arguments.text("who"), arguments.number("rotate")),
-        prng_(arguments.number("seed")),
-        client_(arguments.number("client")) {}
+      : CampaignClient(arguments),
+        prng_(arguments.number("seed")) {}
 
   int run() {
     if (!connect()) return status_;
@@ -88,21 +86,12 @@ class Publisher {
         page_[kWaitingWord + client_].store(0);
         return true;
       }
-      const ErrorCode code = connected.error().code;
-      const bool away = code == ErrorCode::no_broker || code == ErrorCode::unknown_feed || code == ErrorCode::timed_out ||
-                        code == ErrorCode::closed;
-      if (!away && code != ErrorCode::busy) return complain("connect", connected.error()), false;
+      if (!may_come(connected.error().code)) return complain("connect", connected.error()), false;
       history_.tell({.kind = FactKind::tick});
       std::this_thread::sleep_for(milliseconds(2));
     }
     page_[kWaitingWord + client_].store(0);
     return false;
-  }
-
-  void complain(const char* what, const Error& error) {
-    std::fprintf(stderr, "%s (pid %d): %s: %s: %s\n", history_.who().c_str(), ::getpid(), what,
-                 std::string(error_name(error.code)).c_str(), error.message.c_str());
-    status_ = 1;
   }
 
   void begin(std::uint64_t events) {
@@ -190,18 +179,13 @@ class Publisher {
     tell(level == Ack::durable ? FactKind::durable : FactKind::committed, last_number_, receipt.events, *sequence);
   }
 
-  const HelperArguments& arguments_;
-  SharedPage page_;
-  HistoryWriter history_;
   Prng prng_;
-  std::size_t client_;
   std::optional<Producer> producer_;
   std::vector<OwnedEvent> events_;
   std::uint64_t next_ = 0;
   std::uint64_t burst_ = 0;
   std::optional<Receipt> last_;
   std::uint64_t last_number_ = 0;
-  int status_ = 0;
 };
 
 int run_publisher(const HelperArguments& arguments) { return Publisher(arguments).run(); }

@@ -6,6 +6,7 @@
 
 #include <leat/consumer.h>
 
+#include "campaigns/client.h"
 #include "campaigns/words.h"
 #include "support/broker_test.h"
 #include "support/helper_main.h"
@@ -16,13 +17,10 @@ namespace {
 
 using history::FactKind;
 
-class Subscriber {
+class Subscriber : public CampaignClient {
  public:
   explicit Subscriber(const HelperArguments& arguments)
-      : arguments_(arguments),
-        page_(arguments.page()),
-        history_(arguments.text("history"), arguments.text("who"), arguments.number("rotate")),
-        client_(arguments.number("client")),
+      : CampaignClient(arguments),
         cursor_(arguments.text("cursor")) {}
 
   int run() {
@@ -71,23 +69,13 @@ class Subscriber {
         page_[kWaitingWord + client_].store(0);
         return true;
       }
-      const ErrorCode code = connected.error().code;
-      const bool away = code == ErrorCode::no_broker || code == ErrorCode::unknown_feed || code == ErrorCode::timed_out ||
-                        code == ErrorCode::closed;
-      // busy: the broker has not noticed yet that the cursor's last consumer is dead.
-      if (!away && code != ErrorCode::busy) return complain("connect", connected.error()), false;
+      if (!may_come(connected.error().code)) return complain("connect", connected.error()), false;
       history_.tell({.kind = FactKind::tick});
       std::this_thread::sleep_for(milliseconds(2));
     }
     page_[kWaitingWord + client_].store(0);
     history_.tell({.kind = FactKind::end, .latest = after});
     return false;
-  }
-
-  void complain(const char* what, const Error& error) {
-    std::fprintf(stderr, "%s (pid %d): %s: %s: %s\n", history_.who().c_str(), ::getpid(), what,
-                 std::string(error_name(error.code)).c_str(), error.message.c_str());
-    status_ = 1;
   }
 
   void take(const EventView& event) {
@@ -116,14 +104,9 @@ class Subscriber {
     return true;
   }
 
-  const HelperArguments& arguments_;
-  SharedPage page_;
-  HistoryWriter history_;
-  std::size_t client_;
   std::string cursor_;
   std::optional<Consumer> consumer_;
   std::uint64_t last_ = 0;
-  int status_ = 0;
 };
 
 int run_subscriber(const HelperArguments& arguments) { return Subscriber(arguments).run(); }

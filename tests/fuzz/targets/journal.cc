@@ -154,7 +154,7 @@ LEAT_FUZZ_TARGET(journal_read) {
     const auto names = files->segments();
     for (const std::uint64_t which : {names.size() - 1, searched % std::max<std::size_t>(1, names.size())}) {
       if (which >= names.size()) break;
-      (void)scan_tail(*files, names[which], [](std::uint64_t position, const RecordView& record) {
+      (void)scan_segment(*files, names[which], [](std::uint64_t position, const RecordView& record) {
         check_event(record.header, position);
       }).ok();
     }

@@ -219,7 +219,7 @@ class BrokerAttack {
     for (;;) {
       auto files = need(shm::JournalFiles::open(feed_.broker().journal().string()), "the journal");
       current_ = files.segments().back();
-      const auto scan = need(shm::scan_tail(files, current_), "the journal's end");
+      const auto scan = need(shm::scan_segment(files, current_), "the journal's end");
       if (scan.end_position - current_.first_position + kLeastOfRound > files.data_bytes()) break;
       (void)feed_.go_on(1);
       ++next_sequence_;

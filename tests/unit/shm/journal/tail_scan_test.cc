@@ -10,6 +10,17 @@ namespace {
 
 using test::JournalMaker;
 
+// A segment judged as if it were all that is known, but for the feed's identity.
+Result<TailScan> scan_tail(JournalFiles& files, const SegmentName& name,
+                           const std::function<void(std::uint64_t, const RecordView&)>& on_record = {}) {
+  auto scan = scan_segment(files, name, on_record);
+  if (!scan) return scan;
+  const FeedIdentity& identity = files.identity();
+  if (identity.closed_cleanly()) scan->vouch(identity.closed_position, identity.closed_sequence);
+  scan->verdict = judge_tail(*scan, !files.in_last_segment());
+  return scan;
+}
+
 TailScan scan_last(const JournalMaker& journal) {
   JournalFiles files = journal.files();
   return test::must(scan_tail(files, files.segments().back()));
