@@ -1,7 +1,12 @@
 // The ways of consuming: without a broker, by event descriptor, with each idle strategy, at each level.
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 
+#include <atomic>
+#include <csignal>
+#include <fstream>
+#include <functional>
 #include <thread>
 
 #include "process/load.h"
@@ -119,6 +124,69 @@ TEST_P(EventDescriptor, WakesPollForEveryEventAndIsQuietInBetween) {
     ASSERT_EQ(consumer_->poll(event), Poll::empty);
   }
   EXPECT_LT(wakes, 10) << "readable without end, though nothing comes";
+}
+
+// The page of the doorbell that consumers write, closed to this process: its first store there is a fault, upon which
+// `meanwhile` happens and the page is open again.
+class ClosedDoorbell {
+ public:
+  explicit ClosedDoorbell(std::function<void()> meanwhile) {
+    std::ifstream maps("/proc/self/maps");
+    for (std::string line; std::getline(maps, line);) {
+      if (line.find("/doorbell") == std::string::npos) continue;
+      begin_ = std::stoull(line, nullptr, 16);
+      bytes_ = std::stoull(line.substr(line.find('-') + 1), nullptr, 16) - begin_;
+    }
+    // In a thread of its own: a handler may do next to nothing.
+    worker_ = std::thread([meanwhile = std::move(meanwhile)] {
+      while (faults_.load() == 0) std::this_thread::sleep_for(milliseconds(1));
+      meanwhile();
+      done_.store(true);
+    });
+    faults_.store(0);
+    done_.store(false);
+    struct sigaction action {};
+    action.sa_handler = [](int) {
+      faults_.fetch_add(1);
+      while (!done_.load()) {
+      }
+      (void)::mprotect(reinterpret_cast<void*>(begin_), bytes_, PROT_READ | PROT_WRITE);
+    };
+    ::sigaction(SIGSEGV, &action, &before_);
+    (void)::mprotect(reinterpret_cast<void*>(begin_), bytes_, PROT_NONE);
+  }
+  ~ClosedDoorbell() {
+    faults_.fetch_add(1);
+    worker_.join();
+    (void)::mprotect(reinterpret_cast<void*>(begin_), bytes_, PROT_READ | PROT_WRITE);
+    ::sigaction(SIGSEGV, &before_, nullptr);
+  }
+  static int faults() { return faults_.load(); }
+
+ private:
+  static inline std::atomic<int> faults_{0};
+  static inline std::atomic<bool> done_{false};
+  static inline std::uintptr_t begin_ = 0;
+  static inline std::size_t bytes_ = 0;
+  struct sigaction before_ {};
+  std::thread worker_;
+};
+
+// Between the look that finds nothing and the word to the broker that the descriptor is armed.
+TEST_P(EventDescriptor, MissesNothingThatComesWhileItIsBeingArmed) {
+  Producer producer = connect_producer();
+  const Ack level = GetParam() == Level::live ? Ack::committed : Ack::durable;
+  EventView event;
+  ASSERT_EQ(consumer_->poll(event), Poll::empty);
+  for (int round = 0; round < 10; ++round) {
+    const ClosedDoorbell closed([&] {
+      const auto sent = producer.publish_and_wait({.topic = "meanwhile"}, level, kPatience);
+      ASSERT_TRUE(sent.ok()) << sent.error().message;
+    });
+    ASSERT_EQ(consumer_->poll(event), Poll::event) << "nobody will ever wake for it";
+    ASSERT_EQ(ClosedDoorbell::faults(), 1);
+    ASSERT_EQ(event.topic, "meanwhile");
+  }
 }
 
 TEST_P(EventDescriptor, WorksInsideAnotherEpollSetAndUnderLoad) {

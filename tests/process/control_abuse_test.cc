@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <thread>
 #include <vector>
 
@@ -212,6 +213,8 @@ TEST_F(ControlAbuse, ASlotThatWasTakenUpAgainOutlivesTheFirstConnection) {
   WelcomeMessage again;
   std::memcpy(&again, resumed.bytes.data(), sizeof again);
   EXPECT_EQ(again.resumed, 1U);
+  const BareMessage leave{.header = make_header(MessageType::leave, sizeof(BareMessage))};
+  (void)send_message(first.get(), &leave, sizeof leave).ok();  // it speaks for nobody any more
   first.reset();
   expect_others_are_served();  // and so the end of the first has been dealt with
   const std::uint64_t slots = welcome.inbound_slots;
@@ -232,6 +235,63 @@ TEST_F(ControlAbuse, ASlotThatWasTakenUpAgainOutlivesTheFirstConnection) {
     std::this_thread::sleep_for(milliseconds(1));
   }
   EXPECT_EQ(completion_status(arena.completion(0)), CompletionStatus::committed);
+}
+
+// Consumers of other users get the journal through the broker: its segments and its identity, and nothing else.
+TEST_F(ControlAbuse, NoFileButTheJournalsOwnIsHandedOut) {
+  std::ofstream(broker_->journal() / "secret") << "nobody's business";
+  const auto ask = [&](const std::string& name) {
+    UniqueFd socket = admitted(Role::consumer);
+    OpenFileMessage message{};
+    message.header = make_header(MessageType::open_file, sizeof message);
+    name.copy(message.name, sizeof message.name);
+    EXPECT_TRUE(send_message(socket.get(), &message, sizeof message).ok());
+    Received answer;
+    EXPECT_TRUE(receive_message(socket.get(), answer, 10'000).ok());
+    return answer;
+  };
+  const std::vector<std::string> names = {"secret", "../" + broker_->address().feed + "/feed", "/etc/passwd", "", ".",
+                                          "cursors", "feed.new", std::string(sizeof(OpenFileMessage::name), 'f')};
+  for (const std::string& name : names) {
+    const Received answer = ask(name);
+    EXPECT_EQ(answer.size, 0U) << "'" << name << "' was answered";
+    EXPECT_EQ(answer.fd_count, 0U) << "'" << name << "' was handed out";
+  }
+  const Received feed = ask("feed");
+  EXPECT_EQ(feed.fd_count, 1U);
+  expect_others_are_served();
+}
+
+// Only the token says whose slot it is.
+TEST_F(ControlAbuse, ASlotIsNobodysWithoutItsToken) {
+  const auto say = [&](const HelloMessage& message, UniqueFd& socket) {
+    socket = connect_raw();
+    EXPECT_TRUE(send_message(socket.get(), &message, sizeof message).ok());
+    Received answer;
+    EXPECT_TRUE(receive_message(socket.get(), answer, 10'000).ok());
+    WelcomeMessage welcome{};
+    std::memcpy(&welcome, answer.bytes.data(), sizeof welcome);
+    return welcome;
+  };
+  HelloMessage message = hello(Role::producer);
+  UniqueFd first;
+  const WelcomeMessage welcome = say(message, first);
+  ASSERT_EQ(welcome.status, 0U);
+  struct Claim {
+    std::uint32_t slot;
+    std::uint64_t token;
+  };
+  for (const Claim& claim : {Claim{welcome.slot, welcome.token ^ 1}, Claim{welcome.slot, 1}, Claim{welcome.slot + 1, welcome.token},
+                             Claim{~0U, welcome.token}}) {
+    message.resume_slot = claim.slot;
+    message.resume_token = claim.token;
+    UniqueFd thief;
+    EXPECT_EQ(say(message, thief).status, static_cast<std::uint32_t>(ErrorCode::refused)) << claim.slot;
+  }
+  message.resume_slot = welcome.slot;
+  message.resume_token = welcome.token;
+  UniqueFd owner;
+  EXPECT_EQ(say(message, owner).resumed, 1U);
 }
 
 }  // namespace

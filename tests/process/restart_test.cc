@@ -237,5 +237,17 @@ TEST_F(Restart, AProducerThatTheNextBrokerDoesNotKnowRegistersAnewAndSaysWhatBec
   expect_error(producer.wait(*in_flight, Ack::committed, kPatience), ErrorCode::closed, {"earlier registration"});
 }
 
+TEST_F(Restart, AReceiptThatIsWaitedForWhileItsProducerRegistersAnewIsClosed) {
+  start();
+  Producer producer = connect_producer();
+  broker_->kill9();
+  auto in_flight = producer.publish({.topic = "a"});
+  ASSERT_TRUE(in_flight.ok()) << in_flight.error().message;
+  ASSERT_TRUE(std::filesystem::remove(broker_->runtime() / "shm" / "arena-0-1"));
+  broker_->expect_log("cannot be taken over");
+  start();
+  expect_error(producer.wait(*in_flight, Ack::committed, kPatience), ErrorCode::closed, {"while this event was in flight"});
+}
+
 }  // namespace
 }  // namespace leat::test

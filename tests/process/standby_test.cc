@@ -1,4 +1,7 @@
 // leatd --standby: waits for the broker to end, however that comes, and takes over.
+#include <fcntl.h>
+#include <sys/file.h>
+
 #include <algorithm>
 #include <csignal>
 #include <fstream>
@@ -6,6 +9,8 @@
 #include <thread>
 
 #include "process/load.h"
+#include "shm/base/unique_fd.h"
+#include "shm/journal/segment_layout.h"
 
 namespace leat::test {
 namespace {
@@ -176,6 +181,24 @@ TEST_F(Standby, LooksAgainWhenTheJournalWasMovedAwayWhileItWaited) {
   EXPECT_NE(broker_->log().find("were moved or removed meanwhile"), std::string::npos) << broker_->log();
   EXPECT_TRUE(std::filesystem::exists(broker_->journal() / "feed")) << "a new feed, where the old one was";
   EXPECT_TRUE(connect_producer().publish_and_wait({.topic = "a"}, Ack::committed, kPatience).ok());
+}
+
+// The lock that it was given by then is not the one that others would look for.
+TEST_F(Standby, LooksAgainWhenAnotherDirectoryStandsThereMeanwhile) {
+  start();
+  auto standby = start_waiting_standby();
+  auto moved = broker_->journal();
+  moved += ".old";
+  std::filesystem::rename(broker_->journal(), moved);
+  std::filesystem::create_directory(broker_->journal());
+  const auto lock = broker_->journal() / shm::kLockFileName;
+  std::ofstream(lock) << "";
+  broker_->kill9();
+  expect_served_by(standby);
+  broker_->replace_by(std::move(standby));
+  EXPECT_NE(broker_->log().find("were moved or removed meanwhile"), std::string::npos) << broker_->log();
+  const shm::UniqueFd held(::open(lock.c_str(), O_RDWR | O_CLOEXEC));
+  EXPECT_NE(::flock(held.get(), LOCK_EX | LOCK_NB), 0) << "it serves the journal without the lock that others ask for";
 }
 
 TEST_F(Standby, CanBeAskedForInAFile) {

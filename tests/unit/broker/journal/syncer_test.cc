@@ -349,6 +349,7 @@ TEST(SegmentPool, PreparesInSlicesSoThatASyncNeverWaitsLong) {
     struct stat status {};
     ASSERT_EQ(::fstat(segment->fd.get(), &status), 0);
     EXPECT_GE(static_cast<std::uint64_t>(status.st_blocks) * 512, 16 * kMiB) << "allocated: no store can fail for space";
+    EXPECT_EQ(status.st_mode & 0777, 0600u);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "consume/places.h"
+#include "shm/record/record.h"
 #include "tests/unit/fixtures/journal_maker.h"
 
 namespace leat {
@@ -147,6 +148,22 @@ TEST(MadeJournal, SaysThatAZeroedRecordInASealedSegmentIsBad) {
   journal.mark_all();
   journal.overwrite(journal.written()[4].position, std::string(8, '\0'));
   expect_corrupt_after(journal, 4);
+}
+
+// As a broker that counts wrongly would write it: each record is good, and one is not the event that comes next.
+TEST(MadeJournal, SaysThatTheNextEventIsNotTheNextNumber) {
+  JournalMaker journal;
+  journal.events(100, 400);
+  journal.mark_all();
+  const auto& wrong = journal.written()[4];
+  std::string record = journal.string().substr(wrong.position, wrong.bytes);
+  auto& header = *reinterpret_cast<shm::RecordHeader*>(record.data());
+  for (const std::uint64_t sequence : {wrong.sequence + 1, wrong.sequence - 1}) {
+    header.sequence = sequence;
+    header.checksum = shm::record_checksum(record.data(), header.length, journal.seed(), wrong.position);
+    journal.overwrite(wrong.position, record);
+    expect_corrupt_after(journal, 4);
+  }
 }
 
 TEST(MadeJournal, SaysThatABatchInASealedSegmentIsBad) {

@@ -105,6 +105,9 @@ TEST_F(ControlSocket, ChecksMagicVersionTypeAndSize) {
   bad = hello();
   bad.header.bytes += 8;
   EXPECT_EQ(checked(bad), ErrorCode::protocol_error);
+  bad = hello();
+  bad.header.bytes -= 8;
+  EXPECT_EQ(checked(bad, sizeof bad - 8), ErrorCode::protocol_error) << "a hello, but of another size";
   EXPECT_EQ(checked(hello(), sizeof(HelloMessage) - 1), ErrorCode::protocol_error);
   EXPECT_EQ(checked(hello(), sizeof(MessageHeader)), ErrorCode::protocol_error);
   EXPECT_EQ(checked(hello(), sizeof(MessageHeader) - 1), ErrorCode::protocol_error);
