@@ -1,4 +1,6 @@
 // The broker is killed or stopped under load, and comes back.
+#include <sys/resource.h>
+
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -6,6 +8,8 @@
 
 #include "broker/ingest/registry_layout.h"
 #include "process/load.h"
+#include "shm/ingest/arena_layout.h"
+#include "shm/ingest/inbound_layout.h"
 
 namespace leat::test {
 namespace {
@@ -221,6 +225,38 @@ TEST_F(Restart, AnArenaWhoseReleaseWasCutShortIsRemovedByTheNextBroker) {
 }
 
 // Somebody has removed a producer's arena while the broker was away: the next one knows nothing of it any more.
+// As many as there are slots (under a sanitizer more than 512, where the first queue to the sequencer ended).
+TEST_F(Restart, EveryProducerThatThereCanBeIsTakenOver) {
+  const std::uint64_t producers_at_once = sanitized() ? 600 : shm::kMaxProducerSlots;
+  rlimit descriptors{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &descriptors), 0);
+  if (descriptors.rlim_max < 4 * producers_at_once) GTEST_SKIP() << "a process may not have enough descriptors here";
+  descriptors.rlim_cur = descriptors.rlim_max;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &descriptors), 0);
+  broker_->set("--max-producers", producers_at_once);
+  broker_->set("--inbound-slots", 4 * producers_at_once);
+  start();
+  std::vector<Producer> producers;
+  for (std::uint64_t i = 0; i < producers_at_once; ++i) producers.push_back(connect_producer(shm::kMinArenaBytes));
+  std::vector<Receipt> receipts;
+  const auto publish_each = [&] {
+    for (Producer& producer : producers) {
+      auto sent = producer.publish({.topic = "t"});
+      ASSERT_TRUE(sent.ok()) << sent.error().message;
+      receipts.push_back(*sent);
+    }
+  };
+  publish_each();
+  broker_->kill9();
+  publish_each();
+  start();
+  for (std::uint64_t i = 0; i < receipts.size(); ++i) {
+    const auto sequence = producers[i % producers_at_once].wait(receipts[i], Ack::committed, kPatience);
+    ASSERT_TRUE(sequence.ok()) << i << ": " << sequence.error().message;
+    ASSERT_EQ(*sequence, i + 1);
+  }
+}
+
 TEST_F(Restart, AProducerThatTheNextBrokerDoesNotKnowRegistersAnewAndSaysWhatBecameOfTheRest) {
   start();
   Producer producer = connect_producer();

@@ -1,16 +1,14 @@
-// The syncer: watermarks, marks, segments ahead of need, retention and recycling, and the end after a failed sync.
+// The syncer: watermarks, marks, a segment ahead of need, retention, and the end after a failed sync.
 #include "broker/journal/syncer.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <mutex>
+#include <functional>
 
 #include <spdlog/spdlog.h>
 
-#include "shm/record/record.h"
 #include "tests/unit/fixtures/journal_maker.h"
 #include "tests/unit/fixtures/shared_buffer.h"
 
@@ -53,7 +51,11 @@ class SyncerTest : public ::testing::Test {
     return std::make_unique<Syncer>(options, journal.fd(), journal.path().string(), handover, journal.pool(), cursors,
                                     header(), kRingBytes, doorbell(), counters(),
                                     SyncerHooks{.durable_advanced = [this](std::uint64_t s) { durable_sequence = s; },
-                                                .wake_sequencer = [this] { ++sequencer_wakes; },
+                                                .wake_sequencer =
+                                                    [this] {
+                                                      ++sequencer_wakes;
+                                                      if (on_wake) on_wake();
+                                                    },
                                                 .failed = [this](const Error&) { ++failures; }});
   }
   int open_current() {
@@ -74,6 +76,7 @@ class SyncerTest : public ::testing::Test {
   std::atomic<std::uint64_t> durable_sequence{0};
   std::atomic<int> sequencer_wakes{0};
   std::atomic<int> failures{0};
+  std::function<void()> on_wake;
 };
 
 TEST_F(SyncerTest, RaisesDurableToWhatWasCommittedAndAsksForAMark) {
@@ -248,6 +251,63 @@ TEST_F(SyncerTest, HoldsForACursorOnlyUpToTheBound) {
   again->stop();
 }
 
+TEST_F(SyncerTest, NeverPrunesTheCurrentSegmentHoweverSmallTheBound) {
+  options.retain_bytes = 1;
+  make_segments(3);
+  auto syncer = make();
+  syncer->begin(journal.segments(), open_current());
+  for (int i = 0; i < 5; ++i) (void)syncer->step();
+  EXPECT_EQ(segments_on_disk(), 1u);
+  EXPECT_EQ(header().earliest_position.load(), journal.segments().back().first_position);
+}
+
+// A consumer at level durable has not seen it yet, and is not to be told that it is gone.
+TEST_F(SyncerTest, PrunesNoSegmentThatIsNotSyncedYet) {
+  options.retain_bytes = 1;
+  options.sync_interval_ms = 1'000'000'000;
+  make_segments(3);
+  auto syncer = make();
+  const auto& names = journal.segments();
+  syncer->begin({names[0]}, open_current());
+  for (std::size_t i = 0; i + 1 < names.size(); ++i) {
+    auto* const sealed = new MappedSegment;
+    sealed->file_name = names[i].to_string();
+    sealed->name = names[i];
+    sealed->fd = UniqueFd(::openat(journal.fd(), sealed->file_name.c_str(), O_RDWR | O_CLOEXEC));
+    ASSERT_TRUE(handover.rolled.push({.sealed = sealed, .current_fd = current.get(), .current = names[i + 1]}));
+  }
+  ring.commit(journal.position(), 30);
+  for (int i = 0; i < 5; ++i) (void)syncer->step();
+  EXPECT_EQ(segments_on_disk(), 3u);
+  syncer->finish();
+  EXPECT_EQ(header().durable.load(), journal.position());
+  (void)syncer->step();
+  EXPECT_EQ(segments_on_disk(), 1u);
+}
+
+// The sequencer goes on between the syncer's look at what it has sealed and the sync.
+TEST_F(SyncerTest, SyncsASegmentThatIsSealedAfterItHasLookedForSuch) {
+  options.sync_interval_ms = 0;
+  make_segments(1);
+  auto syncer = make();
+  on_wake = [&] {  // a segment is ready: it is taken into use at once
+    on_wake = nullptr;
+    auto* const sealed = new MappedSegment;
+    sealed->fd = UniqueFd(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    sealed->file_name = "null";
+    ASSERT_TRUE(handover.rolled.push(
+        {.sealed = sealed, .current_fd = current.get(), .current = {11, journal.position()}}));
+    ring.commit(journal.position() + 8, 11);
+  };
+  syncer->begin(journal.segments(), open_current());
+  while (handover.prepared.read_available() == 0) (void)syncer->step();
+  EXPECT_EQ(failures.load(), 1);
+  EXPECT_EQ(header().durable.load(), 0u);
+  MappedSegment* prepared = nullptr;
+  ASSERT_TRUE(handover.prepared.pop(prepared));
+  delete prepared;
+}
+
 TEST_F(SyncerTest, SyncsASealedSegmentBeforeItRaisesDurableOverIt) {
   make_segments(1);
   auto syncer = make();
@@ -297,109 +357,6 @@ TEST_F(SyncerTest, WakesThoseWhoSleepForDurable) {
   handover.syncer_wake.notify();
   wait_until([&] { return !somebody_sleeps(doorbell().durable_sleepers.load()); });
   syncer->stop();
-}
-
-TEST(SegmentPool, RecyclesAFewFilesAndRemovesTheRest) {
-  JournalMaker journal;
-  for (int i = 0; i < 4; ++i) journal.roll();
-  EXPECT_TRUE(test::must(journal.pool().recycle(journal.segments()[0])));
-  EXPECT_TRUE(test::must(journal.pool().recycle(journal.segments()[1])));
-  EXPECT_FALSE(test::must(journal.pool().recycle(journal.segments()[2])));
-  EXPECT_TRUE(journal.pool().has_recycled());
-  EXPECT_FALSE(std::filesystem::exists(journal.path() / journal.segments()[2].to_string()));
-  EXPECT_FALSE(test::must(journal.pool().recycle(journal.segments()[2]))) << "somebody has removed it already: no error";
-}
-
-TEST(SegmentPool, HandsOutARecycledFileWithoutItsOldHeader) {
-  JournalMaker journal;
-  journal.events(20);
-  journal.roll();
-  ASSERT_TRUE(test::must(journal.pool().recycle(journal.segments()[0])));
-  const auto segment = test::must(journal.pool().prepare());
-  const std::byte* const bytes = segment->mapping.data();
-  const SegmentGeometry geometry = segment_geometry(test::kTinySegment);
-  for (std::uint64_t at = 0; at < geometry.data_offset + 8; ++at) ASSERT_EQ(bytes[at], std::byte{0}) << at;
-  EXPECT_FALSE(journal.pool().has_recycled());
-}
-
-constexpr std::uint64_t kMiB = 1 << 20;
-
-// The number of slices; the segment comes with the last.
-int prepare_in_slices(SegmentPool& pool, std::unique_ptr<MappedSegment>& segment) {
-  int slices = 0;
-  for (std::uint64_t before = 0; segment == nullptr; before = pool.new_filled_bytes()) {
-    segment = test::must(pool.prepare_some());
-    ++slices;
-    if (segment == nullptr) {
-      EXPECT_GT(pool.new_filled_bytes(), before);
-    }
-  }
-  EXPECT_EQ(pool.new_filled_bytes(), 0U);
-  return slices;
-}
-
-TEST(SegmentPool, PreparesInSlicesSoThatASyncNeverWaitsLong) {
-  for (const bool sync_often : {true, false}) {
-    JournalMaker journal;
-    SegmentPool pool(journal.fd(), journal.path().string(), 16 * kMiB, sync_often);
-    std::unique_ptr<MappedSegment> segment;
-    EXPECT_EQ(prepare_in_slices(pool, segment), sync_often ? 64 : 2);
-    EXPECT_EQ(segment->file_bytes, 16 * kMiB);
-    EXPECT_EQ(std::filesystem::file_size(journal.path() / segment->file_name), 16 * kMiB);
-    struct stat status {};
-    ASSERT_EQ(::fstat(segment->fd.get(), &status), 0);
-    EXPECT_GE(static_cast<std::uint64_t>(status.st_blocks) * 512, 16 * kMiB) << "allocated: no store can fail for space";
-    EXPECT_EQ(status.st_mode & 0777, 0600u);
-  }
-}
-
-TEST(SegmentPool, EndsAtOnceWhatIsUnderWayWhenInAHurry) {
-  JournalMaker journal;
-  SegmentPool pool(journal.fd(), journal.path().string(), 16 * kMiB, true);
-  ASSERT_EQ(test::must(pool.prepare_some()), nullptr);
-  ASSERT_GT(pool.new_filled_bytes(), 0U);
-  const auto segment = test::must(pool.prepare_some(SegmentPool::Hurry::yes));
-  ASSERT_NE(segment, nullptr);
-  EXPECT_EQ(std::filesystem::file_size(journal.path() / segment->file_name), 16 * kMiB);
-}
-
-TEST(SegmentPool, TakesARecycledFileWhileANewOneIsUnderWayAndGoesOnWithThatLater) {
-  JournalMaker journal;
-  SegmentPool pool(journal.fd(), journal.path().string(), test::kTinySegment * 64, true);
-  journal.roll();
-  std::filesystem::resize_file(journal.path() / journal.segments()[0].to_string(), test::kTinySegment * 64);
-  auto first = test::must(pool.prepare_some());
-  if (first == nullptr) {
-    ASSERT_TRUE(test::must(pool.recycle(journal.segments()[0])));
-    const std::uint64_t filled = pool.new_filled_bytes();
-    EXPECT_NE(test::must(pool.prepare_some()), nullptr);
-    EXPECT_EQ(pool.new_filled_bytes(), filled) << "kept for later";
-  }
-  EXPECT_NE(test::must(pool.prepare()), nullptr);
-}
-
-TEST(SegmentPool, BeginsAnewAfterAFailureAndLeavesNothingBehind) {
-  JournalMaker journal;
-  // More than any file system here can hold.
-  SegmentPool pool(journal.fd(), journal.path().string(), 1ULL << 50, true);
-  for (int attempt = 0; attempt < 2; ++attempt) {
-    const auto failed = pool.prepare_some();
-    ASSERT_FALSE(failed.ok());
-    EXPECT_NE(failed.error().message.find("allocating"), std::string::npos) << failed.error().message;
-    EXPECT_EQ(pool.new_filled_bytes(), 0U);
-    for (const auto& entry : std::filesystem::directory_iterator(journal.path())) {
-      EXPECT_FALSE(entry.path().filename().string().starts_with("prepared-")) << entry.path();
-    }
-  }
-}
-
-TEST(SegmentPool, ClearsWhatAnEarlierBrokerHadPrepared) {
-  JournalMaker journal;
-  const std::string name = test::must(journal.pool().prepare())->file_name;
-  ASSERT_TRUE(std::filesystem::exists(journal.path() / name));
-  test::must(journal.pool().clear_leftovers());
-  EXPECT_FALSE(std::filesystem::exists(journal.path() / name));
-  EXPECT_TRUE(std::filesystem::exists(journal.place_of(0).file));
 }
 
 }  // namespace
