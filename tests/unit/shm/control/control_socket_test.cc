@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 
@@ -132,7 +133,9 @@ TEST_F(ControlSocket, TellsAPeerThatHasGoneFromOneThatIsSilent) {
   EXPECT_EQ(received.size, 0u);
   EXPECT_EQ(check_message(received, MessageType::hello, 72).error().code, ErrorCode::closed);
   const HelloMessage message = hello();
+  const auto before = ::signal(SIGPIPE, SIG_DFL);  // whoever started us may have left it ignored
   EXPECT_EQ(send_message(b_.get(), &message, sizeof message).error().code, ErrorCode::closed);
+  ::signal(SIGPIPE, before);
 }
 
 }  // namespace
