@@ -49,6 +49,9 @@ class Tracer {
   bool step();
   /// Lets it run until it stops by itself; `signal_number` is delivered first.
   TraceStop run(int signal_number = 0);
+  /// Lets it run, signals and all, until it is about to execute the instruction at one of two addresses: breakpoints of
+  /// this thread alone, no byte of the program is changed. False if it ended instead.
+  bool run_to(std::uint64_t address, std::uint64_t or_address);
   /// Lets it run up to the next system call's begin or end, or a signal.
   TraceStop run_to_syscall(int signal_number = 0);
   /// Lets it run, signals and all, until it is about to make a system call that `wanted` picks. False if it ended.
@@ -69,6 +72,7 @@ class Tracer {
   explicit Tracer(pid_t tid) : tid_(tid) {}
   TraceStop resume(int request, int signal_number);
   TraceStop wait_stop();
+  [[nodiscard]] bool set_breakpoints(std::uint64_t first, std::uint64_t second, std::uint64_t enabled) const;
 
   pid_t tid_ = -1;
   bool in_syscall_ = false;

@@ -10,6 +10,8 @@ constexpr std::chrono::seconds kPatience{60};  // a bound for what hangs, not a 
 
 AttackedFeed::AttackedFeed(const std::string& tag, std::uint64_t seed, std::uint64_t segment_bytes)
     : seed_(seed), seed_text_(std::to_string(seed)), broker_(tag), checker_(seed, kSmallEvents) {
+  // In memory like the rings: a kill takes nothing from a page cache, and no attack waits for a disk.
+  broker_.set_data_dir(broker_.runtime().parent_path().parent_path() / "data");
   broker_.set("--ring-bytes", kRingBytes);
   broker_.set("--inbound-slots", 64);
   broker_.set("--arena-bytes", 16 * 1024);

@@ -13,11 +13,14 @@
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <functional>
+#include <optional>
 #include <thread>
 
 #include "process/kill/scenarios.h"
 #include "shm/base/mapping.h"
 #include "shm/broadcast/broadcast_ring.h"
+#include "shm/journal/journal_end.h"
 #include "shm/journal/tail_scan.h"
 #include "support/tracer.h"
 
@@ -70,17 +73,11 @@ class SteppedSequencer {
     }
     throw Broken("leatd's sequencer cannot be traced");
   }
-  /// Executes up to `instructions`. False: it sleeps again.
-  bool step(std::uint64_t instructions) {
-    for (std::uint64_t done = 0; done < instructions; ++done) {
-      if (!tracer_.step()) throw Broken("leatd's sequencer has died by itself");
-      // The first step ends the sleep it was stopped in, and that stands at the same place.
-      if (done > 1 && tracer_.instruction() == sleep_at_ && tracer_.argument(1) == kFutexWait &&
-          tracer_.argument(0) == word_) {
-        return false;
-      }
-    }
-    return true;
+  /// Executes the first `count` instructions from the wake-up on; the end is where it sleeps and `has_ended` agrees.
+  Path::Reached advance(Path& path, std::uint64_t count, const std::function<bool()>& has_ended) {
+    return path.advance(tracer_, count, sleep_at_, [&] {
+      return tracer_.argument(1) == kFutexWait && tracer_.argument(0) == word_ && has_ended();
+    });
   }
   void reap() { tracer_.reap(); }
 
@@ -92,8 +89,9 @@ class SteppedSequencer {
   std::uint64_t word_ = 0;
 };
 
-// Starts leatd and kills it before the n-th system call of its main thread. False: it was ready before that.
-bool start_and_kill(const BrokerProcess& broker, std::uint64_t calls) {
+// Starts leatd and kills it before the n-th system call of its main thread, or where it is ready. Returns how many it
+// has made.
+std::uint64_t start_and_kill(const BrokerProcess& broker, std::uint64_t calls, bool& ready) {
   std::vector<std::string> words = broker.command();
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
@@ -108,8 +106,8 @@ bool start_and_kill(const BrokerProcess& broker, std::uint64_t calls) {
     ::_exit(126);
   }
   Tracer tracer = Tracer::of_child(pid);
-  bool ready = false;
-  for (std::uint64_t done = 0; done < calls && !ready;) {
+  std::uint64_t done = 0;
+  for (ready = false; done < calls && !ready;) {
     const TraceStop stop = tracer.run_to_syscall();
     if (stop.kind == TraceStop::Kind::ended) throw Broken("leatd ended by itself in its start:\n" + broker.log());
     if (stop.kind != TraceStop::Kind::syscall_enter) continue;
@@ -118,14 +116,16 @@ bool start_and_kill(const BrokerProcess& broker, std::uint64_t calls) {
   }
   ::kill(pid, SIGKILL);
   tracer.reap();
-  return !ready;
+  return done;
 }
 
 // Two producers of this process besides the neighbour: all publish from this thread, so the order of publishing is the
 // order that must come out.
 class BrokerAttack {
  public:
-  BrokerAttack(AttackedFeed& feed, bool roll) : feed_(feed), roll_(roll) {
+  enum class Way : std::uint8_t { plain, marks, roll };
+
+  BrokerAttack(AttackedFeed& feed, Way way) : feed_(feed), way_(way) {
     for (std::uint32_t i = 0; i < 2; ++i) {
       clients_.push_back({.index = i + 1,
                           .producer = need(Producer::connect({.address = feed.broker().address(), .name = "client"}),
@@ -133,42 +133,49 @@ class BrokerAttack {
     }
   }
 
-  Attack operator()(std::uint64_t instruction) {
-    if (roll_) fill_segment();
-    bool cut_short = false;
-    bool committed = false;
+  Attack operator()(Path& path, std::uint64_t instruction) {
+    if (way_ == Way::roll) fill_segment();
+    Path::Reached reached{};
+    pauses_ = 0;
     {
       SteppedSequencer sequencer(feed_.broker().pid());
       publish(0, 1);
       publish(1, 3);
       publish(0, 1);
-      cut_short = sequencer.step(instruction);
-      committed = committed_sequence() >= next_sequence_ - 1;
-      if (roll_ && !cut_short) expect_roll();
+      // It may sleep in between: for the segment that is made ahead, or for the sync that a mark tells of.
+      reached = sequencer.advance(path, instruction, [&] { return has_done_all(); });
       ::kill(feed_.broker().pid(), SIGKILL);
       sequencer.reap();
     }
     feed_.broker().kill9();
+    const std::uint64_t committed = committed_sequence();
+    check_what_was_told(committed);
+    const bool past = committed >= next_sequence_ - 1;
     publish(1, 2);  // nobody is there, and they are accepted all the same
     publish(0, 1);
     restart_and_check();
-    if (!cut_short) return Attack::too_far;
-    return committed ? Attack::done_past : Attack::done;
+    if (reached == Path::Reached::lost) return Attack::lost;
+    if (reached == Path::Reached::ended) return Attack::too_far;
+    return past ? Attack::done_past : Attack::done;
   }
 
   /// Kills leatd, and its successor before the n-th system call of its start.
-  Attack in_the_start(std::uint64_t calls) {
+  Attack in_the_start(Path& path, std::uint64_t calls) {
     publish(0, 1);
     publish(1, 3);
     feed_.broker().kill9();
     publish(0, 2);
-    const bool cut_short = start_and_kill(feed_.broker(), calls);
+    bool ready = false;
+    const std::uint64_t made = start_and_kill(feed_.broker(), calls, ready);
+    if (calls == Path::kWhole) path.set_length(made);
     publish(1, 1);
     restart_and_check();
-    return cut_short ? Attack::done : Attack::too_far;
+    return ready ? Attack::too_far : Attack::done;
   }
 
  private:
+  static constexpr std::uint32_t kMaxPauses = 200;
+
   struct Client {
     std::uint32_t index;
     Producer producer;
@@ -213,19 +220,40 @@ class BrokerAttack {
     next_sequence_ += events;
   }
 
+  // While nobody has mended anything: what leatd had shown or told was in the journal, where a record appears whole or
+  // not at all.
+  void check_what_was_told(std::uint64_t committed) {
+    auto files = need(shm::JournalFiles::open(feed_.broker().journal().string()), "the journal");
+    const auto end = need(shm::find_journal_end(files), "the journal's end");
+    if (end.scan.verdict == shm::TailVerdict::corrupt) throw Broken(shm::corruption_error(end).message);
+    if (!end.scan.sealed && !end.scan.zero_checksum) throw Broken("the journal ends in half a record");
+    if (committed > end.scan.end_sequence) {
+      throw Broken("committed was sequence " + std::to_string(committed) + ", in the journal are those up to " +
+                   std::to_string(end.scan.end_sequence));
+    }
+    for (const Sent& sent : sent_) {
+      const auto told = clients_[sent.client].producer.wait(sent.receipt, Ack::committed, std::chrono::seconds(0));
+      if (told && *told > end.scan.end_sequence) {
+        throw Broken("a receipt says sequence " + std::to_string(*told) + ", in the journal are those up to " +
+                     std::to_string(end.scan.end_sequence));
+      }
+    }
+  }
+
   // Goes on until the next round is too much for the current segment.
   void fill_segment() {
-    constexpr std::uint64_t kLeastOfRound = 5 * 72;
+    constexpr std::uint64_t kLeastOfRound = 5 * 64;
+    constexpr std::uint64_t kMostOfEvent = 136;
     for (;;) {
       auto files = need(shm::JournalFiles::open(feed_.broker().journal().string()), "the journal");
       current_ = files.segments().back();
       const auto scan = need(shm::scan_segment(files, current_), "the journal's end");
-      if (scan.end_position - current_.first_position + kLeastOfRound > files.data_bytes()) break;
-      (void)feed_.go_on(1);
-      ++next_sequence_;
+      const std::uint64_t used = scan.end_position - current_.first_position;
+      if (used + kLeastOfRound > files.data_bytes()) return;
+      const std::uint64_t events = std::max<std::uint64_t>(1, (files.data_bytes() - used) / kMostOfEvent / 2);
+      (void)feed_.go_on(events);
+      next_sequence_ += events;
     }
-    // Rolling needs a segment made ahead; while there is none, leatd stalls, and that is not what is attacked here.
-    while (!has_prepared_segment()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 
   std::uint64_t committed_sequence() {
@@ -233,59 +261,92 @@ class BrokerAttack {
     const auto ring = need(shm::Mapping::map(fd.get(), shm::Access::read_only, 0, shm::kPageBytes), "the ring");
     return shm::BroadcastReader(ring.data(), AttackedFeed::kRingBytes).read_latest().sequence;
   }
-  void expect_roll() {
-    const auto files = need(shm::JournalFiles::open(feed_.broker().journal().string()), "the journal");
-    if (files.segments().back() == current_) throw std::logic_error("the attacked round did not roll");
-  }
-  bool has_prepared_segment() {
-    for (const auto& entry : std::filesystem::directory_iterator(feed_.broker().journal())) {
-      if (entry.path().filename().string().starts_with("prepared-")) return true;
-    }
-    return false;
+  // What this way is about, besides the commit.
+  bool has_done_all() {
+    if (way_ == Way::plain) return true;
+    if (++pauses_ > kMaxPauses) throw Broken("leatd's sequencer does not come to its mark, or roll");
+    auto files = need(shm::JournalFiles::open(feed_.broker().journal().string()), "the journal");
+    const shm::SegmentName last = files.segments().back();
+    if (way_ == Way::roll) return last != current_;
+    return need(shm::scan_segment(files, last), "the journal's end").durable_sequence >= next_sequence_ - 1;
   }
 
   AttackedFeed& feed_;
-  bool roll_;
+  Way way_;
   shm::SegmentName current_;
   std::vector<Client> clients_;
   std::vector<Sent> sent_;
   std::uint64_t next_sequence_ = feed_.checked() + 1;
+  std::uint32_t pauses_ = 0;  // sleeps before the end
+};
+
+// A new feed every few hundred attacks: with every segment a start takes longer.
+class BrokerAttacks {
+ public:
+  BrokerAttacks(std::string name, BrokerAttack::Way way, std::uint64_t seed)
+      : name_(std::move(name)), way_(way), seed_(seed) {}
+
+  BrokerAttack& next() {
+    constexpr std::uint64_t kAttacksPerFeed = 250;
+    constexpr std::uint64_t kLargeSegmentBytes = 1 << 20;
+    if (made_++ % kAttacksPerFeed == 0) {
+      finish();
+      // At the end of a segment a mark waits for the next one; so no roll comes in between unless it is asked for.
+      feed_.emplace("kill-" + name_, seed_, way_ == BrokerAttack::Way::roll ? shm::kMinSegmentBytes : kLargeSegmentBytes);
+      feed_->broker().set("--idle", "block");
+      feed_->broker().set("--sync", way_ == BrokerAttack::Way::marks ? "always" : "none");
+      feed_->start();
+      attack_.emplace(*feed_, way_);
+    }
+    return *attack_;
+  }
+  void finish() {
+    if (!feed_) return;
+    feed_->finish();
+    attack_.reset();
+    feed_.reset();
+  }
+
+ private:
+  std::string name_;
+  BrokerAttack::Way way_;
+  std::uint64_t seed_;
+  std::uint64_t made_ = 0;
+  std::optional<AttackedFeed> feed_;
+  std::optional<BrokerAttack> attack_;
 };
 
 }  // namespace
 
 bool attack_broker(const CampaignOptions& options) {
-  struct Way {
+  struct Target {
     const char* name;
     const char* what;
-    const char* sync;
-    bool roll;
-    std::uint64_t dense_before;  ///< the journal's append comes before the commit
+    BrokerAttack::Way way;
   };
-  constexpr Way kWays[] = {
-      {"sequencer-round", "leatd's sequencer, from wake-up to sleep, killed", "none", false, 240},
-      {"sequencer-marks", "leatd's sequencer, with marks (--sync always), killed", "always", false, 0},
-      {"sequencer-roll", "leatd's sequencer, with a roll, killed", "none", true, 0},
-      {"start", "leatd in its start, killed", "none", false, 0},
+  constexpr Target kTargets[] = {
+      {"sequencer-round", "leatd's sequencer, from wake-up to sleep, killed", BrokerAttack::Way::plain},
+      {"sequencer-marks", "leatd's sequencer, with marks (--sync always), killed", BrokerAttack::Way::marks},
+      {"sequencer-roll", "leatd's sequencer, with a roll, killed", BrokerAttack::Way::roll},
+      {"start", "leatd in its start, killed", BrokerAttack::Way::plain},
   };
-  for (const Way& way : kWays) {
-    if (!options.only.empty() && options.only != way.name) continue;
-    const bool start = way.name == std::string("start");
-    AttackedFeed feed(std::string("kill-") + way.name, options.seed, shm::kMinSegmentBytes);
-    feed.broker().set("--idle", "block");
-    feed.broker().set("--sync", way.sync);
-    feed.start();
-    BrokerAttack attack(feed, way.roll);
+  for (const Target& target : kTargets) {
+    if (!options.only.empty() && options.only != target.name) continue;
+    const bool start = target.name == std::string("start");
+    BrokerAttacks attacks(target.name, target.way, options.seed);
     const Scenario scenario{
-        .name = way.name,
-        .what = way.what,
+        .name = target.name,
+        .what = target.what,
         .unit = start ? "system calls" : "instructions",
         .cases = 24,
-        .dense_before = way.dense_before,
+        .dense_before = 240,  // the journal's append comes before the commit
         .dense_stride = 12,
-        .attack = [&](std::uint64_t count) { return start ? attack.in_the_start(count) : attack(count); }};
+        .attack = [&](Path& path, std::uint64_t count) {
+          BrokerAttack& attack = attacks.next();
+          return start ? attack.in_the_start(path, count) : attack(path, count);
+        }};
     if (!run_scenario(options, scenario)) return false;
-    feed.finish();
+    attacks.finish();
   }
   return true;
 }

@@ -15,13 +15,16 @@ constexpr int kEndsInARow = 3;
 
 bool report_broken(const CampaignOptions& options, const Scenario& scenario, std::uint64_t instruction,
                    const Broken& broken) {
-  const auto number = static_cast<unsigned long long>(instruction);
-  std::printf("BROKEN  %s, after %llu %s: %s\n", scenario.what.c_str(), number, scenario.unit, broken.what());
-  std::printf("  again: LEAT_TEST_SEED=%llu leat-kill-steps %s --only %s --instruction %llu\n",
+  const bool whole = instruction == Path::kWhole;
+  const std::string where = whole ? ", not cut short" : ", after " + std::to_string(instruction) + " " + scenario.unit;
+  std::printf("BROKEN  %s%s: %s\n", scenario.what.c_str(), where.c_str(), broken.what());
+  std::printf("  again: LEAT_TEST_SEED=%llu leat-kill-steps %s --only %s%s\n",
               static_cast<unsigned long long>(options.seed), options.every_instruction ? "long" : "short",
-              scenario.name.c_str(), number);
+              scenario.name.c_str(), whole ? "" : (" --instruction " + std::to_string(instruction)).c_str());
   return false;
 }
+
+std::uint64_t all_attacks = 0;
 
 // One run over a call.
 class Run {
@@ -29,10 +32,8 @@ class Run {
   Run(const CampaignOptions& options, const Scenario& scenario) : options_(options), scenario_(scenario) {}
 
   void all() {
-    // Doubling finds about how long the call is; these are attacks too.
-    std::uint64_t length = 64;
-    while (attack(length) != Attack::too_far) length *= 2;
-    stride_ = options_.every_instruction ? 1 : std::max<std::uint64_t>(1, length / scenario_.cases);
+    record();
+    stride_ = options_.every_instruction ? 1 : std::max<std::uint64_t>(1, path_.length() / scenario_.cases);
     Prng prng(options_.seed);
     const int ends = options_.every_instruction ? kEndsInARow : 1;
     int too_far = 0;
@@ -41,25 +42,33 @@ class Run {
     }
     if (stride_ > 1 && scenario_.dense_before > 0) where_it_takes_effect(prng);
   }
-  [[nodiscard]] std::uint64_t instruction() const { return instruction_; }
-  void print() const {
-    std::printf("held    %s: %llu attacks, every %llu of %llu %s%s\n", scenario_.what.c_str(),
-                static_cast<unsigned long long>(attacks_), static_cast<unsigned long long>(stride_),
-                static_cast<unsigned long long>(last_), scenario_.unit,
-                dense_ == 0 ? "" : (", and " + std::to_string(dense_) + " around the one that counts").c_str());
-  }
-
- private:
+  /// Without being cut short, the call must do all the same.
+  void record() { (void)scenario_.attack(path_, Path::kWhole); }
   Attack attack(std::uint64_t at) {
     instruction_ = at;
-    const Attack found = scenario_.attack(at);
+    Attack found = Attack::lost;
+    while (found == Attack::lost) found = scenario_.attack(path_, at);
     if (found == Attack::too_far) return found;
     ++attacks_;
+    ++all_attacks;
     last_ = std::max(last_, at);
     if (found == Attack::done_past) past_ = std::min(past_, at);
     if (found == Attack::done) before_ = std::max(before_, at);
     return found;
   }
+  [[nodiscard]] std::uint64_t instruction() const { return instruction_; }
+  void print() const {
+    const auto number = [](std::uint64_t value) { return static_cast<unsigned long long>(value); };
+    std::printf("held    %s: %llu attacks, every %s of %llu %s", scenario_.what.c_str(), number(attacks_),
+                stride_ == 1 ? "one" : (std::to_string(stride_) + "th").c_str(), number(last_), scenario_.unit);
+    if (dense_ > 0) std::printf(", and %llu around the one that counts", number(dense_));
+    if (path_.cut_repeats() > 0) {
+      std::printf("; of %llu repeated ones the first %u turns", number(path_.cut_repeats()), Path::kMaxTurns);
+    }
+    std::printf("\n");
+  }
+
+ private:
   void where_it_takes_effect(Prng& prng) {
     while (before_ + 1 < past_ && past_ != kNever) (void)attack(before_ + (past_ - before_) / 2);
     if (past_ == kNever) return;
@@ -75,8 +84,9 @@ class Run {
 
   const CampaignOptions& options_;
   const Scenario& scenario_;
+  Path path_;
   std::uint64_t stride_ = 1;
-  std::uint64_t instruction_ = 0;
+  std::uint64_t instruction_ = Path::kWhole;
   std::uint64_t attacks_ = 0;
   std::uint64_t dense_ = 0;
   std::uint64_t last_ = 0;
@@ -86,20 +96,17 @@ class Run {
 
 }  // namespace
 
+std::uint64_t attacks_made() { return all_attacks; }
+
 bool run_scenario(const CampaignOptions& options, const Scenario& scenario) {
-  if (options.instruction) {
-    try {
-      (void)scenario.attack(*options.instruction);
-    } catch (const Broken& broken) {
-      return report_broken(options, scenario, *options.instruction, broken);
-    }
-    std::printf("held    %s, after %llu %s\n", scenario.what.c_str(),
-                static_cast<unsigned long long>(*options.instruction), scenario.unit);
-    return true;
-  }
   Run run(options, scenario);
   try {
-    run.all();
+    if (options.instruction) {
+      run.record();
+      (void)run.attack(*options.instruction);
+    } else {
+      run.all();
+    }
   } catch (const Broken& broken) {
     return report_broken(options, scenario, run.instruction(), broken);
   }

@@ -89,9 +89,9 @@ ChildPart make_reader(AttackedFeed& feed, const Place& place, ChildReport& repor
   return part;
 }
 
-Attack attack_reader(AttackedFeed& feed, const Place& place, Fault fault, std::uint64_t instruction) {
+Attack attack_reader(AttackedFeed& feed, const Place& place, Fault fault, Path& path, std::uint64_t instruction) {
   SteppedCall child([&](ChildReport& report) { return make_reader(feed, place, report); });
-  const bool cut_short = child.step(instruction);
+  const Path::Reached reached = child.advance(path, instruction);
   switch (fault) {
     case Fault::killed: child.kill(); break;
     case Fault::lapped: feed.lap(); break;
@@ -106,7 +106,8 @@ Attack attack_reader(AttackedFeed& feed, const Place& place, Fault fault, std::u
     child.report().read_up_to.store(latest);
     child.let_finish();
   }
-  return cut_short ? Attack::done : Attack::too_far;
+  if (reached == Path::Reached::lost) return Attack::lost;
+  return reached == Path::Reached::there ? Attack::done : Attack::too_far;
 }
 
 // The last event of the first segment: its successor begins another file.
@@ -135,9 +136,9 @@ bool attack_consumers(const CampaignOptions& options) {
           .name = name,
           .what = std::string("a consumer in poll, ") + place.what + ", " + name_of(fault),
           .cases = cases,
-          .attack = [&](std::uint64_t instruction) {
+          .attack = [&](Path& path, std::uint64_t count) {
             if (place.taken_before == 0 && place.name == std::string("ring")) place.sequence = feed.go_on(3) - 2;
-            return attack_reader(feed, place, fault, instruction);
+            return attack_reader(feed, place, fault, path, count);
           }};
       if (!run_scenario(options, scenario)) return false;
     }

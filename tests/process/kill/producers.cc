@@ -87,10 +87,10 @@ class ProducerAttack {
  public:
   ProducerAttack(AttackedFeed& feed, const Call& call, bool kill) : feed_(feed), call_(call), kill_(kill) {}
 
-  Attack operator()(std::uint64_t instruction) {
+  Attack operator()(Path& path, std::uint64_t instruction) {
     const std::uint32_t index = next_victim();
     SteppedCall child([&](ChildReport& report) { return make_victim(feed_, index, call_, report); });
-    const bool cut_short = child.step(instruction);
+    const Path::Reached reached = child.advance(path, instruction);
     bool seen_before_it_went_on = false;
     if (!kill_) {
       (void)feed_.go_on(4);  // past its ticket, if it holds one
@@ -108,7 +108,8 @@ class ProducerAttack {
                    std::to_string(came) + " of " + std::to_string(kBefore + call_.events));
     }
     feed_.close_books(index, came);
-    if (!cut_short) return Attack::too_far;
+    if (reached == Path::Reached::lost) return Attack::lost;
+    if (reached == Path::Reached::ended) return Attack::too_far;
     const bool was_visible = kill_ ? whole : seen_before_it_went_on;
     note_visible(instruction, was_visible);
     return was_visible ? Attack::done_past : Attack::done;
@@ -160,7 +161,7 @@ bool attack_producers(const CampaignOptions& options) {
                                 (kill ? ", killed" : ", stopped and continued"),
                         .cases = 24,
                         .dense_before = 32,  // between taking the ticket and filling it
-                        .attack = [&](std::uint64_t instruction) { return attack(instruction); }};
+                        .attack = [&](Path& path, std::uint64_t count) { return attack(path, count); }};
       if (!options.only.empty() && options.only != scenario.name) continue;
       if (!run_scenario(options, scenario)) return false;
       if (kill) {

@@ -61,13 +61,8 @@ SteppedCall::~SteppedCall() {
   ::munmap(report_, sizeof(ChildReport));
 }
 
-bool SteppedCall::step(std::uint64_t instructions) {
-  const std::uint64_t end = address_of(&behind_the_call);
-  for (std::uint64_t done = 0; done < instructions; ++done) {
-    if (!tracer_.step()) throw Broken("the child died in its call");
-    if (tracer_.instruction() == end) return false;
-  }
-  return true;
+Path::Reached SteppedCall::advance(Path& path, std::uint64_t count) {
+  return path.advance(tracer_, count, address_of(&behind_the_call), [] { return true; });
 }
 
 void SteppedCall::kill() {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 
+#include "process/kill/path.h"
 #include "support/tracer.h"
 
 namespace leat::test {
@@ -34,8 +35,8 @@ class SteppedCall {
   SteppedCall(const SteppedCall&) = delete;
   SteppedCall& operator=(const SteppedCall&) = delete;
 
-  /// Executes up to `instructions`. False: the call has ended before; the child stands behind it.
-  bool step(std::uint64_t instructions);
+  /// Executes the first `count` instructions of the call; if it ends before, the child stands behind it.
+  Path::Reached advance(Path& path, std::uint64_t count);
   void kill();
   /// Lets the child go on to its end. Throws Broken if that is not a good one.
   void let_finish();
