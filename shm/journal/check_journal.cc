@@ -212,6 +212,7 @@ class Checker {
             done_before + std::min(segment.file_bytes, segment.end_position - segment.name.first_position);
         if (on_progress_ && !on_progress_(progress_)) return Error{ErrorCode::closed, "the check was stopped"};
       }
+      note_size(check_, segment);
       progress_.bytes_done = done_before + segment.file_bytes;
       state_.position = segment.end_position;
       check_.end_timestamp_ns = state_.timestamp_ns;
@@ -298,9 +299,9 @@ class Checker {
     return check_.identity.closed_cleanly() && segment.name.first_position > check_.identity.closed_position;
   }
 
-  // As recovery sees it: begun, then lost whole by a loss of power. Its header is no damage then.
+  // As recovery sees it: begun, then lost whole by a loss of power, all but its length. Its header is no damage then.
   bool never_reached_the_disk(const SegmentCheck& segment, SegmentProbe& probe) {
-    if (check_.identity.closed_cleanly() || !segment.records_good) return false;
+    if (check_.identity.closed_cleanly() || !segment.records_good || !is_segment_size(segment.file_bytes)) return false;
     if (!holds_nothing(segment, probe)) return false;
     std::erase_if(check_.damages, [&](const Damage& damage) {
       return damage.file == segment.file && damage.kind != DamageKind::name;

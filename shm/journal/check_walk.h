@@ -56,6 +56,7 @@ class SegmentWalk {
   };
   [[nodiscard]] std::uint64_t capacity_end() const noexcept;
   [[nodiscard]] std::uint64_t limit() const noexcept;
+  bool make_room(std::uint64_t end) noexcept;
   [[nodiscard]] bool acceptable(const ProbedRecord& record) const;
   [[nodiscard]] bool plausible(const ProbedRecord& record) const;
   [[nodiscard]] Hole hole() const noexcept;
