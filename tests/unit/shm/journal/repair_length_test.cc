@@ -36,21 +36,27 @@ class RepairLength : public ::testing::Test {
   }
 };
 
-// Lengths that are a whole number of words, and some that are not.
+constexpr std::uint64_t kSegmentBytes = 2 * kMinSegmentBytes;  // so that what is left can be as long as another segment
+
+// Each whole number of words near the end of a page, where records leave no room; elsewhere some, and some odd ones.
 template <typename Try>
-void for_each_length(std::uint64_t stride_words, Try try_it) {
-  for (std::uint64_t left = 0; left < test::kTinySegment; left += stride_words * kWordBytes) {
+void for_each_length(std::uint64_t stride_bytes, Try try_it) {
+  constexpr std::uint64_t kNear = 3 * kRecordHeaderBytes;
+  for (std::uint64_t left = 0, step = 0; left < kSegmentBytes; left += step) {
+    const std::uint64_t into = (left + kNear) % kPageBytes;
+    step = into <= 2 * kNear ? kWordBytes : std::min(align_up(stride_bytes, kWordBytes), kPageBytes - into);
     try_it(left);
-    if (left % 64 == 0) try_it(left + 3);
+    if (into > 2 * kNear) try_it(left + 3);
     if (::testing::Test::HasFatalFailure()) FAIL() << "cut to " << left;
   }
 }
 
 TEST_F(RepairLength, TheOnlySegmentOfAClosedJournal) {
-  for_each_length(1, [](std::uint64_t left) {
-    JournalMaker journal;
-    journal.events(50);
+  for_each_length(400, [](std::uint64_t left) {
+    JournalMaker journal(kSegmentBytes);
+    journal.events(130);
     journal.close_cleanly();
+    ASSERT_EQ(journal.segments().size(), 1u);
     cut_and_behead(journal, 0, left);
     const JournalCheck check = test::repair(journal);
     ASSERT_EQ(test::lost_in(check), behind(journal, 0, left)) << describe(check);
@@ -58,12 +64,10 @@ TEST_F(RepairLength, TheOnlySegmentOfAClosedJournal) {
   });
 }
 
-// The records fill it, so each cut leaves one that ends near the end of the file.
 TEST_F(RepairLength, TheOnlySegmentThatNobodyVouchesFor) {
-  for_each_length(2, [](std::uint64_t left) {
-    JournalMaker journal;
-    journal.events(60);
-    ASSERT_EQ(journal.segments().size(), 1u);
+  for_each_length(100, [](std::uint64_t left) {
+    JournalMaker journal(kSegmentBytes);
+    journal.events(130);
     cut_and_behead(journal, 0, left);
     const JournalCheck check = test::repair(journal);
     ASSERT_EQ(test::broken_promise(journal, check, true), "") << describe(check);
@@ -74,9 +78,9 @@ TEST_F(RepairLength, TheOnlySegmentThatNobodyVouchesFor) {
 
 TEST_F(RepairLength, AnyOfSeveral) {
   for (const std::size_t number : {0u, 1u, 2u}) {
-    for_each_length(7, [&](std::uint64_t left) {
-      JournalMaker journal;
-      journal.events(45, 400);
+    for_each_length(600, [&](std::uint64_t left) {
+      JournalMaker journal(kSegmentBytes);
+      journal.events(130, 400);
       ASSERT_EQ(journal.segments().size(), 3u);
       journal.close_cleanly();
       cut_and_behead(journal, number, left);
@@ -101,8 +105,8 @@ TEST_F(RepairLength, ALargeSegmentWhoseIndexWasLongerThanThatOfWhatIsLeft) {
 
 // Both look at one file, and both must come to the same: it was cut, or it never reached the disk.
 TEST_F(RepairLength, IsTheSameForACheckAndForRecovery) {
-  for_each_length(2, [](std::uint64_t left) {
-    JournalMaker journal;
+  for_each_length(100, [](std::uint64_t left) {
+    JournalMaker journal(kSegmentBytes);
     journal.events(5);
     journal.roll();
     cut_and_behead(journal, 1, left);
