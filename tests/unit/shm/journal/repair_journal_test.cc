@@ -361,18 +361,6 @@ TEST_F(RepairJournal, RefusesTwoSegmentsThatBothSeemRightAndChangesNothing) {
   EXPECT_EQ(test::read_files(journal.path()), before);
 }
 
-// Taken at its name it would be a journal's last segment that never reached the disk, and its events gone in silence.
-TEST_F(RepairJournal, RefusesASegmentOfWhichNeitherHeaderNorNameIsGood) {
-  JournalMaker journal;
-  journal.events(100, 400);
-  std::filesystem::rename(segment(journal, 0), journal.path() / SegmentName{700, 700'000}.to_string());
-  test::write_at(journal.path() / SegmentName{700, 700'000}.to_string(), 60, "damaged");
-  const auto done = repair_journal(journal.fd(), journal.path().string(), check_of(journal));
-  ASSERT_FALSE(done.ok());
-  EXPECT_NE(done.error().message.find("neither its header nor its name"), std::string::npos) << done.error().message;
-}
-
-// The ring of the broker before holds what the journal has given up.
 TEST_F(RepairJournal, KeepsTheNextBrokerFromGoingOnInTheOldRing) {
   JournalMaker journal;
   journal.events(10);
