@@ -208,7 +208,7 @@ Result<void> check_options(const Options& o) {
       return at_odds(std::string(name) + " is " + std::to_string(value) + ", which is not a power of two");
     }
   }
-  if (o.segment_bytes % shm::kPageBytes != 0) return at_odds("--segment-bytes must be a multiple of 4096");
+  if (!shm::is_segment_size(o.segment_bytes)) return at_odds("--segment-bytes must be a multiple of 4096");
   if (o.arena_bytes > o.max_arena_bytes) return at_odds("--arena-bytes is larger than --max-arena-bytes");
   if (o.inbound_slots < 2ULL * o.max_producers) {
     return at_odds("--inbound-slots must be at least twice --max-producers (" + std::to_string(2 * o.max_producers) +

@@ -56,11 +56,11 @@ class JournalWriter {
 
   /// True if `bytes` fit and leave room for a mark, a segment_end and the terminator.
   [[nodiscard]] bool has_room(std::uint64_t bytes) const noexcept {
-    return offset_ + bytes + shm::kMarkRecordBytes + shm::kSegmentEndRecordBytes + shm::kWordBytes <= data_bytes_;
+    return offset_ + bytes + shm::kMarkRecordBytes + shm::kSegmentReserveBytes <= data_bytes_;
   }
   /// True if a mark of `bytes` fits into the reserve, and leaves the room of the segment_end, which is never asked for.
   [[nodiscard]] bool has_reserve(std::uint64_t bytes) const noexcept {
-    return offset_ + bytes + shm::kSegmentEndRecordBytes + shm::kWordBytes <= data_bytes_;
+    return offset_ + bytes + shm::kSegmentReserveBytes <= data_bytes_;
   }
 
   /// Appends `bytes` of whole batches, checksums in place: all of a round at once. It appears whole or not at all.

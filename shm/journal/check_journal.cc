@@ -151,11 +151,13 @@ class Checker {
         ++i;
         continue;
       }
-      // One whose header is good under its name is right; if both are, somebody must choose.
+      // One whose header is good under its name is right; if both are, somebody must choose. So, too, where the other
+      // may be what was before the oldest: nothing else would tell that it is lost.
       const std::size_t wrong = found_[i].header ? i - 1 : i;
       const bool both = found_[i].header && found_[i - 1].header;
+      const bool oldest = !is_first_of_feed(found_[wrong == 0 ? 1 : 0].segment.name);
       const std::string other = found_[wrong == i ? i - 1 : i].segment.file;
-      check_.damages.push_back({.kind = both ? DamageKind::contradiction : DamageKind::stray,
+      check_.damages.push_back({.kind = both || oldest ? DamageKind::contradiction : DamageKind::stray,
                                 .file = found_[wrong].segment.file,
                                 .bytes = found_[wrong].segment.file_bytes,
                                 .what = "its name contradicts that of " + other});
@@ -193,8 +195,7 @@ class Checker {
     const WalkState before = state_;
     bool there = fd.valid() && still_there(segment);
     if (there) {
-      join(segment);
-      const bool joined = check_.damages.size() == damages;
+      const bool joined = join(segment);
       choose_geometry(check_, segment, found.header, fd.get(), seed_, typical_bytes_);
       std::vector<IndexEntry> index = check_index(check_, segment, fd.get(), seed_);
       const bool last = number + 1 == found_.size();
@@ -212,8 +213,11 @@ class Checker {
             done_before + std::min(segment.file_bytes, segment.end_position - segment.name.first_position);
         if (on_progress_ && !on_progress_(progress_)) return Error{ErrorCode::closed, "the check was stopped"};
       }
+      note_size(check_, segment);
       progress_.bytes_done = done_before + segment.file_bytes;
       state_.position = segment.end_position;
+      state_.ended = segment.sealed && (check_.damages.empty() || check_.damages.back().file != segment.file ||
+                                        !check_.damages.back().ends_segment);
       check_.end_timestamp_ns = state_.timestamp_ns;
       if (walk.stale_entries() > 0) {
         check_.notes.push_back("segment " + segment.file + " has " + std::to_string(walk.stale_entries()) +
@@ -255,9 +259,10 @@ class Checker {
            status.st_ino == segment.inode;
   }
 
-  // Does it begin where the one before ended?
-  void join(const SegmentCheck& segment) {
+  // Does it begin where the one before ended? True if that proves its name.
+  bool join(const SegmentCheck& segment) {
     const SegmentName& name = segment.name;
+    bool proven = state_.started ? state_.ended : is_first_of_feed(name);
     if (!state_.started) {
       check_.earliest_sequence = name.first_sequence;
     } else if (state_.position != name.first_position || state_.expected != name.first_sequence) {
@@ -281,11 +286,16 @@ class Checker {
                           std::to_string(state_.expected) + ", where the segment before it ends"};
       }
       check_.damages.push_back(std::move(damage));
+      proven = false;
     }
     state_.started = true;
     state_.position = name.first_position;
     state_.expected = name.first_sequence;
+    return proven;
   }
+
+  // Nothing can have been before it.
+  static bool is_first_of_feed(const SegmentName& name) { return name == SegmentName{1, 0}; }
 
   // No good record anywhere in it, at the positions that its name says.
   static bool holds_nothing(const SegmentCheck& segment, SegmentProbe& probe) {
@@ -298,9 +308,9 @@ class Checker {
     return check_.identity.closed_cleanly() && segment.name.first_position > check_.identity.closed_position;
   }
 
-  // As recovery sees it: begun, then lost whole by a loss of power. Its header is no damage then.
+  // As recovery sees it: begun, then lost whole by a loss of power, all but its length. Its header is no damage then.
   bool never_reached_the_disk(const SegmentCheck& segment, SegmentProbe& probe) {
-    if (check_.identity.closed_cleanly() || !segment.records_good) return false;
+    if (check_.identity.closed_cleanly() || !segment.records_good || !is_segment_size(segment.file_bytes)) return false;
     if (!holds_nothing(segment, probe)) return false;
     std::erase_if(check_.damages, [&](const Damage& damage) {
       return damage.file == segment.file && damage.kind != DamageKind::name;

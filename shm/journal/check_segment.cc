@@ -18,12 +18,55 @@ bool is_consistent(const SegmentHeader& header) {
 
 namespace {
 
-bool begins_with_a_record(const SegmentCheck& segment, std::uint64_t bytes, int fd, std::uint64_t feed_seed) {
-  const SegmentGeometry geometry = segment_geometry(bytes);
-  SegmentProbe probe(fd, feed_seed, segment.name.first_position, geometry.data_offset, segment.file_bytes);
-  ProbedRecord record;
-  return probe.at(segment.name.first_position, segment.name.first_position + geometry.data_bytes, record) ==
-         SegmentProbe::Found::record;
+// Where records begin in a file without a header. A record proves it: its checksum is seeded with its position.
+class DataOffset {
+ public:
+  DataOffset(const SegmentCheck& segment, int fd, std::uint64_t feed_seed)
+      : segment_(segment), fd_(fd), feed_seed_(feed_seed) {}
+
+  /// Any good record that follows from `offset`.
+  [[nodiscard]] bool is_proven(std::uint64_t offset) const {
+    const std::uint64_t first = segment_.name.first_position;
+    SegmentProbe probe(fd_, feed_seed_, first, offset, segment_.file_bytes);
+    return probe.search(first, ~0ULL, {}, [](const ProbedRecord&) { return true; }).has_value();
+  }
+
+  /// Of all offsets that there are, the one at which the first record stands. It is a mark, so a look at a few bytes.
+  [[nodiscard]] std::optional<std::uint64_t> search() const {
+    constexpr std::uint64_t kLookBytes = 4 * kPageBytes;
+    const std::uint64_t most = segment_geometry(kMaxSegmentBytes).data_offset;
+    const std::uint64_t first = segment_.name.first_position;
+    for (std::uint64_t offset = kSegmentHeaderBytes + kPageBytes; offset <= most; offset += kPageBytes) {
+      if (offset >= segment_.file_bytes) break;
+      SegmentProbe probe(fd_, feed_seed_, first, offset, std::min(segment_.file_bytes, offset + kLookBytes));
+      ProbedRecord record;
+      if (probe.at(first, ~0ULL, record) == SegmentProbe::Found::record) return offset;
+    }
+    return std::nullopt;
+  }
+
+ private:
+  const SegmentCheck& segment_;
+  int fd_;
+  std::uint64_t feed_seed_;
+};
+
+std::uint64_t size_without_header(const SegmentCheck& segment, int fd, std::uint64_t feed_seed,
+                                  std::uint64_t typical_bytes) {
+  const DataOffset offsets(segment, fd, feed_seed);
+  const std::uint64_t file_bytes = std::clamp(segment.file_bytes, kMinSegmentBytes, kMaxSegmentBytes);
+  const std::uint64_t own = segment_geometry(align_up(file_bytes, kPageBytes)).data_offset;
+  const std::uint64_t usual = typical_bytes != 0 ? segment_geometry(typical_bytes).data_offset : own;
+  std::optional<std::uint64_t> proven;
+  if (offsets.is_proven(own)) {
+    proven = own;
+  } else if (usual != own && offsets.is_proven(usual)) {
+    proven = usual;
+  } else {
+    proven = offsets.search();
+  }
+  const bool as_it_was = proven == own && is_segment_size(segment.file_bytes);
+  return segment_size_with(proven.value_or(usual), as_it_was ? file_bytes : std::max(file_bytes, typical_bytes));
 }
 
 }  // namespace
@@ -35,31 +78,36 @@ void choose_geometry(JournalCheck& check, SegmentCheck& segment, const std::opti
     segment.epoch = header->epoch;
     segment.wanted_bytes = header->data_offset + header->data_bytes;
   } else {
-    const std::uint64_t own = segment.file_bytes / kWordBytes * kWordBytes;
-    const bool own_possible = own >= kMinSegmentBytes && own <= kMaxSegmentBytes;
-    segment.wanted_bytes = typical_bytes != 0 ? typical_bytes : own_possible ? own : kMinSegmentBytes;
-    if (own_possible && begins_with_a_record(segment, own, fd, feed_seed)) segment.wanted_bytes = own;
+    segment.wanted_bytes = size_without_header(segment, fd, feed_seed, typical_bytes);
     check.damages.push_back({.kind = DamageKind::header,
                              .file = segment.file,
                              .bytes = sizeof(SegmentHeader),
                              .from_position = segment.name.first_position,
                              .what = "its bytes fail their check"});
   }
+}
+
+void note_size(JournalCheck& check, const SegmentCheck& segment) {
   if (segment.file_bytes == segment.wanted_bytes) return;
-  check.damages.push_back({.kind = DamageKind::size,
-                           .file = segment.file,
-                           .offset = std::min(segment.file_bytes, segment.wanted_bytes),
-                           .bytes = std::max(segment.file_bytes, segment.wanted_bytes) -
-                                    std::min(segment.file_bytes, segment.wanted_bytes),
-                           .what = "it is " + std::to_string(segment.file_bytes) + " bytes long and was made with " +
-                                   std::to_string(segment.wanted_bytes)});
+  const auto before = std::ranges::find_if(check.damages, [&](const Damage& damage) {
+    return damage.file == segment.file && (damage.kind == DamageKind::index || damage.kind == DamageKind::records);
+  });
+  const std::uint64_t from = std::min(segment.file_bytes, segment.wanted_bytes);
+  check.damages.insert(before, {.kind = DamageKind::size,
+                                .file = segment.file,
+                                .offset = from,
+                                .bytes = std::max(segment.file_bytes, segment.wanted_bytes) - from,
+                                .what = "it is " + std::to_string(segment.file_bytes) + " bytes long and " +
+                                        (segment.header_good ? "was made with " : "must have had at least ") +
+                                        std::to_string(segment.wanted_bytes)});
 }
 
 std::vector<IndexEntry> check_index(JournalCheck& check, SegmentCheck& segment, int fd, std::uint64_t feed_seed) {
   std::vector<IndexEntry> entries(segment_geometry(segment.wanted_bytes).index_entries);
   const ssize_t got =
       read_at(fd, entries.data(), entries.size() * sizeof(IndexEntry), static_cast<off_t>(kSegmentHeaderBytes));
-  entries.resize(got > 0 ? static_cast<std::size_t>(got) / sizeof(IndexEntry) : 0);
+  // One that the end of the file cuts in two is half an entry, as it will be when the file is long enough again.
+  entries.resize(got > 0 ? (static_cast<std::size_t>(got) + sizeof(IndexEntry) - 1) / sizeof(IndexEntry) : 0);
   const IndexEntry none{};
   std::vector<IndexEntry> good;
   Damage damage{.kind = DamageKind::index, .file = segment.file};

@@ -20,6 +20,17 @@ std::uint64_t SegmentWalk::limit() const noexcept {
   return last_ ? capacity_end() : std::min(capacity_end(), next_.first_position);
 }
 
+// Is there room for records up to `end`? Where no header says how long the file was, it was long enough for what must
+// lie in it.
+bool SegmentWalk::make_room(std::uint64_t end) noexcept {
+  if (!segment_.header_good && end > capacity_end()) {
+    const std::uint64_t data_offset = segment_geometry(segment_.wanted_bytes).data_offset;
+    const std::uint64_t bytes = segment_size_with(data_offset, data_offset + (end - segment_.name.first_position));
+    if (segment_.name.first_position + segment_geometry(bytes).data_bytes >= end) segment_.wanted_bytes = bytes;
+  }
+  return end <= capacity_end();
+}
+
 // A good record may yet be one that does not belong here: then something that belongs before it is gone.
 bool SegmentWalk::acceptable(const ProbedRecord& record) const {
   const std::uint64_t newest = state_.expected - 1;
@@ -163,6 +174,7 @@ void SegmentWalk::end_journal(Found found) {
   state_.expected = end.sequence;
   segment_.end_position = end.from;
   done_ = true;
+  if (!make_room(end.from + kSegmentReserveBytes)) contradict("its records leave no room for its end");
 }
 
 bool SegmentWalk::resume_behind() {
@@ -234,13 +246,15 @@ void SegmentWalk::lose_end() {
   const Hole lost = hole();
   const std::uint64_t next = std::max(state_.durable_sequence + 1, lost.sequence);
   const std::uint64_t to = std::max(state_.durable_position, lost.from + kSegmentEndRecordBytes);
-  const auto fits = [&](std::uint64_t end) { return end + kSegmentEndRecordBytes + kWordBytes <= capacity_end(); };
-  if (fits(to)) {
+  if (make_room(to + kSegmentReserveBytes)) {
     add_damage(lost, to, next, false);
     segment_.end_position = to;
     return;
   }
   // The journal went on in a segment that is gone: this one ends here, the rest is said in one that is made anew.
+  if (!make_room(lost.from + kSegmentReserveBytes)) {
+    return contradict("its records leave no room for its end");
+  }
   add_damage(lost, lost.from + kSegmentEndRecordBytes, lost.sequence, true);
   segment_.end_position = at_;
 }
@@ -248,7 +262,7 @@ void SegmentWalk::lose_end() {
 // Nothing good follows here, and a later segment is there.
 void SegmentWalk::lose_segment_end() {
   const Hole lost = hole();
-  if (next_.first_position <= capacity_end()) {
+  if (make_room(next_.first_position)) {
     const std::uint64_t room = next_.first_position - std::min(next_.first_position, lost.from);
     const bool loses = next_.first_sequence > lost.sequence;
     if (next_.first_sequence < lost.sequence || room % kWordBytes != 0 ||
@@ -257,7 +271,7 @@ void SegmentWalk::lose_segment_end() {
                         std::to_string(lost.sequence - 1) + ", which leaves no room before " + next_.to_string());
     }
     add_damage(lost, next_.first_position, next_.first_sequence, true);
-  } else if (lost.from + kSegmentEndRecordBytes + kWordBytes > capacity_end()) {
+  } else if (!make_room(lost.from + kSegmentReserveBytes)) {
     return contradict("it is full, but does not end with a segment end");
   } else {
     add_damage(lost, lost.from + kSegmentEndRecordBytes, lost.sequence, true);
@@ -267,8 +281,8 @@ void SegmentWalk::lose_segment_end() {
 
 void SegmentWalk::contradict(const std::string& what) {
   check_.damages.push_back({.kind = DamageKind::contradiction, .file = segment_.file, .what = what});
-  state_.expected = next_.first_sequence;
-  segment_.end_position = next_.first_position;
+  state_.expected = last_ ? hole().sequence : next_.first_sequence;
+  segment_.end_position = last_ ? hole().from : next_.first_position;
 }
 
 void SegmentWalk::add_damage(const Hole& lost, std::uint64_t to, std::uint64_t next_sequence, bool ends_segment) {

@@ -20,6 +20,7 @@ namespace leat::shm {
 /// Where a walk stands: carried from segment to segment.
 struct WalkState {
   bool started = false;
+  bool ended = false;           ///< the segment before has a segment end of its own, so it knows where the next begins
   std::uint64_t position = 0;   ///< behind the last segment
   std::uint64_t expected = 1;   ///< the next sequence
   std::int64_t timestamp_ns = 0;
@@ -56,6 +57,7 @@ class SegmentWalk {
   };
   [[nodiscard]] std::uint64_t capacity_end() const noexcept;
   [[nodiscard]] std::uint64_t limit() const noexcept;
+  bool make_room(std::uint64_t end) noexcept;
   [[nodiscard]] bool acceptable(const ProbedRecord& record) const;
   [[nodiscard]] bool plausible(const ProbedRecord& record) const;
   [[nodiscard]] Hole hole() const noexcept;

@@ -114,12 +114,7 @@ Result<bool> JournalFiles::open_raw(const SegmentName& name) {
   auto opened = open_with_header(name.to_string());
   if (!opened) return opened.error();
   auto& [fd, header, file_bytes] = *opened;
-  if (file_bytes < kMinSegmentBytes || file_bytes % kPageBytes != 0) return false;
-  const std::uint64_t made_bytes = header.data_offset + header.data_bytes;
-  if (made_bytes != file_bytes &&
-      segment_header_is_valid(header, identity_.uuid, made_bytes, name.first_sequence, name.first_position)) {
-    return false;
-  }
+  if (!has_segment_length(header, identity_.uuid, file_bytes, name.first_sequence, name.first_position)) return false;
   const SegmentGeometry geometry = segment_geometry(file_bytes);
   segment_fd_ = std::move(fd);
   opened_raw_ = true;

@@ -34,13 +34,6 @@ namespace {
 constexpr std::uint64_t kMaxMadeDataBytes = 1ULL << 30;
 constexpr const char* kMadeName = "prepared-repair.tmp";  // leatd removes it at its start, if it is still there
 
-// A size that no broker makes its segments with: what is made here has holes, and must never be recycled and mapped.
-std::uint64_t size_for_data(std::uint64_t data_bytes) {
-  std::uint64_t bytes = std::max(kMinSegmentBytes, data_bytes);
-  while (segment_geometry(bytes).data_bytes < data_bytes) bytes += data_bytes - segment_geometry(bytes).data_bytes;
-  return bytes % kPageBytes == 0 ? bytes + kWordBytes : bytes;
-}
-
 class Repair {
  public:
   Repair(int directory_fd, const std::string& directory, const JournalCheck& check)
@@ -133,7 +126,7 @@ class Repair {
     const std::uint64_t capacity = last.name.first_position + segment_geometry(last.wanted_bytes).data_bytes;
     std::string seal;
     std::uint64_t at = check_.end_position;
-    if (at + kMarkRecordBytes + kSegmentEndRecordBytes + kWordBytes <= capacity) {
+    if (at + kMarkRecordBytes + kSegmentReserveBytes <= capacity) {
       const std::uint64_t next_id = std::min<std::uint64_t>(check_.next_producer_id + check_.events_lost(), UINT32_MAX);
       const MarkBody body{.durable_position = 0,
                           .durable_sequence = 0,
@@ -260,12 +253,10 @@ class Repair {
 
   Result<void> make_segment(const Damage& piece) {
     const SegmentName name{piece.newest_before + 1, piece.from_position};
-    const std::uint64_t bytes = size_for_data(piece.to_position - piece.from_position + kWordBytes);
+    const std::uint64_t bytes = segment_size_for(piece.to_position - piece.from_position + kWordBytes);
     auto fd = files_.open(kMadeName, O_RDWR | O_CREAT | O_TRUNC);
     if (!fd) return fd.error();
-    if (::ftruncate(fd->get(), static_cast<off_t>(bytes)) != 0) {
-      return system_error(errno, "allocating " + files_.directory() + "/" + kMadeName);
-    }
+    if (auto sized = files_.resize(fd->get(), kMadeName, bytes); !sized) return sized;
     const SegmentHeader header = make_segment_header(identity_.uuid, bytes, name.first_sequence, name.first_position,
                                                      epoch_at(name.first_sequence), realtime_ns());
     std::string page(sizeof header, '\0');

@@ -45,6 +45,15 @@ bool segment_header_is_valid(const SegmentHeader& header, const FeedUuid& uuid, 
          header.first_position == first_position && header.checksum == header_checksum(header);
 }
 
+bool has_segment_length(const SegmentHeader& header, const FeedUuid& uuid, std::uint64_t file_bytes,
+                        std::uint64_t first_sequence, std::uint64_t first_position) noexcept {
+  const std::uint64_t made_bytes = header.data_offset + header.data_bytes;
+  if (segment_header_is_valid(header, uuid, made_bytes, first_sequence, first_position)) {
+    return file_bytes == made_bytes && file_bytes >= kMinSegmentBytes;
+  }
+  return is_segment_size(file_bytes);
+}
+
 IndexEntry make_index_entry(std::uint64_t feed_seed, std::uint64_t position, std::uint64_t sequence,
                             std::int64_t timestamp_ns) noexcept {
   IndexEntry entry{.position = position, .sequence = sequence, .timestamp_ns = timestamp_ns, .checksum = 0};

@@ -9,6 +9,7 @@
 //     torn-<position>-<n>.bin       bytes that recovery cut off, kept for people
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -81,10 +82,35 @@ constexpr SegmentGeometry segment_geometry(std::uint64_t segment_bytes) noexcept
   return {.index_entries = entries, .data_offset = data_offset, .data_bytes = segment_bytes - data_offset};
 }
 
+/// How long a segment's file can be. One of any other length was cut, or made longer, since it was made.
+constexpr bool is_segment_size(std::uint64_t bytes) noexcept {
+  return bytes >= kMinSegmentBytes && bytes <= kMaxSegmentBytes && bytes % kPageBytes == 0;
+}
+
+/// The least size of at least `least_bytes` in which the records begin at `data_offset`, a whole number of pages; the
+/// largest in which they do, if that is less.
+constexpr std::uint64_t segment_size_with(std::uint64_t data_offset, std::uint64_t least_bytes) noexcept {
+  constexpr std::uint64_t kBytesOfIndexPage = kPageBytes / sizeof(IndexEntry) * kIndexIntervalBytes;
+  const std::uint64_t index_pages = (data_offset - kSegmentHeaderBytes) / kPageBytes;
+  const std::uint64_t most = std::min(index_pages * kBytesOfIndexPage - kPageBytes, kMaxSegmentBytes);
+  const std::uint64_t least = std::max((index_pages - 1) * kBytesOfIndexPage, kMinSegmentBytes);
+  return std::clamp(align_up(std::min(least_bytes, most), kPageBytes), least, most);
+}
+
+/// The least size that holds so many bytes of records: no more than half of kMaxSegmentBytes.
+constexpr std::uint64_t segment_size_for(std::uint64_t data_bytes) noexcept {
+  std::uint64_t offset = kSegmentHeaderBytes + kPageBytes;
+  while (segment_size_with(offset, offset + data_bytes) < offset + data_bytes) offset += kPageBytes;
+  return segment_size_with(offset, offset + data_bytes);
+}
+
+/// Behind the last record of a segment that is not sealed there is always room for a segment end and the terminator.
+inline constexpr std::uint64_t kSegmentReserveBytes = kSegmentEndRecordBytes + kWordBytes;
+
 /// The most record bytes that one ticket may bring: it must fit a fresh segment together with the mark it begins with,
 /// another mark, the segment_end and the terminator.
 constexpr std::uint64_t max_segment_batch_bytes(std::uint64_t segment_bytes) noexcept {
-  return segment_geometry(segment_bytes).data_bytes - 2 * kMarkRecordBytes - kSegmentEndRecordBytes - kWordBytes;
+  return segment_geometry(segment_bytes).data_bytes - 2 * kMarkRecordBytes - kSegmentReserveBytes;
 }
 
 SegmentHeader make_segment_header(const FeedUuid& uuid, std::uint64_t segment_bytes, std::uint64_t first_sequence,
@@ -93,6 +119,10 @@ SegmentHeader make_segment_header(const FeedUuid& uuid, std::uint64_t segment_by
 /// True if the header is intact, of this feed and layout, and agrees with the file's size and name.
 bool segment_header_is_valid(const SegmentHeader& header, const FeedUuid& uuid, std::uint64_t file_bytes,
                              std::uint64_t first_sequence, std::uint64_t first_position) noexcept;
+
+/// True if the file is as long as the segment was made: as its header says, where that is intact; else as any can be.
+bool has_segment_length(const SegmentHeader& header, const FeedUuid& uuid, std::uint64_t file_bytes,
+                        std::uint64_t first_sequence, std::uint64_t first_position) noexcept;
 
 IndexEntry make_index_entry(std::uint64_t feed_seed, std::uint64_t position, std::uint64_t sequence,
                             std::int64_t timestamp_ns) noexcept;

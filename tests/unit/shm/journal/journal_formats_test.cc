@@ -62,6 +62,29 @@ TEST(SegmentGeometry, LeavesRoomForTheLargestBatch) {
   }
 }
 
+TEST(SegmentGeometry, KnowsTheSizesInWhichRecordsBeginAtAnOffset) {
+  constexpr std::uint64_t kBoundary = 8 << 20;  // here the index takes another page
+  for (std::uint64_t least = kBoundary - 3 * kPageBytes; least < kBoundary + 3 * kPageBytes; least += 8) {
+    for (const std::uint64_t offset : {2 * kPageBytes, 3 * kPageBytes}) {
+      const std::uint64_t bytes = segment_size_with(offset, least);
+      ASSERT_TRUE(is_segment_size(bytes)) << bytes;
+      ASSERT_EQ(segment_geometry(bytes).data_offset, offset) << bytes;
+      const bool there_is_one = segment_geometry(align_up(least, kPageBytes)).data_offset <= offset;
+      ASSERT_EQ(bytes >= least, there_is_one) << least;
+      if (there_is_one && segment_geometry(bytes - kPageBytes).data_offset == offset) {
+        ASSERT_LT(bytes - kPageBytes, least);
+      }
+    }
+    const std::uint64_t made = segment_size_for(least);
+    ASSERT_TRUE(is_segment_size(made));
+    ASSERT_GE(segment_geometry(made).data_bytes, least);
+    ASSERT_LT(segment_geometry(made - kPageBytes).data_bytes, least);
+  }
+  EXPECT_EQ(segment_size_for(8), kMinSegmentBytes);
+  EXPECT_TRUE(is_segment_size(segment_size_for(kMaxSegmentBytes / 2)));
+  EXPECT_EQ(segment_size_with(segment_geometry(kMaxSegmentBytes).data_offset, ~0ULL), kMaxSegmentBytes);
+}
+
 TEST(IndexEntry, IsInvalidWithAnyBitFlippedAndWhenZero) {
   const IndexEntry entry = make_index_entry(99, 65536, 1000, 123);
   EXPECT_TRUE(index_entry_is_valid(entry, 99));

@@ -29,20 +29,13 @@ std::uint64_t sized(std::uint64_t few, std::uint64_t short_form, std::uint64_t l
   return std::string_view(form) == "long" ? long_form : short_form;
 }
 
-// By default the same journals each time: about one in a thousand is one that repair does not mend well yet
-// (docs/guarantees.md), and scripts/torture repair is for looking for those.
-std::uint64_t first_seed() {
-  const bool usual = std::getenv("LEAT_TORTURE") == nullptr && std::getenv("LEAT_TEST_SEED") == nullptr;
-  return usual ? 1 : test::test_seed();
-}
-
 bool is_beyond_repair(const JournalCheck& check) {
   return std::ranges::any_of(check.damages, [](const Damage& d) { return d.kind == DamageKind::contradiction; });
 }
 
 TEST(RepairProperty, LosesNothingThatItDoesNotReportWhateverIsDamaged) {
   spdlog::set_level(spdlog::level::off);
-  const std::uint64_t base = first_seed();
+  const std::uint64_t base = test::test_seed();
   const std::uint64_t count = sized(100, 1'500, 200'000);
   std::uint64_t intact = 0, unproven = 0, beyond = 0, lost = 0, kept = 0, torn = 0;
   for (std::uint64_t seed = base; seed < base + count; ++seed) {
@@ -128,7 +121,7 @@ std::uint64_t repair_and_kill(const JournalMaker& journal, const JournalCheck& c
 
 TEST(RepairProperty, IsFinishedByTheNextOneWhereverItWasKilled) {
   spdlog::set_level(spdlog::level::off);
-  const std::uint64_t base = first_seed();
+  const std::uint64_t base = test::test_seed();
   const std::uint64_t journals = sized(2, 12, 400);
   const std::uint64_t stride = sized(3, 2, 1);
   std::uint64_t kills = 0, repaired = 0;
