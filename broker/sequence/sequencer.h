@@ -91,6 +91,7 @@ class Sequencer {
   void run();
   void idle(shm::IdleSpinner& spinner);
   bool mend_ring();
+  void mend_tail();
   void prefetch(std::uint64_t slot) const noexcept;
   void finish_entry(const Lane& lane, const Entry& entry, shm::CompletionStatus status, std::uint64_t value);
   void touch(Lane& lane) {
@@ -144,6 +145,7 @@ class Sequencer {
   std::vector<Lane*> touched_;
   std::uint32_t leaving_ = 0;
   std::uint64_t skip_ticket_ = ~0ULL;
+  std::uint64_t skip_count_ = 0;      // from that one on, taken when the wait began
   std::int64_t skip_since_ns_ = 0;
   std::uint32_t empty_looks_ = 0;
   std::int64_t next_mend_ns_ = 0;

@@ -108,6 +108,77 @@ TEST(LostTicket, OfAProducerThatHasLeftIsMadeUpForBeforeItIsLetGo) {
   EXPECT_EQ(feed.journaled().size(), 1u);
 }
 
+// A tail that is moved ahead and then back must not leave anybody waiting for tickets that will never be taken: the one
+// whose ticket was written over, and the one that has left.
+class MovedTail : public testing::Test {
+ protected:
+  Atomic<std::uint64_t>& tail() { return feed_.files->inbound_header().tail; }
+  // What the sequencer's thread does when it finds nothing: as often as it takes to go once round the ring.
+  void look_long_enough() {
+    for (std::uint64_t i = 0; i < 4 * feed_.options.inbound_slots; ++i) {
+      if (!feed_.step() && !feed_.sequencer->try_skip()) (void)feed_.sequencer->take_lost_tickets();
+    }
+    feed_.sequencer->take_commands();
+  }
+
+  OneFeed feed_;
+};
+
+TEST_F(MovedTail, AheadAndBackLeavesNoReceiptPending) {
+  for (const std::uint64_t back : {0ULL, 1ULL, ~0ULL / 2}) {
+    FeedProducer victim = feed_.add_producer();
+    FeedProducer bad = feed_.add_producer();
+    const std::uint64_t ticket = tail();
+    ASSERT_TRUE(victim.publish(kGood));
+    write_slot(bad, ticket, empty_slot(ticket / feed_.options.inbound_slots + 1));
+    feed_.drain();
+    feed_.sequencer->take_commands();
+    tail() += 40;
+    EXPECT_FALSE(feed_.sequencer->take_lost_tickets()) << "noticed";
+    tail() = back;
+    look_long_enough();
+    EXPECT_EQ(victim.status(victim.last_position), CompletionStatus::committed) << back;
+    ASSERT_TRUE(victim.publish(kGood));
+    look_long_enough();
+    EXPECT_EQ(victim.status(victim.last_position), CompletionStatus::committed) << back;
+  }
+  EXPECT_EQ(feed_.journaled().size(), 6u);
+}
+
+TEST_F(MovedTail, AheadAndBackLetsALeaverGo) {
+  FeedProducer leaver = feed_.add_producer();
+  ASSERT_TRUE(leaver.publish(kGood));
+  feed_.drain();
+  tail() += 40;
+  feed_.leave(leaver);
+  feed_.sequencer->take_commands();
+  tail() = 0;
+  look_long_enough();
+  LaneNotice notice;
+  EXPECT_TRUE(feed_.lanes->notices.pop(notice));
+}
+
+// Not one wait for each: a scribbler could make that as long as the ring.
+TEST_F(MovedTail, AWholeRingAheadIsSkippedAtOnce) {
+  tail() += feed_.options.inbound_slots;
+  EXPECT_FALSE(feed_.sequencer->try_skip()) << "the wait begins";
+  EXPECT_TRUE(feed_.sequencer->try_skip());
+  EXPECT_EQ(feed_.counters().skipped_tickets.load(), feed_.options.inbound_slots);
+  FeedProducer producer = feed_.add_producer();
+  ASSERT_TRUE(producer.publish(kGood));
+  feed_.drain();
+  EXPECT_EQ(producer.status(producer.last_position), CompletionStatus::committed);
+}
+
+// Tickets that were taken only while the others waited have a wait of their own.
+TEST_F(MovedTail, SkipsNoTicketThatWasTakenAfterTheWaitBegan) {
+  tail() += 3;
+  EXPECT_FALSE(feed_.sequencer->try_skip());
+  tail() += 1;
+  EXPECT_TRUE(feed_.sequencer->try_skip());
+  EXPECT_EQ(feed_.counters().skipped_tickets.load(), 3u);
+}
+
 // An arena may be larger than the broadcast ring: its entries are taken in as many rounds as it needs.
 TEST(OneTicket, ThatStandsForMoreThanTheRingHoldsIsTakenInSeveralRounds) {
   OneFeed feed;  // a ring of 8 KiB
