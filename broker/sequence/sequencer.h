@@ -114,6 +114,7 @@ class Sequencer {
   bool take_entries_up_to(Lane& lane, std::uint64_t position);
   bool take_owed_entries(Lane& lane, std::uint64_t position);
   bool take_entry(Lane& lane, const Entry& entry);
+  bool go_back(Lane& lane);
   void finish_known_entry(Lane& lane, const Entry& entry);
   void refuse(Lane& lane, const Entry& entry, shm::Refusal reason);
   void revoke(Lane& lane, shm::Refusal reason);

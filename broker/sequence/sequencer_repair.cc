@@ -25,9 +25,9 @@ void Sequencer::mend_tail() {
   }
 }
 
-// Gives up tickets that somebody has taken and not filled for skip_wait_us. No guess about liveness: if a producer only was
-// slow, it finds its ticket gone and takes a new one. All that were taken when the wait began have had it: a scribbler that
-// moves the tail ahead costs the others one wait, not one for each ticket that nobody has.
+// Gives up tickets that somebody has taken and not filled for skip_wait_us. No guess about liveness: if a producer only
+// was slow, it finds its ticket gone and takes a new one. All that were taken when the wait began have had it: a scribbler
+// that moves the tail ahead costs the others one wait, not one for each ticket that nobody has.
 bool Sequencer::try_skip() {
   InboundConsumer& inbound = *parts_.inbound;
   mend_tail();
@@ -65,6 +65,18 @@ bool Sequencer::mend_ring() {
   return take_lost_tickets();
 }
 
+// A ticket forged in the moment in which its producer had sealed an entry, and then got no ticket of its own, has had that
+// entry taken. Its producer was told that nothing is published, and seals the next one in the same place, with the same
+// number. So what was taken last is published, and not completed: we go back and take it once more, to refuse it for its
+// number. Its producer is told, and we stand where it stands, however long either was. Asked while done_ is empty.
+bool Sequencer::go_back(Lane& lane) {
+  const std::uint64_t position = lane.newest_position;
+  if (position == lane.retaken_position || !lane.arena.sealed_again(position)) return false;
+  lane.retaken_position = position;
+  lane.move_to(position);
+  return true;
+}
+
 // An entry of which its producer says, in its own arena, that it is published, and whose ticket never came: another
 // producer has written over it. Its producer may have no next one that it could be taken along with.
 //
@@ -75,6 +87,7 @@ bool Sequencer::take_lost_tickets() {
   InboundConsumer& inbound = *parts_.inbound;
   bool taken = false;
   for (Lane& lane : lanes_) {
+    if (lane.live && !lane.revoked && done_.empty()) (void)go_back(lane);
     const std::uint64_t owed = lane.owed_bytes();
     if (owed == 0 || position_ - committed_ >= max_round_bytes_) continue;
     // One that has left fills no ticket any more.

@@ -117,12 +117,12 @@ class InboundConsumer {
     return ahead != 0 && ahead <= slots();
   }
 
-  /// The next ticket that nobody has taken, as far as it makes sense: at most a ring ahead of the head, and never less than
-  /// it was before. An honest tail only grows; and were it believed when it goes back, whoever waits for the head to pass
-  /// an earlier one would wait for ever.
+  /// The next ticket that nobody has taken, as far as it makes sense: at most a ring ahead of the head, and never less
+  /// than it was before. An honest tail only grows; and were it believed when it goes back, whoever waits for the head to
+  /// pass an earlier one would wait for ever.
   [[nodiscard]] std::uint64_t tail() noexcept {
-    // SYNC POINT: seq_cst, like take_ticket() and the hand-shake of sleep: after prepare_sleep() we see every ticket that was
-    // taken by a producer which has not seen `sleeping`.
+    // SYNC POINT: seq_cst, like take_ticket() and the hand-shake of sleep: after prepare_sleep() we see every ticket that
+    // was taken by a producer which has not seen `sleeping`.
     const std::uint64_t ahead = header_->tail.load(std::memory_order_seq_cst) - head_;
     if (newest_tail_ - head_ > slots()) newest_tail_ = head_;  // the head has passed it
     if (ahead <= slots() && ahead > newest_tail_ - head_) newest_tail_ = head_ + ahead;
