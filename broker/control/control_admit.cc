@@ -109,7 +109,9 @@ Result<void> ControlServer::admit_producer(Client& client, const HelloMessage& h
   if (resumes) return send_message(client.socket.get(), &welcome, sizeof welcome);
   const UniqueFd arena = std::move(registry_.arena_of_last_add().fd);
   const int fds[] = {files_.inbound.fd.get(), arena.get()};
-  return send_message(client.socket.get(), &welcome, sizeof welcome, fds);
+  auto sent = send_message(client.socket.get(), &welcome, sizeof welcome, fds);
+  client.has_left = !sent.ok();
+  return sent;
 }
 
 Result<void> ControlServer::admit_consumer(Client& client) {

@@ -32,6 +32,7 @@ constexpr int kBacklog = 256;
 constexpr int kLastRounds = 16;
 constexpr int kAcceptsPerRound = 64;     // those who are connected already are served in between
 constexpr int kMaxSilentPerUser = 64;    // connections that have not said hello
+constexpr int kMaxFailedReceives = 3;    // in a row, of one connection
 constexpr int kSendBufferBytes = 32 * 1024;  // answers, and descriptors in them, to one who does not read
 
 }  // namespace
@@ -89,7 +90,8 @@ Result<void> ControlServer::listen(const std::string& path) {
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
   listener_ = UniqueFd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!listener_.valid()) return system_error(errno, "creating the control socket");
-  ::unlink(path.c_str());  // we hold the lock: whoever left it is dead
+  // We hold the lock: whoever left it is dead.
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return system_error(errno, "removing the socket left at " + path);
   const mode_t old_mask = ::umask(admission_.admits_others() ? 0111 : 0177);
   const int bound = ::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
   const int failed = errno;
@@ -259,9 +261,13 @@ void ControlServer::serve(ClientId id) {
   Received received;
   if (auto got = receive_message(client.socket.get(), received, 0); !got) {
     if (got.error().code == ErrorCode::timed_out) return;
+    // A call that fails (no memory just now) takes nothing: the message, a farewell perhaps, lies there still.
+    const bool passing = got.error().code != ErrorCode::protocol_error;
+    if (passing && ++client.failed_receives < kMaxFailedReceives) return;
     refuse(client, got.error());
     return detach(id);
   }
+  client.failed_receives = 0;
   if (received.size == 0) return detach(id);
   if (auto served = serve_message(client, received); !served) {
     refuse(client, served.error());
@@ -276,7 +282,7 @@ void ControlServer::detach(ClientId id) {
   const auto found = clients_.find(id);
   if (found == clients_.end()) return;
   Client& client = found->second;
-  if (!client.admitted || client.role != Role::producer || client.peer.pid <= 0) return drop(id);
+  if (!client.admitted || client.role != Role::producer || client.has_left || client.peer.pid <= 0) return drop(id);
   client.socket.reset();
   if (watch_process(client, id) == Life::gone) drop(id);
 }

@@ -54,7 +54,8 @@ class ControlServer {
     std::string name;
     std::string cursor;         // of a consumer: the named cursor that it has taken
     bool admitted = false;
-    bool has_left = false;      // a producer has said so
+    bool has_left = false;      // a producer has said so, or was never there: its arena went to nobody
+    int failed_receives = 0;    // in a row
     shm::Role role = shm::Role::observer;
     std::uint32_t slot = 0;
     std::int64_t hello_deadline_ns = 0;

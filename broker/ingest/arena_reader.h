@@ -70,6 +70,18 @@ class ArenaReader {
     return static_cast<std::int64_t>(header_->tail.load(std::memory_order_acquire) - position) > 0 ||
            shm::load_word(&header_->file.magic) != shm::kArenaMagic;
   }
+  /// The entry at `position`, once completed, is published and waits to be completed again. False if so much has come
+  /// behind it that the producer may be writing over it.
+  [[nodiscard]] bool sealed_again(std::uint64_t position) const noexcept {
+    // SYNC POINT: pairs with ArenaWriter::seal. Whoever writes this place in the next lap has published more than half
+    // an arena behind it before, as no entry is longer than the other half.
+    const std::uint64_t now = completion(position).load(std::memory_order_acquire);
+    if (shm::completion_status(now) != shm::CompletionStatus::pending) return false;
+    Entry entry;
+    const bool same = read(position, entry);
+    const std::uint64_t behind = published_end() - position;
+    return same && behind - 1 < capacity_ / 2;
+  }
   /// End of what the producer says it has published.
   [[nodiscard]] std::uint64_t published_end() const noexcept { return header_->tail.load(std::memory_order_acquire); }
 

@@ -183,8 +183,8 @@ void Syncer::sync_if_due(bool now_due) {
   Place target = ring_reader_.read_latest();
   if (target.position <= ring_.durable.load(std::memory_order_relaxed)) return;
   // A mark alone goes to disk when there is time: an event that comes meanwhile would have to wait for it.
-  const bool events = target.sequence > durable_sequence();
-  if (!events && !now_due && now - last_sync_ns_ < kHousekeepingNs) return;
+  const auto has_events = [&] { return target.sequence > durable_sequence(); };
+  if (!has_events() && !now_due && now - last_sync_ns_ < kHousekeepingNs) return;
   if (!now_due) target = gather(target);
   take_rolls();  // a roll is announced before anything behind it is committed: now every file below target is known
   const std::int64_t began = last_sync_ns_ = monotonic_ns();
@@ -196,6 +196,7 @@ void Syncer::sync_if_due(bool now_due) {
   counters_.last_sync_ns.store(took, std::memory_order_relaxed);
   if (took > counters_.max_sync_ns.load(std::memory_order_relaxed)) counters_.max_sync_ns.store(took);
 
+  const bool events = has_events();  // not what the first look said: some may have come while others were gathered
   ring_.durable_sequence.store(target.sequence, std::memory_order_relaxed);
   ring_.durable.store(target.position, std::memory_order_release);  // pairs with BroadcastReader::durable
   if (!events) return;  // only a mark: no news to anybody

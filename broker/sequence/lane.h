@@ -21,6 +21,8 @@ struct Lane {
   std::uint32_t generation = 0;
   std::uint32_t producer_id = 0;
   std::uint64_t next_position = 0;           ///< arena position of the entry that comes next
+  std::uint64_t newest_position = ~0ULL;     ///< of the entry that was taken last
+  std::uint64_t retaken_position = ~0ULL;    ///< of the one that was gone back to last: not once more
   std::uint64_t expected_slot = 0;           ///< what its ticket will read; 0 while nothing is to be taken from here
   std::uint64_t last_producer_sequence = 0;  ///< newest that was taken or refused
   std::uint64_t leave_at_ticket = 0;         ///< leaving: gone once the head has come this far

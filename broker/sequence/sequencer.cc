@@ -206,6 +206,8 @@ inline bool Sequencer::take_entries_up_to(Lane& lane, std::uint64_t position) {
         bump(parts_.counters->bad_tickets);
         return true;
       }
+      if (!done_.empty()) return false;  // what was taken last can be judged only once it is completed
+      if (go_back(lane)) continue;
       bump(parts_.counters->refused_entries);
       bump(lane.row->refused);
       // Where the next entry would begin is unknown from here on.
@@ -213,6 +215,7 @@ inline bool Sequencer::take_entries_up_to(Lane& lane, std::uint64_t position) {
       return true;
     }
     if (!take_entry(lane, entry)) return false;
+    lane.newest_position = lane.next_position;
     lane.move_to(lane.next_position + entry_bytes(entry.record_bytes));
     if (lane.next_position > position) return true;
     // One ticket may stand for as much as the arena holds; the ring holds less.
@@ -241,7 +244,11 @@ bool Sequencer::take_ticket(const Ticket& ticket) {
     return true;
   }
   const std::uint64_t position = expand_position(ticket.position_units, lane->next_position);
-  if (position < lane->next_position) return true;  // done before the last broker died, or along with a later one
+  if (position < lane->next_position) {  // done before the last broker died, or along with a later one
+    if (position != lane->newest_position || position == lane->retaken_position) return true;
+    if (!done_.empty()) return false;
+    if (!go_back(*lane)) return true;
+  }
   if (position - lane->next_position >= lane->arena.capacity()) {
     bump(parts_.counters->bad_tickets);
     return true;

@@ -91,6 +91,7 @@ class Sequencer {
   void run();
   void idle(shm::IdleSpinner& spinner);
   bool mend_ring();
+  void mend_tail();
   void prefetch(std::uint64_t slot) const noexcept;
   void finish_entry(const Lane& lane, const Entry& entry, shm::CompletionStatus status, std::uint64_t value);
   void touch(Lane& lane) {
@@ -113,6 +114,7 @@ class Sequencer {
   bool take_entries_up_to(Lane& lane, std::uint64_t position);
   bool take_owed_entries(Lane& lane, std::uint64_t position);
   bool take_entry(Lane& lane, const Entry& entry);
+  bool go_back(Lane& lane);
   void finish_known_entry(Lane& lane, const Entry& entry);
   void refuse(Lane& lane, const Entry& entry, shm::Refusal reason);
   void revoke(Lane& lane, shm::Refusal reason);
@@ -144,6 +146,7 @@ class Sequencer {
   std::vector<Lane*> touched_;
   std::uint32_t leaving_ = 0;
   std::uint64_t skip_ticket_ = ~0ULL;
+  std::uint64_t skip_count_ = 0;      // from that one on, taken when the wait began
   std::int64_t skip_since_ns_ = 0;
   std::uint32_t empty_looks_ = 0;
   std::int64_t next_mend_ns_ = 0;

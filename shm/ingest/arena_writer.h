@@ -32,9 +32,9 @@ class ArenaWriter {
   /// cached view says full.
   [[nodiscard]] std::byte* reserve(std::uint64_t record_bytes) noexcept {
     const std::uint64_t needed = entry_bytes(record_bytes);
-    if (tail_ + needed - cached_consumed_ > capacity()) {
+    if (!fits(needed)) {
       cached_consumed_ = header_->consumed.load(std::memory_order_acquire);  // SYNC POINT: pairs with complete()
-      if (tail_ + needed - cached_consumed_ > capacity()) return nullptr;
+      if (!fits(needed)) return nullptr;
     }
     if (tail_ + needed > touched_) touched_ = tail_ + needed;
     return place(tail_) + kEntryHeaderBytes;
@@ -43,7 +43,7 @@ class ArenaWriter {
   /// Writes the header of the entry that reserve() made room for.
   void seal(std::uint32_t record_bytes, std::uint32_t count, std::uint64_t producer_sequence) noexcept {
     auto* entry = reinterpret_cast<EntryHeader*>(place(tail_));
-    entry->completion.store(0, std::memory_order_relaxed);
+    entry->completion.store(0, std::memory_order_release);  // SYNC POINT: pairs with ArenaReader::sealed_again
     entry->record_bytes = record_bytes;
     entry->count = count;
     entry->producer_sequence = producer_sequence;
@@ -79,6 +79,10 @@ class ArenaWriter {
   [[nodiscard]] ArenaHeader& header() const noexcept { return *header_; }
 
  private:
+  // Signed: a forged ticket can have an entry consumed that was not published (see unseal); `consumed` stands ahead then.
+  [[nodiscard]] bool fits(std::uint64_t needed) const noexcept {
+    return static_cast<std::int64_t>(tail_ + needed - cached_consumed_) <= static_cast<std::int64_t>(capacity());
+  }
   [[nodiscard]] std::byte* place(std::uint64_t position) const noexcept { return data_ + (position & mask_); }
 
   static constexpr std::uint64_t kPrefetchBytes = 8 * kCacheLineBytes;

@@ -5,7 +5,7 @@
 // Exactly one of the two swaps wins, so no guess about liveness can lose or repeat an event (I4).
 //
 // Everything here lies in memory that every producer can write. The sequencer trusts none of it: its head is private,
-// each slot is read once, and a `tail` that makes no sense is set right (repair_tail).
+// each slot is read once, and a `tail` that makes no sense, or goes back, is set right (repair_tail).
 #pragma once
 
 #include <cstdint>
@@ -98,7 +98,8 @@ class InboundConsumer {
         slots_(reinterpret_cast<Atomic<std::uint64_t>*>(base + kInboundSlotsOffset)),
         mask_(slots - 1),
         lap_shift_(static_cast<unsigned>(__builtin_ctzll(slots))),
-        head_(head) {}
+        head_(head),
+        newest_tail_(head) {}
 
   [[nodiscard]] std::uint64_t head() const noexcept { return head_; }
   [[nodiscard]] std::uint64_t slots() const noexcept { return mask_ + 1; }
@@ -111,17 +112,21 @@ class InboundConsumer {
   [[nodiscard]] std::uint64_t unfilled(std::uint64_t ticket) const noexcept { return empty_slot(ticket >> lap_shift_); }
 
   /// True if somebody has taken `ticket`. Moves the producers' hottest line: asked only when the slot stays empty.
-  [[nodiscard]] bool taken(std::uint64_t ticket) const noexcept {
-    // SYNC POINT: seq_cst, like take_ticket() and the hand-shake of sleep: after prepare_sleep() we see every ticket that was
-    // taken by a producer which has not seen `sleeping`.
-    const std::uint64_t ahead = header_->tail.load(std::memory_order_seq_cst) - ticket;
+  [[nodiscard]] bool taken(std::uint64_t ticket) noexcept {
+    const std::uint64_t ahead = tail() - ticket;
     return ahead != 0 && ahead <= slots();
   }
 
-  /// The next ticket that nobody has taken, as far as it makes sense: at most a ring ahead of the head.
-  [[nodiscard]] std::uint64_t tail() const noexcept {
-    const std::uint64_t tail = header_->tail.load(std::memory_order_acquire);
-    return tail - head_ <= slots() ? tail : head_;
+  /// The next ticket that nobody has taken, as far as it makes sense: at most a ring ahead of the head, and never less
+  /// than it was before. An honest tail only grows; and were it believed when it goes back, whoever waits for the head to
+  /// pass an earlier one would wait for ever.
+  [[nodiscard]] std::uint64_t tail() noexcept {
+    // SYNC POINT: seq_cst, like take_ticket() and the hand-shake of sleep: after prepare_sleep() we see every ticket that
+    // was taken by a producer which has not seen `sleeping`.
+    const std::uint64_t ahead = header_->tail.load(std::memory_order_seq_cst) - head_;
+    if (newest_tail_ - head_ > slots()) newest_tail_ = head_;  // the head has passed it
+    if (ahead <= slots() && ahead > newest_tail_ - head_) newest_tail_ = head_ + ahead;
+    return newest_tail_;
   }
 
   /// Gives `ticket` up. False: the producer has filled it after all.
@@ -142,12 +147,13 @@ class InboundConsumer {
     header_->head.store(head, std::memory_order_release);  // SYNC POINT: pairs with has_room
   }
 
-  /// Sets a tail right that no honest producer could have left: behind the head, or more than the ring ahead.
+  /// Sets a tail right that no honest producer could have left: less than it was, or more than the ring ahead.
   /// Producers that hold tickets from the wrong range find their swap refused and take new ones. True if it did.
   bool repair_tail() noexcept {
-    std::uint64_t tail = header_->tail.load(std::memory_order_relaxed);
-    if (tail - head_ <= slots()) return false;
-    return header_->tail.compare_exchange_strong(tail, head_, std::memory_order_acq_rel);
+    const std::uint64_t right = tail();
+    std::uint64_t found = header_->tail.load(std::memory_order_relaxed);
+    if (found - right <= head_ + slots() - right) return false;
+    return header_->tail.compare_exchange_strong(found, right, std::memory_order_acq_rel);
   }
 
   /// Shows the head again if somebody has written over it: producers that believe a wrong one find the ring full for ever.
@@ -184,6 +190,7 @@ class InboundConsumer {
   std::uint64_t mask_ = 0;
   unsigned lap_shift_ = 0;
   std::uint64_t head_ = 0;
+  std::uint64_t newest_tail_ = 0;  // as far as the tail was seen to stand; stale once the head has passed it
 };
 
 }  // namespace leat::shm

@@ -5,9 +5,12 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <optional>
+#include <string>
 #include <thread>
 
 #include "process/load.h"
+#include "support/environment.h"
 #include "support/fault_plan.h"
 
 namespace leat::test {
@@ -75,14 +78,13 @@ TEST_F(ClockStep, ForwardsAndBackwardsDisturbsNothingAndTimeStampsNeverDecrease)
   check_journal();
 }
 
-class FailingSync : public LoadTest {
+class FailingCall : public LoadTest {
  protected:
   void SetUp() override {
     LoadTest::SetUp();
     const fs::path page = broker_->scratch() / "faults";
     plan_ = map_fault_plan(page.c_str(), true);
     ASSERT_NE(plan_, nullptr);
-    plan_->error.store(EIO);
     plan_->times.store(~0ULL);
     for (const std::string& entry : preload(LEAT_TEST_FAULT_SHIM, "LEAT_TEST_FAULTS", page)) {
       broker_->set_environment(entry);
@@ -92,9 +94,18 @@ class FailingSync : public LoadTest {
     ::munmap(plan_, sizeof *plan_);
     LoadTest::TearDown();
   }
-  void fail_sync(bool fails) { plan_->call.store(fails ? Call::fdatasync : Call::none); }
+  // From here on, until it is told otherwise.
+  void fail(Call call, int error) {
+    plan_->error.store(error);
+    plan_->call.store(call);
+  }
 
   FaultPlan* plan_ = nullptr;
+};
+
+class FailingSync : public FailingCall {
+ protected:
+  void fail_sync(bool fails) { fail(fails ? Call::fdatasync : Call::none, EIO); }
 };
 
 TEST_F(FailingSync, StopsTheFeedForGoodButNotItsReadersAndWhatWasDurableIsThereAfterwards) {
@@ -153,6 +164,64 @@ TEST_F(FailingSync, WhenStoppingIsAFailedStop) {
   fail_sync(true);
   broker_->expect_log("fdatasync");
   EXPECT_EQ(broker_->terminate(), 1);
+}
+
+class FailingName : public FailingCall {
+ protected:
+  void SetUp() override {
+    FailingCall::SetUp();
+    if (sanitized()) GTEST_SKIP() << "the shim stands between the program and the sanitizer's own interceptors";
+    broker_->set("--segment-bytes", "64K");
+    broker_->set("--max-event-bytes", "2K");
+    broker_->expect_log("the next segment cannot be named");
+    start();
+    producer_.emplace(connect_producer());
+    consumer_.emplace(connect_consumer(Start::earliest()));
+  }
+  // Until the current segment, and then the arena, is full.
+  void publish_until_held_back() {
+    fail(Call::rename, ENOSPC);
+    for (Publish outcome = Publish::ok; outcome != Publish::would_block || status().state != "stalled";) {
+      outcome = producer_->try_publish({.topic = "t", .payload = payload_});
+      ASSERT_TRUE(outcome == Publish::ok || outcome == Publish::would_block) << to_string(outcome);
+      accepted_ += outcome == Publish::ok ? 1 : 0;
+    }
+  }
+  void expect_delivered(std::uint64_t until) {
+    while (delivered_ < until) ASSERT_EQ(take_event(*consumer_).sequence, ++delivered_);
+  }
+
+  const std::string payload_ = std::string(1000, 'p');
+  std::optional<Producer> producer_;
+  std::optional<Consumer> consumer_;
+  std::uint64_t accepted_ = 0;
+  std::uint64_t delivered_ = 0;
+};
+
+// The new name may need a block of the directory: no other call meets a full disk there.
+TEST_F(FailingName, OfASegmentForWantOfRoomHoldsProducersBackUntilThereIsSome) {
+  for (int round = 1; round <= 3; ++round) {
+    ASSERT_NO_FATAL_FAILURE(publish_until_held_back());
+    const std::uint64_t before = plan_->hits.load();
+    while (plan_->hits.load() == before) std::this_thread::sleep_for(milliseconds(1));  // it is tried again
+    ASSERT_NO_FATAL_FAILURE(expect_delivered(status().latest_sequence)) << "readers go on";
+    EXPECT_LT(delivered_, accepted_);
+    fail(Call::none, 0);
+    ASSERT_NO_FATAL_FAILURE(expect_delivered(accepted_));
+    EXPECT_EQ(status().state, "running");
+    EXPECT_EQ(producer_->publish_and_wait({.topic = "t"}, Ack::durable, kPatience).value(), ++accepted_);
+  }
+  EXPECT_EQ(broker_->log().find("the feed stops accepting"), std::string::npos);
+}
+
+// The old segment has its end by then, and no other comes after it.
+TEST_F(FailingName, OfASegmentLosesNothingWhenTheBrokerIsKilledMeanwhile) {
+  ASSERT_NO_FATAL_FAILURE(publish_until_held_back());
+  broker_->kill9();
+  fail(Call::none, 0);
+  start();
+  ASSERT_NO_FATAL_FAILURE(expect_delivered(accepted_));
+  EXPECT_EQ(producer_->publish_and_wait({.topic = "t"}, Ack::durable, kPatience).value(), ++accepted_);
 }
 
 class NoDescriptors : public BrokerTest {

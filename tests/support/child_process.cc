@@ -39,6 +39,8 @@ std::vector<char*> pointers_to(std::vector<std::string>& strings) {
     const int output = ::open(options.output.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     if (output < 0 || ::dup2(output, STDOUT_FILENO) < 0 || ::dup2(output, STDERR_FILENO) < 0) ::_exit(125);
   }
+  // What another thread of the parent has open just now (a log that it reads) is none of the child's.
+  if (::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) != 0) ::_exit(125);
   if (options.user) {
     const uid_t user = *options.user;
     if (::setgroups(0, nullptr) != 0 || ::setgid(user) != 0 || ::setuid(user) != 0) ::_exit(125);

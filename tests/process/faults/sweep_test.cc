@@ -126,6 +126,15 @@ class SystemCalls : public testing::Test {
     return outcome;
   }
 
+  // What the long form would do, in numbers of lives.
+  void print_counts() const {
+    for (const Kind& kind : kKinds) {
+      const auto index = static_cast<std::size_t>(kind.call);
+      std::fprintf(stderr, "%s: called %llu times, %zu errors\n", kCallNames[index].data(),
+                   static_cast<unsigned long long>(counts_[index]), kind.errors.size());
+    }
+  }
+
   // Runs `jobs` of these, a few at a time; gives up after some failures.
   template <typename Job>
   void run_all(std::size_t jobs, Job job) {
@@ -176,6 +185,7 @@ Fault parse_fault(const std::string& text) {
 }
 
 TEST_F(SystemCalls, FailOneByOneAndNothingIsLostRepeatedOrReorderedAndLeatdSaysWhy) {
+  if (std::getenv("LEAT_FAULT_TRACE") != nullptr) print_counts();
   if (const char* one = std::getenv("LEAT_FAULT"); one != nullptr) {
     run(parse_fault(one), test_seed());
     return report();

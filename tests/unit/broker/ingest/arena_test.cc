@@ -108,6 +108,15 @@ TEST_F(Arena, IsFullWhenItsRoomIsTakenAndHasRoomAgainWhenConsumed) {
   EXPECT_FALSE(write(480).has_value());
 }
 
+// A forged ticket can have an entry consumed that its producer had sealed and then taken back.
+TEST_F(Arena, HasRoomWhenMoreIsConsumedThanWasPublished) {
+  while (write(480)) {
+  }
+  reader.release(writer.tail() + 1024);
+  EXPECT_NE(writer.reserve(480), nullptr);
+  EXPECT_NE(writer.reserve(max_entry_record_bytes(kCapacity)), nullptr);
+}
+
 TEST_F(Arena, HoldsAnEntryUntilItsBytesAreHandedOutAgain) {
   const std::uint64_t first = *write(992);   // 1024 with its header
   const std::uint64_t second = *write(992);

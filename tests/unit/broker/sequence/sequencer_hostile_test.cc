@@ -2,6 +2,9 @@
 // the ring's header scribbled, more in one ticket than the broadcast ring holds.
 #include <gtest/gtest.h>
 
+#include <string>
+#include <tuple>
+
 #include "broker/sequence/sequencer.h"
 #include "tests/unit/fixtures/one_feed.h"
 
@@ -59,6 +62,79 @@ TEST(ForgedTicket, DoesNotPublishAnEntryThatItsProducerHasTakenBack) {
   EXPECT_EQ(feed.journaled()[0].payload, kGood.payload);
 }
 
+// A ticket forged in the moment in which a producer has sealed an entry and then gets no ticket of its own: it is told
+// that nothing was published, and seals another entry in the same place. What cannot be prevented is told: that one's
+// receipt must not wait for ever, and the next ones must go on as if nothing had happened.
+class ReSealed : public testing::TestWithParam<std::tuple<std::size_t, bool>> {};
+
+TEST_P(ReSealed, AfterAForgedTicketIsRefusedAndWhatComesNextIsServed) {
+  const auto& [payload_bytes, ticket_lost] = GetParam();
+  OneFeed feed;
+  FeedProducer victim = feed.add_producer();
+  FeedProducer bad = feed.add_producer();
+  const Event first{.topic = "t", .payload = "told that the ring is full............................."};
+  const std::string payload(payload_bytes, 'p');
+  ASSERT_TRUE(victim.publish(kGood));
+  feed.drain();
+  const std::uint64_t bytes =
+      padded_record_bytes(record_length(first.topic.size(), 0, 0, first.payload.size()));
+  std::byte* const room = victim.arena.reserve(bytes);
+  ASSERT_NE(room, nullptr);
+  encode_event(room, first, first.payload.size(), victim.next_sequence, 0);
+  victim.arena.seal(static_cast<std::uint32_t>(bytes), 1, victim.next_sequence);
+  write_slot(bad, bad.ring.take_ticket(), ticket_of(victim, victim.arena.tail()));
+  feed.drain();
+  victim.arena.unseal();
+  ASSERT_EQ(feed.journaled().size(), 2u) << "the known hole";
+
+  ASSERT_TRUE(victim.publish({.topic = "t", .payload = payload}));
+  const std::uint64_t again = victim.last_position;
+  if (ticket_lost) {
+    const std::uint64_t ticket = feed.files->inbound_header().tail.load() - 1;
+    write_slot(bad, ticket, empty_slot(ticket / feed.options.inbound_slots + 1));
+  }
+  const auto serve = [&] {
+    for (int i = 0; i < 8; ++i) {
+      feed.drain();
+      (void)feed.sequencer->take_lost_tickets();
+    }
+  };
+  const bool next_at_once = ticket_lost || victim.publish(kGood);  // before the first is looked at
+  ASSERT_TRUE(next_at_once);
+  serve();
+  EXPECT_EQ(victim.status(again), CompletionStatus::refused);
+  EXPECT_EQ(victim.value(again), static_cast<std::uint64_t>(Refusal::bad_sequence));
+  for (int i = 0; i < 40; ++i) {  // more than the arena holds
+    ASSERT_TRUE(victim.publish(kGood)) << i;
+    serve();
+    ASSERT_EQ(victim.status(victim.last_position), CompletionStatus::committed) << i;
+  }
+  EXPECT_EQ(feed.slot(victim).revoked.load(), 0u);
+  EXPECT_EQ(feed.journaled().size(), ticket_lost ? 42u : 43u);
+}
+
+// Of the same size, smaller, larger.
+INSTANTIATE_TEST_SUITE_P(Sizes, ReSealed,
+                         testing::Combine(testing::Values<std::size_t>(55, 0, 700), testing::Bool()));
+
+// Whoever scribbles over its own completions gets each entry taken twice at most.
+TEST(SealedAgain, ByAProducerThatDoesSoWithoutEndHoldsUpNobody) {
+  OneFeed feed;
+  FeedProducer bad = feed.add_producer();
+  FeedProducer other = feed.add_producer();
+  ASSERT_TRUE(bad.publish(kGood));
+  feed.drain();
+  for (int i = 0; i < 20; ++i) {
+    bad.header(bad.last_position).completion.store(0);
+    (void)feed.sequencer->take_lost_tickets();
+    feed.drain();
+  }
+  EXPECT_LE(feed.counters().refused_entries.load(), 1u);
+  ASSERT_TRUE(other.publish(kGood));
+  feed.drain();
+  EXPECT_EQ(other.status(other.last_position), CompletionStatus::committed);
+}
+
 TEST(LostTicket, OfAProducersLastEntryIsMadeUpFor) {
   OneFeed feed;
   FeedProducer victim = feed.add_producer();
@@ -106,6 +182,77 @@ TEST(LostTicket, OfAProducerThatHasLeftIsMadeUpForBeforeItIsLetGo) {
   feed.sequencer->take_commands();
   EXPECT_TRUE(feed.lanes->notices.pop(notice));
   EXPECT_EQ(feed.journaled().size(), 1u);
+}
+
+// A tail that is moved ahead and then back must not leave anybody waiting for tickets that will never be taken: the one
+// whose ticket was written over, and the one that has left.
+class MovedTail : public testing::Test {
+ protected:
+  Atomic<std::uint64_t>& tail() { return feed_.files->inbound_header().tail; }
+  // What the sequencer's thread does when it finds nothing: as often as it takes to go once round the ring.
+  void look_long_enough() {
+    for (std::uint64_t i = 0; i < 4 * feed_.options.inbound_slots; ++i) {
+      if (!feed_.step() && !feed_.sequencer->try_skip()) (void)feed_.sequencer->take_lost_tickets();
+    }
+    feed_.sequencer->take_commands();
+  }
+
+  OneFeed feed_;
+};
+
+TEST_F(MovedTail, AheadAndBackLeavesNoReceiptPending) {
+  for (const std::uint64_t back : {0ULL, 1ULL, ~0ULL / 2}) {
+    FeedProducer victim = feed_.add_producer();
+    FeedProducer bad = feed_.add_producer();
+    const std::uint64_t ticket = tail();
+    ASSERT_TRUE(victim.publish(kGood));
+    write_slot(bad, ticket, empty_slot(ticket / feed_.options.inbound_slots + 1));
+    feed_.drain();
+    feed_.sequencer->take_commands();
+    tail() += 40;
+    EXPECT_FALSE(feed_.sequencer->take_lost_tickets()) << "noticed";
+    tail() = back;
+    look_long_enough();
+    EXPECT_EQ(victim.status(victim.last_position), CompletionStatus::committed) << back;
+    ASSERT_TRUE(victim.publish(kGood));
+    look_long_enough();
+    EXPECT_EQ(victim.status(victim.last_position), CompletionStatus::committed) << back;
+  }
+  EXPECT_EQ(feed_.journaled().size(), 6u);
+}
+
+TEST_F(MovedTail, AheadAndBackLetsALeaverGo) {
+  FeedProducer leaver = feed_.add_producer();
+  ASSERT_TRUE(leaver.publish(kGood));
+  feed_.drain();
+  tail() += 40;
+  feed_.leave(leaver);
+  feed_.sequencer->take_commands();
+  tail() = 0;
+  look_long_enough();
+  LaneNotice notice;
+  EXPECT_TRUE(feed_.lanes->notices.pop(notice));
+}
+
+// Not one wait for each: a scribbler could make that as long as the ring.
+TEST_F(MovedTail, AWholeRingAheadIsSkippedAtOnce) {
+  tail() += feed_.options.inbound_slots;
+  EXPECT_FALSE(feed_.sequencer->try_skip()) << "the wait begins";
+  EXPECT_TRUE(feed_.sequencer->try_skip());
+  EXPECT_EQ(feed_.counters().skipped_tickets.load(), feed_.options.inbound_slots);
+  FeedProducer producer = feed_.add_producer();
+  ASSERT_TRUE(producer.publish(kGood));
+  feed_.drain();
+  EXPECT_EQ(producer.status(producer.last_position), CompletionStatus::committed);
+}
+
+// Tickets that were taken only while the others waited have a wait of their own.
+TEST_F(MovedTail, SkipsNoTicketThatWasTakenAfterTheWaitBegan) {
+  tail() += 3;
+  EXPECT_FALSE(feed_.sequencer->try_skip());
+  tail() += 1;
+  EXPECT_TRUE(feed_.sequencer->try_skip());
+  EXPECT_EQ(feed_.counters().skipped_tickets.load(), 3u);
 }
 
 // An arena may be larger than the broadcast ring: its entries are taken in as many rounds as it needs.

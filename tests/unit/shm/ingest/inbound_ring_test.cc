@@ -192,6 +192,26 @@ TEST_F(InboundRing, SetsATailRightThatRunsFarAhead) {
   ASSERT_EQ(honest.fill(honest.take_ticket(), full_slot(1, 1, 0)), Fill::ok) << "the ring goes on after the repair";
 }
 
+// Else whoever waits for the head to pass a ticket that was taken once might wait for ever.
+TEST_F(InboundRing, SetsATailRightThatGoesBack) {
+  advance_to(1000);
+  InboundConsumer to = consumer_at(1000);
+  header().tail.store(1010);
+  EXPECT_EQ(to.tail(), 1010u);
+  for (const std::uint64_t wrong : Numbers{1009, 1000, 999, 0, 1000 + kSlots + 1, ~0ULL}) {
+    header().tail.store(wrong);
+    EXPECT_EQ(to.tail(), 1010u) << wrong;
+    EXPECT_TRUE(to.taken(1009)) << wrong;
+    EXPECT_FALSE(to.taken(1010)) << wrong;
+    EXPECT_TRUE(to.repair_tail()) << wrong;
+    EXPECT_EQ(header().tail.load(), 1010u) << wrong;
+  }
+  to.publish_head(1020);  // by slots that were filled without tickets
+  EXPECT_EQ(to.tail(), 1020u);
+  EXPECT_TRUE(to.repair_tail());
+  EXPECT_EQ(header().tail.load(), 1020u);
+}
+
 TEST_F(InboundRing, LeavesAnHonestTailAlone) {
   advance_to(1000);
   InboundConsumer to = consumer_at(1000);
