@@ -201,11 +201,14 @@ inline bool Sequencer::take_entries_up_to(Lane& lane, std::uint64_t position) {
   touch(lane);
   for (;;) {
     Entry entry;
-    if (!lane.arena.read(lane.next_position, entry)) {
-      if (!lane.arena.published(lane.next_position)) {  // a ticket in its name, but not by its own hand
-        bump(parts_.counters->bad_tickets);
-        return true;
-      }
+    const bool readable = lane.arena.read(lane.next_position, entry);
+    // A ticket speaks for the entry that it names, and for earlier ones that lost theirs. One that is only sealed may yet be
+    // taken back: a ticket that does not name it is not by its producer's own hand.
+    if (!(readable && lane.next_position == position) && !lane.arena.published(lane.next_position)) {
+      bump(parts_.counters->bad_tickets);
+      return true;
+    }
+    if (!readable) {
       if (!done_.empty()) return false;  // what was taken last can be judged only once it is completed
       if (go_back(lane)) continue;
       bump(parts_.counters->refused_entries);

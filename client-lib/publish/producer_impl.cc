@@ -131,6 +131,10 @@ bool Producer::Impl::failure_is_real() const noexcept {
 
 Publish Producer::Impl::no_ticket() noexcept {
   arena.unseal();  // nobody's forged ticket shall publish what the caller is told was not
+  return ring_is_full();
+}
+
+Publish Producer::Impl::ring_is_full() noexcept {
   bump_own(arena.header().would_block_ring);
   return refused(Publish::would_block);
 }

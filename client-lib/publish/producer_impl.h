@@ -67,6 +67,7 @@ struct Producer::Impl {
   }
   [[nodiscard]] bool failure_is_real() const noexcept;
   Publish no_room() noexcept;
+  Publish ring_is_full() noexcept;
   Publish no_ticket() noexcept;
   bool broker_has_changed() noexcept;
 
@@ -78,14 +79,15 @@ struct Producer::Impl {
     if (inbound.broker_life() != broker_life && broker_has_changed()) [[unlikely]] {
       return refused(Publish::would_block);  // another arena: encode again
     }
+    // Before it is sealed: a sealed entry that gets no ticket is what a forged one can name.
+    if (!inbound.has_room()) return ring_is_full();
     arena.seal(record_bytes, count, next_producer_sequence);
     const std::uint64_t full = ticket_base | shm::full_slot(0, 0, arena.tail());
     for (;;) {
-      if (!inbound.has_room()) return no_ticket();
       const shm::Fill filled = inbound.fill(inbound.take_ticket(), full);
       if (filled == shm::Fill::ok) break;
       shm::bump_own(arena.header().retried_tickets);
-      if (filled == shm::Fill::overrun) return no_ticket();
+      if (filled == shm::Fill::overrun || !inbound.has_room()) return no_ticket();
     }
     inbound.wake_sequencer();
     if (receipt != nullptr) *receipt = {.arena_position = arena.tail(), .events = count, .registration = registration};

@@ -18,7 +18,7 @@ constexpr int kExitFailed = 1;
 constexpr int kExitIoError = 74;
 constexpr int kMostStarts = 4;
 constexpr std::uint64_t kMostBehind = 10;
-// Not a measure of speed: no life takes a tenth of it.
+// Without any progress. Not a measure of speed: no step of a life takes a tenth of it.
 constexpr seconds kHang{60};
 std::atomic<bool> g_somebody_hangs{false};
 
@@ -75,7 +75,11 @@ FeedLife::~FeedLife() {
 // Kills every leatd again and again, so that all loops here come to their end.
 void FeedLife::watch() {
   std::unique_lock lock(mutex_);
-  if (ended_.wait_for(lock, kHang, [this] { return end_; })) return;
+  std::uint64_t before = 0;
+  do {
+    before = progress_.load();
+    if (ended_.wait_for(lock, kHang, [this] { return end_; })) return;
+  } while (progress_.load() != before);
   hangs_.store(true);
   g_somebody_hangs.store(true);
   do kill_all_children();
@@ -110,6 +114,7 @@ void FeedLife::start() {
   for (int attempt = 0; !over(); ++attempt) {
     hits_before_ = plan_->hits.load();
     const auto started = broker_.start();
+    ++progress_;
     if (started.ok()) return;
     ++outcome_.failed_starts;
     judge_end(broker_.wait(), "when it started");
@@ -153,7 +158,10 @@ void FeedLife::after_failure() {
 void FeedLife::insist(const char* what, const std::function<Result<void>()>& attempt) {
   while (!over()) {
     const auto done = attempt();
-    if (done.ok()) return;
+    if (done.ok()) {
+      ++progress_;
+      return;
+    }
     // A busy disk may take longer than one attempt waits; a hang is noticed by itself.
     if (!hit() && !hangs() && done.error().code == ErrorCode::timed_out && broker_.running()) continue;
     // Of a named cursor: the broker has yet to see that the consumer before has left.
@@ -195,6 +203,7 @@ void FeedLife::take_events(milliseconds patience) {
       case Poll::event:
         if (!checker_.take(event)) return complain(checker_.error());
         content_.push_back(hash_of(event));
+        ++progress_;
         break;
       case Poll::reset: return complain("the consumer was reset: " + consumer_->last_reset().to_string());
       case Poll::error:

@@ -88,6 +88,7 @@ class FeedLife {
   std::mutex mutex_;
   std::condition_variable ended_;
   bool end_ = false;
+  std::atomic<std::uint64_t> progress_{1};  // of any kind, but none that goes on for ever
   std::atomic<bool> hangs_{false};
   std::thread watchdog_;
 };

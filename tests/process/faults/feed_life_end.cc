@@ -11,7 +11,8 @@ using std::chrono::milliseconds;
 namespace {
 
 constexpr int kExitOk = 0;
-constexpr int kLooks = 500;
+constexpr int kLooks = 4000;  // 5 ms apart: only what is leaked takes so long
+constexpr int kMostLooks = 10'000;  // of a producer that looks for its broker ten times a second, or less
 // The syncer prepares, recycles and syncs segments whenever it likes.
 constexpr int kSegmentSlack = 4;
 // The producer, while it has not yet found its way back; or one whose connection broke: its process, this one, lives on.
@@ -82,7 +83,9 @@ void FeedLife::disarm() {
 }
 
 void FeedLife::settle() {
+  int looks_left = kMostLooks;
   for (bool back = false; !back && !over() && !hangs();) {
+    if (looks_left-- == 0) return complain("the producer does not find its way back");
     publish(1);
     auto observer = FeedObserver::connect(broker_.address());
     if (!observer) return complain("observing: " + observer.error().message);

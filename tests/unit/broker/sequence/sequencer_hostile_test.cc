@@ -62,6 +62,27 @@ TEST(ForgedTicket, DoesNotPublishAnEntryThatItsProducerHasTakenBack) {
   EXPECT_EQ(feed.journaled()[0].payload, kGood.payload);
 }
 
+// Only its own ticket, or its producer's word, says that a sealed entry is published: a guess at another place does not.
+TEST(ForgedTicket, TakesNoSealedEntryThatItDoesNotName) {
+  for (const std::uint64_t ahead : {64, 128, 1024, 4032}) {
+    OneFeed feed;
+    FeedProducer victim = feed.add_producer();
+    FeedProducer bad = feed.add_producer();
+    std::byte* const room = victim.arena.reserve(64);
+    ASSERT_NE(room, nullptr);
+    encode_event(room, {.topic = "t", .payload = "refused"}, 7, 1, 0);
+    victim.arena.seal(64, 1, 1);
+    write_slot(bad, bad.ring.take_ticket(), ticket_of(victim, ahead));
+    feed.drain();
+    EXPECT_TRUE(feed.journaled().empty()) << ahead;
+    EXPECT_EQ(feed.counters().bad_tickets.load(), 1u) << ahead;
+    victim.arena.unseal();
+    ASSERT_TRUE(victim.publish(kGood));
+    feed.drain();
+    EXPECT_EQ(victim.status(victim.last_position), CompletionStatus::committed) << ahead;
+  }
+}
+
 // A ticket forged in the moment in which a producer has sealed an entry and then gets no ticket of its own: it is told
 // that nothing was published, and seals another entry in the same place. What cannot be prevented is told: that one's
 // receipt must not wait for ever, and the next ones must go on as if nothing had happened.
