@@ -139,6 +139,18 @@ TEST_F(Arena, OverwritesAnEntryThatGotNoTicket) {
   expect_entry(0, 48, 1);
 }
 
+TEST_F(Arena, ShowsNoReceiptOfAnEarlierLap) {
+  const std::uint64_t first = *write(480);
+  reader.completion(first).store(pack_completion(CompletionStatus::committed, 7));
+  std::uint64_t position = first;
+  while (position < kCapacity) {
+    reader.release(writer.tail());
+    position = *write(480);
+  }
+  ASSERT_EQ(position, kCapacity) << "the same place, one lap on";
+  EXPECT_EQ(completion_status(writer.completion(position)), CompletionStatus::pending);
+}
+
 TEST_F(Arena, RefusesAnEntryOfAnEarlierLap) {
   std::uint64_t position = *write(480);
   while (position < kCapacity - 512) {

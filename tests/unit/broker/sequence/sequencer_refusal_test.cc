@@ -109,6 +109,29 @@ INSTANTIATE_TEST_SUITE_P(
                 {Event{.topic = "t", .payload = kLong}, Event{.topic = "t", .payload = kLong}}, kNothing}),
     [](const auto& given) { return std::string(given.param.name); });
 
+// A record that says more than its entry holds, at a place where the announced bytes end soon.
+TEST(SequencerStamping, StoresNothingBeyondWhatReadersWereTold) {
+  OneFeed feed;
+  FeedProducer bad = feed.add_producer(16384);
+  FeedProducer good = feed.add_producer();
+  const std::uint64_t step = feed.options.ring_bytes / 16;  // how far ahead it is announced
+  const auto left = [&] { return step - feed.ring.header().committed.load() % step; };
+  do {
+    ASSERT_TRUE(good.publish(kGood));
+    feed.drain();
+  } while (left() < padded(kGood) || left() >= 2 * padded(kGood));
+  const auto position = bad.stage({kGood});
+  ASSERT_TRUE(position.has_value());
+  std::memset(bad.records(*position) + padded(kGood), 0xee, 1024);
+  poke(bad.records(*position), offsetof(RecordHeader, length), 1024U);
+  bad.publish_ticket(*position);
+  feed.drain();
+  EXPECT_EQ(static_cast<Refusal>(bad.value(*position)), Refusal::bad_record);
+  const std::uint64_t told = feed.ring.header().intent.load();
+  ASSERT_LT(told, feed.options.ring_bytes - 1024) << "the first lap: nothing stood there before";
+  for (std::uint64_t at = told; at < told + 1024; ++at) ASSERT_EQ(*feed.ring.place(at), std::byte{0}) << at - told;
+}
+
 class RevokedEntry : public ::testing::TestWithParam<std::pair<const char*, void (*)(EntryHeader&)>> {};
 
 TEST_P(RevokedEntry, EndsItsProducerAndNobodyElse) {
