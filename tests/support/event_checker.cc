@@ -42,7 +42,7 @@ bool EventChecker::take(const EventView& event) {
       !parse_number(event.message_id, number)) {
     return fail(event, "not a generated event");
   }
-  std::uint64_t& next = next_number_[producer];
+  std::uint64_t& next = next_number_.try_emplace(producer, anywhere_ ? number : 0).first->second;
   if (number != next) return fail(event, "expected event " + std::to_string(next) + " of this producer");
   const Event wanted = expected_.make(seed_, producer, number, mix_);
   if (event.topic != wanted.topic) return fail(event, "topic differs");

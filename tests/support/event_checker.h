@@ -32,6 +32,12 @@ class EventChecker {
 
   /// The next sequence that must come; 0 (the start) takes any.
   void expect_sequence(std::uint64_t sequence) { next_sequence_ = sequence; }
+  /// The stream begins anywhere: with any sequence, and each producer's events with any number.
+  void start_anywhere() {
+    anywhere_ = true;
+    next_sequence_ = 0;
+  }
+  [[nodiscard]] std::uint64_t next_sequence() const noexcept { return next_sequence_; }
   [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
   [[nodiscard]] std::uint64_t count_of(std::uint32_t producer) const;
   [[nodiscard]] const std::string& error() const noexcept { return error_; }
@@ -42,6 +48,7 @@ class EventChecker {
   std::uint64_t seed_;
   SizeMix mix_;
   std::uint64_t next_sequence_ = 0;
+  bool anywhere_ = false;
   std::int64_t last_timestamp_ns_ = 0;
   std::uint64_t count_ = 0;
   std::map<std::uint32_t, std::uint64_t> next_number_;

@@ -23,6 +23,7 @@ std::uint64_t event_seed(std::uint64_t seed, std::uint32_t producer, std::uint64
 std::uint64_t Prng::next() { return mix_bits(state_ += kGolden); }
 
 std::size_t payload_bytes(std::uint64_t seed, std::uint32_t producer, std::uint64_t number, const SizeMix& mix) {
+  if (mix.always_max) return mix.max_bytes;
   Prng prng(event_seed(seed, producer, number));
   const std::uint64_t dice = prng.below(1000);
   std::uint64_t bytes = 0;

@@ -22,6 +22,7 @@ class Prng {
 /// Which payload sizes a run uses.
 struct SizeMix {
   std::uint64_t max_bytes = 64 * 1024;
+  bool always_max = false;  ///< all are of one size: what is done with one takes the same instructions as with another
 };
 
 /// Mostly small: 70 % up to 128 B (and now and then 0), 20 % up to 1 KiB, 9 % up to 4 KiB, 1 % up to 16 KiB, one in a

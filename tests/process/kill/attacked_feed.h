@@ -20,7 +20,7 @@ struct Broken : std::runtime_error {
 };
 
 /// Small events, so that a call has few instructions more than it must have.
-inline constexpr SizeMix kSmallEvents{.max_bytes = 64};
+inline constexpr SizeMix kSmallEvents{.max_bytes = 61, .always_max = true};
 
 /// Throws Broken with `what` and the error's message.
 template <typename T>
@@ -56,7 +56,12 @@ class AttackedFeed {
   /// Notes that this is all that may ever come of `producer`.
   void close_books(std::uint32_t producer, std::uint64_t events);
 
-  /// The whole journal once more, the books, the counters and the log; then a clean stop.
+  /// What the rings say, whether leatd runs or not.
+  [[nodiscard]] std::uint64_t committed() const;     ///< newest sequence that is visible
+  [[nodiscard]] std::uint64_t inbound_tail() const;  ///< the next ticket to take
+  [[nodiscard]] std::uint64_t inbound_head() const;  ///< tickets below are done with
+
+  /// All that is retained of the journal once more, the books, the counters and the log; then a clean stop.
   void finish();
 
   [[nodiscard]] FeedStatus status();

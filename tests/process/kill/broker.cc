@@ -18,8 +18,7 @@
 #include <thread>
 
 #include "process/kill/scenarios.h"
-#include "shm/base/mapping.h"
-#include "shm/broadcast/broadcast_ring.h"
+#include "process/kill/stepped_sequencer.h"
 #include "shm/journal/journal_end.h"
 #include "shm/journal/tail_scan.h"
 #include "support/tracer.h"
@@ -29,65 +28,12 @@ namespace leat::test {
 namespace {
 
 constexpr std::chrono::seconds kPatience{60};
-constexpr std::uint64_t kFutexWait = 0;
 // What leatd waits in when it is ready.
 #ifdef SYS_epoll_wait
 constexpr long kEpollCall = SYS_epoll_wait;
 #else
 constexpr long kEpollCall = SYS_epoll_pwait;
 #endif
-
-std::vector<pid_t> threads_of(pid_t pid) {
-  std::vector<pid_t> tids;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task")) {
-    tids.push_back(std::stoi(entry.path().filename().string()));
-  }
-  std::ranges::sort(tids);
-  return tids;
-}
-
-// The threads of leatd are, in the order in which they are made: control (main), sequencer, syncer.
-pid_t sequencer_of(pid_t pid) {
-  for (;;) {
-    const auto tids = threads_of(pid);
-    if (tids.size() == 3) return tids[1];
-    if (tids.size() > 3) throw Broken("leatd has more threads than this test knows");
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-}
-
-// The sequencer of a running leatd, stopped in its sleep.
-class SteppedSequencer {
- public:
-  explicit SteppedSequencer(pid_t pid) : tracer_(Tracer::of_thread(sequencer_of(pid))) {
-    while (tracer_.traced()) {
-      if (!tracer_.interrupt()) throw Broken("leatd's sequencer has ended");
-      if (tracer_.system_call() == SYS_futex && tracer_.argument(1) == kFutexWait) {
-        sleep_at_ = tracer_.instruction() - kSyscallBytes;  // it stands behind the instruction that makes the call
-        word_ = tracer_.argument(0);
-        return;
-      }
-      tracer_.detach();
-      std::this_thread::sleep_for(std::chrono::microseconds(200));
-      tracer_ = Tracer::of_thread(sequencer_of(pid));
-    }
-    throw Broken("leatd's sequencer cannot be traced");
-  }
-  /// Executes the first `count` instructions from the wake-up on; the end is where it sleeps and `has_ended` agrees.
-  Path::Reached advance(Path& path, std::uint64_t count, const std::function<bool()>& has_ended) {
-    return path.advance(tracer_, count, sleep_at_, [&] {
-      return tracer_.argument(1) == kFutexWait && tracer_.argument(0) == word_ && has_ended();
-    });
-  }
-  void reap() { tracer_.reap(); }
-
- private:
-  static constexpr std::uint64_t kSyscallBytes = 2;
-
-  Tracer tracer_;
-  std::uint64_t sleep_at_ = 0;
-  std::uint64_t word_ = 0;
-};
 
 // Starts leatd and kills it before the n-th system call of its main thread, or where it is ready. Returns how many it
 // has made.
@@ -148,7 +94,7 @@ class BrokerAttack {
       sequencer.reap();
     }
     feed_.broker().kill9();
-    const std::uint64_t committed = committed_sequence();
+    const std::uint64_t committed = feed_.committed();
     check_what_was_told(committed);
     const bool past = committed >= next_sequence_ - 1;
     publish(1, 2);  // nobody is there, and they are accepted all the same
@@ -243,7 +189,7 @@ class BrokerAttack {
   // Goes on until the next round is too much for the current segment.
   void fill_segment() {
     constexpr std::uint64_t kLeastOfRound = 5 * 64;
-    constexpr std::uint64_t kMostOfEvent = 136;
+    constexpr std::uint64_t kMostOfEvent = 160;
     for (;;) {
       auto files = need(shm::JournalFiles::open(feed_.broker().journal().string()), "the journal");
       current_ = files.segments().back();
@@ -256,11 +202,6 @@ class BrokerAttack {
     }
   }
 
-  std::uint64_t committed_sequence() {
-    const shm::UniqueFd fd(::open((feed_.broker().runtime() / "shm" / "broadcast").c_str(), O_RDONLY | O_CLOEXEC));
-    const auto ring = need(shm::Mapping::map(fd.get(), shm::Access::read_only, 0, shm::kPageBytes), "the ring");
-    return shm::BroadcastReader(ring.data(), AttackedFeed::kRingBytes).read_latest().sequence;
-  }
   // What this way is about, besides the commit.
   bool has_done_all() {
     if (way_ == Way::plain) return true;
@@ -291,8 +232,11 @@ class BrokerAttacks {
     constexpr std::uint64_t kLargeSegmentBytes = 1 << 20;
     if (made_++ % kAttacksPerFeed == 0) {
       finish();
-      // At the end of a segment a mark waits for the next one; so no roll comes in between unless it is asked for.
-      feed_.emplace("kill-" + name_, seed_, way_ == BrokerAttack::Way::roll ? shm::kMinSegmentBytes : kLargeSegmentBytes);
+      // At the end of a segment a mark waits for the next one; so no roll comes in between unless it is asked for. Then
+      // segments are recycled: behind what is written there stand old records, and not zeroes.
+      const bool roll = way_ == BrokerAttack::Way::roll;
+      feed_.emplace("kill-" + name_, seed_, roll ? shm::kMinSegmentBytes : kLargeSegmentBytes);
+      if (roll) feed_->broker().set("--retain-bytes", 4 * shm::kMinSegmentBytes);
       feed_->broker().set("--idle", "block");
       feed_->broker().set("--sync", way_ == BrokerAttack::Way::marks ? "always" : "none");
       feed_->start();
@@ -340,7 +284,7 @@ bool attack_broker(const CampaignOptions& options) {
         .unit = start ? "system calls" : "instructions",
         .cases = 24,
         .dense_before = 240,  // the journal's append comes before the commit
-        .dense_stride = 12,
+        .dense_stride = 6,
         .attack = [&](Path& path, std::uint64_t count) {
           BrokerAttack& attack = attacks.next();
           return start ? attack.in_the_start(path, count) : attack(path, count);

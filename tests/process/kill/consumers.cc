@@ -4,7 +4,7 @@
 // Killed: nobody notices. Stopped there while the ring is lapped, or while leatd is killed and started again, and then
 // continued: it delivers everything from its place on, once and in order.
 #include <chrono>
-#include <cstdio>
+#include <optional>
 #include <thread>
 
 #include "process/kill/scenarios.h"
@@ -15,8 +15,10 @@ namespace leat::test {
 
 namespace {
 
-// So large that there are few of them: listing many takes many instructions.
-constexpr std::uint64_t kSegmentBytes = 2 << 20;
+// As much as a consumer reads at once; and few of them, as listing many takes many instructions.
+constexpr std::uint64_t kSegmentBytes = 256 * 1024;
+// Who reads the journal reads it to its end, so it is begun anew after so many attacks.
+constexpr std::uint64_t kAttacksPerFeed = 100;
 
 enum class Fault { killed, lapped, broker_restarted };
 
@@ -54,8 +56,8 @@ struct Reader {
 struct Place {
   const char* name;
   const char* what;
-  std::uint64_t sequence;
   std::uint64_t taken_before;
+  std::uint64_t sequence = 0;
 };
 
 ChildPart make_reader(AttackedFeed& feed, const Place& place, ChildReport& report) {
@@ -89,27 +91,6 @@ ChildPart make_reader(AttackedFeed& feed, const Place& place, ChildReport& repor
   return part;
 }
 
-Attack attack_reader(AttackedFeed& feed, const Place& place, Fault fault, Path& path, std::uint64_t instruction) {
-  SteppedCall child([&](ChildReport& report) { return make_reader(feed, place, report); });
-  const Path::Reached reached = child.advance(path, instruction);
-  switch (fault) {
-    case Fault::killed: child.kill(); break;
-    case Fault::lapped: feed.lap(); break;
-    case Fault::broker_restarted:
-      feed.broker().kill9();
-      (void)feed.publish_only();
-      feed.restart();
-      break;
-  }
-  const std::uint64_t latest = feed.go_on(2);
-  if (fault != Fault::killed) {
-    child.report().read_up_to.store(latest);
-    child.let_finish();
-  }
-  if (reached == Path::Reached::lost) return Attack::lost;
-  return reached == Path::Reached::there ? Attack::done : Attack::too_far;
-}
-
 // The last event of the first segment: its successor begins another file.
 std::uint64_t last_of_first_segment(AttackedFeed& feed) {
   auto files = need(shm::JournalFiles::open(feed.broker().journal().string()), "the journal");
@@ -117,33 +98,75 @@ std::uint64_t last_of_first_segment(AttackedFeed& feed) {
   return files.segments()[1].first_sequence - 1;
 }
 
+class ReaderAttack {
+ public:
+  ReaderAttack(const Place& place, Fault fault, std::uint64_t seed) : place_(place), fault_(fault), seed_(seed) {}
+
+  Attack operator()(Path& path, std::uint64_t count) {
+    if (made_++ % kAttacksPerFeed == 0) begin();
+    if (place_.name == std::string("ring")) place_.sequence = feed_->go_on(3) - 2;
+    AttackedFeed& feed = *feed_;
+    SteppedCall child([&](ChildReport& report) { return make_reader(feed, place_, report); });
+    const Path::Reached reached = child.advance(path, count);
+    switch (fault_) {
+      case Fault::killed: child.kill(); break;
+      case Fault::lapped: feed.lap(); break;
+      case Fault::broker_restarted:
+        feed.broker().kill9();
+        (void)feed.publish_only();
+        feed.restart();
+        break;
+    }
+    const std::uint64_t latest = feed.go_on(2);
+    if (fault_ != Fault::killed) {
+      child.report().read_up_to.store(latest);
+      child.let_finish();
+    }
+    if (reached == Path::Reached::lost) return Attack::lost;
+    return reached == Path::Reached::there ? Attack::done : Attack::too_far;
+  }
+  void finish() {
+    if (feed_) feed_->finish();
+    feed_.reset();
+  }
+
+ private:
+  void begin() {
+    finish();
+    feed_.emplace(std::string("kill-") + place_.name, seed_, kSegmentBytes);
+    feed_->start();
+    (void)feed_->go_on(kSegmentBytes / 96);  // over the end of a segment, and many laps
+    if (place_.name == std::string("journal")) place_.sequence = 20;
+    if (place_.name == std::string("segment-end")) place_.sequence = last_of_first_segment(*feed_);
+  }
+
+  Place place_;
+  Fault fault_;
+  std::uint64_t seed_;
+  std::uint64_t made_ = 0;
+  std::optional<AttackedFeed> feed_;
+};
+
 }  // namespace
 
 bool attack_consumers(const CampaignOptions& options) {
-  AttackedFeed feed("kill-consumers", options.seed, kSegmentBytes);
-  feed.start();
-  (void)feed.go_on(kSegmentBytes / 96);  // over the end of a segment, and many laps
-  const std::uint64_t last = last_of_first_segment(feed);
+  constexpr Place kPlaces[] = {{"ring", "reading the ring", 0},
+                               {"journal", "reading the journal", 0},
+                               {"segment-end", "going over a segment's end", 1}};
   for (const Fault fault : {Fault::killed, Fault::lapped, Fault::broker_restarted}) {
-    const std::uint64_t cases = fault == Fault::broker_restarted ? 8 : 22;
-    Place places[] = {{"ring", "reading the ring", 0, 0},
-                      {"journal", "reading the journal", 20, 0},
-                      {"segment-end", "going over a segment's end", last, 1}};
-    for (Place& place : places) {
+    for (const Place& place : kPlaces) {
       const std::string name = std::string("poll-") + place.name + "-" + name_of(fault);
       if (!options.only.empty() && options.only != name) continue;
+      ReaderAttack attack(place, fault, options.seed);
       const Scenario scenario{
           .name = name,
           .what = std::string("a consumer in poll, ") + place.what + ", " + name_of(fault),
-          .cases = cases,
-          .attack = [&](Path& path, std::uint64_t count) {
-            if (place.taken_before == 0 && place.name == std::string("ring")) place.sequence = feed.go_on(3) - 2;
-            return attack_reader(feed, place, fault, path, count);
-          }};
+          .cases = fault == Fault::broker_restarted ? 8UL : 22UL,
+          .attack = [&](Path& path, std::uint64_t count) { return attack(path, count); }};
       if (!run_scenario(options, scenario)) return false;
+      attack.finish();
     }
   }
-  feed.finish();
   return true;
 }
 

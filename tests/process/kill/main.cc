@@ -56,7 +56,7 @@ int main(int argc, char** argv) {
   if (!options.every_instruction) ::alarm(kShortLimitSeconds);
   bool held = true;
   try {
-    held = attack_producers(options) && attack_consumers(options) && attack_broker(options);
+    held = attack_producers(options) && attack_consumers(options) && attack_skips(options) && attack_broker(options);
   } catch (const Broken& broken) {
     std::printf("BROKEN  %s\n  again: LEAT_TEST_SEED=%llu leat-kill-steps %s\n", broken.what(),
                 static_cast<unsigned long long>(options.seed), argv[1]);

@@ -23,8 +23,7 @@ class Path {
   /// Executes the first `count` instructions of a call that `tracer` stands before. The call ends where it stands at
   /// `end` and `has_ended` agrees. The first time it must be kWhole: that records. Throws Broken if the thread dies.
   ///
-  /// Of a repeated instruction (rep movs, rep stos) each of the first kMaxTurns turns counts as one; the others are left
-  /// out.
+  /// Of a repeated instruction (rep movs, rep stos) each of the first kMaxTurns turns counts as one; others are left out.
   Reached advance(Tracer& tracer, std::uint64_t count, std::uint64_t end, const std::function<bool()>& has_ended);
 
   [[nodiscard]] std::uint64_t length() const noexcept { return length_; }

@@ -6,23 +6,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <thread>
 
 #include "process/kill/scenarios.h"
-#include "process/kill/stepped_call.h"
+#include "process/kill/victim.h"
 
 namespace leat::test {
 
 namespace {
-
-constexpr std::uint64_t kBefore = 2;  // events that each child has published, and been told so, before its call
-constexpr std::uint64_t kBatch = 3;
-
-struct Call {
-  const char* name;
-  std::uint64_t events;
-  Publish (*make)(Producer& producer, std::span<const Event> events);
-};
 
 Publish claim_and_commit(Producer& producer, std::span<const Event> events) {
   std::span<std::byte> room;
@@ -32,69 +22,25 @@ Publish claim_and_commit(Producer& producer, std::span<const Event> events) {
   return producer.commit();
 }
 
-constexpr Call kCalls[] = {
+constexpr VictimCall kCalls[] = {
     {"publish", 1, [](Producer& producer, std::span<const Event> events) { return producer.try_publish(events[0]); }},
-    {"publish_batch", kBatch,
+    {"publish_batch", kVictimBatch,
      [](Producer& producer, std::span<const Event> events) { return producer.try_publish_batch(events); }},
     {"claim_commit", 1, &claim_and_commit},
 };
 
-// A slot is free again a moment after its last owner's death.
-Producer connect_patiently(const FeedAddress& address, ChildReport& report) {
-  for (;;) {
-    auto producer = Producer::connect({.address = address, .name = "victim"});
-    if (producer.ok()) return std::move(*producer);
-    if (producer.error().code != ErrorCode::busy) give_up(report, "connect: " + producer.error().message);
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-}
-
-struct Victim {
-  Generated generated[kBefore + kBatch];
-  std::vector<Event> events;
-  std::optional<Producer> producer;
-};
-
-ChildPart make_victim(AttackedFeed& feed, std::uint32_t index, const Call& call, ChildReport& report) {
-  auto victim = std::make_shared<Victim>();
-  ChildPart part;
-  part.before = [&feed, &report, &call, victim, index] {
-    for (std::uint64_t i = 0; i < kBefore + call.events; ++i) {
-      victim->events.push_back(victim->generated[i].make(feed.seed(), index, i, kSmallEvents));
-    }
-    victim->producer.emplace(connect_patiently(feed.broker().address(), report));
-    for (std::uint64_t i = 0; i < kBefore; ++i) {
-      if (auto sent = victim->producer->publish(victim->events[i]); !sent) give_up(report, sent.error().message);
-      report.accepted.fetch_add(1);
-    }
-  };
-  part.call = [victim, &call] {
-    return static_cast<std::uint64_t>(call.make(*victim->producer, std::span(victim->events).subspan(kBefore)));
-  };
-  part.after = [victim, &call, &report] {
-    auto outcome = static_cast<Publish>(report.outcome.load() - 1);
-    while (outcome == Publish::would_block) {  // it was overtaken for so long that it is asked to try again
-      victim->producer->abandon();
-      outcome = call.make(*victim->producer, std::span(victim->events).subspan(kBefore));
-    }
-    if (outcome != Publish::ok) give_up(report, std::string("the call: ") + std::string(to_string(outcome)));
-    report.accepted.fetch_add(call.events);
-  };
-  return part;
-}
-
 class ProducerAttack {
  public:
-  ProducerAttack(AttackedFeed& feed, const Call& call, bool kill) : feed_(feed), call_(call), kill_(kill) {}
+  ProducerAttack(AttackedFeed& feed, const VictimCall& call, bool kill) : feed_(feed), call_(call), kill_(kill) {}
 
   Attack operator()(Path& path, std::uint64_t instruction) {
-    const std::uint32_t index = next_victim();
+    const std::uint32_t index = next_victim_index();
     SteppedCall child([&](ChildReport& report) { return make_victim(feed_, index, call_, report); });
     const Path::Reached reached = child.advance(path, instruction);
     bool seen_before_it_went_on = false;
     if (!kill_) {
       (void)feed_.go_on(4);  // past its ticket, if it holds one
-      seen_before_it_went_on = feed_.delivered(index) > kBefore;
+      seen_before_it_went_on = feed_.delivered(index) > kVictimBefore;
       child.let_finish();
     } else {
       child.kill();
@@ -102,10 +48,10 @@ class ProducerAttack {
     (void)feed_.go_on(1);
     const std::uint64_t told = child.report().accepted.load();
     const std::uint64_t came = feed_.delivered(index);
-    const bool whole = came == kBefore + call_.events;
-    if (came < told || (came != kBefore && !whole)) {
+    const bool whole = came == kVictimBefore + call_.events;
+    if (came < told || (came != kVictimBefore && !whole)) {
       throw Broken("it was told that " + std::to_string(told) + " events were accepted, delivered were " +
-                   std::to_string(came) + " of " + std::to_string(kBefore + call_.events));
+                   std::to_string(came) + " of " + std::to_string(kVictimBefore + call_.events));
     }
     feed_.close_books(index, came);
     if (reached == Path::Reached::lost) return Attack::lost;
@@ -118,17 +64,6 @@ class ProducerAttack {
   [[nodiscard]] std::uint64_t first_visible() const { return first_visible_; }
 
  private:
-  // One whose events are of the same sizes as all others', so that its call has the same instructions.
-  std::uint32_t next_victim() {
-    static std::uint32_t last = 10000;
-    const auto is_full = [&](std::uint64_t number) {
-      return payload_bytes(feed_.seed(), last, kBefore + number, kSmallEvents) == kSmallEvents.max_bytes;
-    };
-    for (;;) {
-      ++last;
-      if (is_full(0) && is_full(1) && is_full(2)) return last;
-    }
-  }
   // One instruction, the swap of the slot, makes the difference. A machine so busy that the ticket is given up before
   // that makes it take another, which is some instructions more.
   static constexpr std::uint64_t kAnotherTicket = 100;
@@ -142,7 +77,7 @@ class ProducerAttack {
   }
 
   AttackedFeed& feed_;
-  const Call& call_;
+  const VictimCall& call_;
   bool kill_;
   std::uint64_t first_visible_ = ~0ULL;
   std::uint64_t last_absent_ = 0;
@@ -153,7 +88,7 @@ class ProducerAttack {
 bool attack_producers(const CampaignOptions& options) {
   AttackedFeed feed("kill-producers", options.seed, 1 << 20);
   feed.start();
-  for (const Call& call : kCalls) {
+  for (const VictimCall& call : kCalls) {
     for (const bool kill : {true, false}) {
       ProducerAttack attack(feed, call, kill);
       Scenario scenario{.name = std::string(call.name) + (kill ? "-killed" : "-stopped"),

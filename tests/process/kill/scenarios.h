@@ -11,6 +11,7 @@ namespace leat::test {
 /// Each returns false if a promise was broken.
 bool attack_producers(const CampaignOptions& options);
 bool attack_consumers(const CampaignOptions& options);
+bool attack_skips(const CampaignOptions& options);
 bool attack_broker(const CampaignOptions& options);
 
 }  // namespace leat::test

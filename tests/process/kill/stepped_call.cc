@@ -65,6 +65,13 @@ Path::Reached SteppedCall::advance(Path& path, std::uint64_t count) {
   return path.advance(tracer_, count, address_of(&behind_the_call), [] { return true; });
 }
 
+void SteppedCall::step_until(const std::function<bool()>& there) {
+  while (!there()) {
+    if (!tracer_.step()) throw Broken("the child died in its call");
+    if (tracer_.instruction() == address_of(&behind_the_call)) throw Broken("the call has ended too soon");
+  }
+}
+
 void SteppedCall::kill() {
   ::kill(pid_, SIGKILL);
   tracer_.reap();

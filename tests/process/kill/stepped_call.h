@@ -37,6 +37,8 @@ class SteppedCall {
 
   /// Executes the first `count` instructions of the call; if it ends before, the child stands behind it.
   Path::Reached advance(Path& path, std::uint64_t count);
+  /// Steps on until `there`. Throws Broken if the call ends before.
+  void step_until(const std::function<bool()>& there);
   void kill();
   /// Lets the child go on to its end. Throws Broken if that is not a good one.
   void let_finish();
