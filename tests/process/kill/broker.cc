@@ -187,17 +187,18 @@ class BrokerAttack {
     }
   }
 
-  // Goes on until the next round is too much for the current segment.
+  // Goes on until one more event has room in the current segment: the next round begins in this one and ends in another.
   void fill_segment() {
-    constexpr std::uint64_t kLeastOfRound = 5 * 64;
-    constexpr std::uint64_t kMostOfEvent = 160;
+    constexpr std::uint64_t kEventBytes = 128;
+    constexpr std::uint64_t kReserve = shm::kMarkRecordBytes + shm::kSegmentEndRecordBytes + shm::kWordBytes;
     for (;;) {
       auto files = need(shm::JournalFiles::open(feed_.broker().journal().string()), "the journal");
       current_ = files.segments().back();
       const auto scan = need(shm::scan_segment(files, current_), "the journal's end");
-      const std::uint64_t used = scan.end_position - current_.first_position;
-      if (used + kLeastOfRound > files.data_bytes()) break;
-      const std::uint64_t events = std::max<std::uint64_t>(1, (files.data_bytes() - used) / kMostOfEvent / 2);
+      const std::uint64_t used = scan.end_position - current_.first_position + kReserve;
+      const std::uint64_t fit = used < files.data_bytes() ? (files.data_bytes() - used) / kEventBytes : 0;
+      if (fit == 1) break;
+      const std::uint64_t events = std::max<std::uint64_t>(1, fit / 2);
       (void)feed_.go_on(events);
       next_sequence_ += events;
     }
