@@ -187,7 +187,7 @@ class BrokerAttack {
     }
   }
 
-  // Goes on until one more event has room in the current segment: the next round begins in this one and ends in another.
+  // Goes on until one more event has room in the current segment: the next round begins in it and ends in another.
   void fill_segment() {
     constexpr std::uint64_t kEventBytes = 128;
     constexpr std::uint64_t kReserve = shm::kMarkRecordBytes + shm::kSegmentEndRecordBytes + shm::kWordBytes;
