@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <map>
+#include <utility>
 
 #include "process/kill/attacked_feed.h"
 #include "support/payload.h"
@@ -37,13 +39,17 @@ class Run {
     Prng prng(options_.seed);
     const int ends = options_.every_instruction ? kEndsInARow : 1;
     int too_far = 0;
-    for (std::uint64_t at = stride_ == 1 ? 1 : 1 + prng.below(stride_); too_far < ends; at += stride_) {
+    for (std::uint64_t at = stride_ == 1 ? 1 : 1 + prng.below(stride_); at <= path_.length() || too_far < ends;
+         at += stride_) {
       too_far = attack(at) == Attack::too_far ? too_far + 1 : 0;
     }
     if (stride_ > 1 && scenario_.dense_before > 0) where_it_takes_effect(prng);
   }
-  /// Without being cut short, the call must do all the same.
-  void record() { (void)scenario_.attack(path_, Path::kWhole); }
+  /// Without being cut short, the call must do all the same. Several times: they differ a little.
+  void record() {
+    constexpr int kRecordings = 3;
+    for (int i = 0; i < kRecordings; ++i) (void)scenario_.attack(path_, Path::kWhole);
+  }
   Attack attack(std::uint64_t at) {
     instruction_ = at;
     Attack found = Attack::lost;
@@ -52,8 +58,7 @@ class Run {
     ++attacks_;
     ++all_attacks;
     last_ = std::max(last_, at);
-    if (found == Attack::done_past) past_ = std::min(past_, at);
-    if (found == Attack::done) before_ = std::max(before_, at);
+    past_[at] = found == Attack::done_past;
     return found;
   }
   [[nodiscard]] std::uint64_t instruction() const { return instruction_; }
@@ -69,18 +74,37 @@ class Run {
   }
 
  private:
+  // The last attack before the place where the call takes effect, and the first behind it. Single ones may be out of
+  // line (whom there is to wake, say, makes a call longer), so it is where the fewest are.
+  [[nodiscard]] std::pair<std::uint64_t, std::uint64_t> around_the_effect() const {
+    std::pair<std::uint64_t, std::uint64_t> place{0, 0};
+    std::int64_t out_of_line = 0;
+    std::int64_t least = 0;
+    for (auto at = past_.begin(); at != past_.end(); ++at) {
+      out_of_line += at->second ? 1 : -1;
+      const auto next = std::next(at);
+      if (out_of_line >= least || next == past_.end()) continue;
+      least = out_of_line;
+      place = {at->first, next->first};
+    }
+    return place;
+  }
   void where_it_takes_effect(Prng& prng) {
-    while (before_ + 1 < past_ && past_ != kNever) (void)attack(before_ + (past_ - before_) / 2);
-    if (past_ == kNever) return;
+    if (std::ranges::none_of(past_, [](const auto& found) { return found.second; })) return;  // it has no such place
+    auto [before, past] = around_the_effect();
+    while (before + 1 < past) {
+      const std::uint64_t middle = before + (past - before) / 2;
+      const Attack found = attack(middle);
+      (found == Attack::done ? before : past) = middle;
+    }
     const std::uint64_t stride = scenario_.dense_stride;
-    const std::uint64_t from = past_ - std::min(past_, scenario_.dense_before) + prng.below(stride);
-    const std::uint64_t until = past_ + scenario_.dense_before / 4;
+    const std::uint64_t from = past - std::min(past, scenario_.dense_before) + prng.below(stride);
+    const std::uint64_t until = past + scenario_.dense_before / 4;
     for (std::uint64_t at = std::max<std::uint64_t>(from, 1); at < until; at += stride) {
       (void)attack(at);
       ++dense_;
     }
   }
-  static constexpr std::uint64_t kNever = ~0ULL;
 
   const CampaignOptions& options_;
   const Scenario& scenario_;
@@ -90,8 +114,7 @@ class Run {
   std::uint64_t attacks_ = 0;
   std::uint64_t dense_ = 0;
   std::uint64_t last_ = 0;
-  std::uint64_t before_ = 0;       // the last that was too early for the effect
-  std::uint64_t past_ = kNever;    // the first that was not
+  std::map<std::uint64_t, bool> past_;  // of each attack: was it behind the effect?
 };
 
 }  // namespace

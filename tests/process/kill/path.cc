@@ -1,6 +1,7 @@
 #include "process/kill/path.h"
 
 #include <algorithm>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
@@ -11,6 +12,8 @@ namespace leat::test {
 namespace {
 // Stepped in any case: a system call that was interrupted begins anew, at a place that is passed again later.
 constexpr std::uint64_t kFirstSteps = 2;
+// By so many instructions the ways of two calls may differ where they are still the same way.
+constexpr std::uint64_t kMostApart = 200;
 }  // namespace
 
 void Path::step(Tracer& tracer) {
@@ -30,11 +33,24 @@ std::vector<Path::Landmark>::iterator Path::landmark_before(std::uint64_t count)
   return behind == landmarks_.begin() ? landmarks_.end() : std::prev(behind);
 }
 
+void Path::take_over(std::vector<Landmark> recorded) {
+  if (length_ != 0) {
+    std::unordered_map<std::uint64_t, std::uint64_t> before;
+    for (const Landmark& landmark : landmarks_) before.emplace(landmark.address, landmark.count);
+    std::erase_if(recorded, [&](const Landmark& landmark) {
+      const auto found = before.find(landmark.address);
+      return found == before.end() || std::max(found->second, landmark.count) -
+                                              std::min(found->second, landmark.count) > kMostApart;
+    });
+  }
+  landmarks_ = std::move(recorded);
+}
+
 Path::Reached Path::advance(Tracer& tracer, std::uint64_t count, std::uint64_t end,
                             const std::function<bool()>& has_ended) {
   const bool records = count == kWhole;
   std::unordered_set<std::uint64_t> seen;
-  if (records) landmarks_.clear();
+  std::vector<Landmark> recorded;
   std::uint64_t done = 0;
   at_ = tracer.instruction();
   turns_ = cuts_ = 0;
@@ -56,10 +72,15 @@ Path::Reached Path::advance(Tracer& tracer, std::uint64_t count, std::uint64_t e
     }
     step(tracer);
     ++done;
-    if (is_over()) break;
-    if (records && done > kFirstSteps && seen.insert(at_).second) landmarks_.push_back({.address = at_, .count = done});
+    if (is_over()) {
+      if (mark == landmarks_.end() || done + kMostApart >= length_) break;
+      landmarks_.erase(mark);  // it came by there another time
+      return Reached::lost;
+    }
+    if (records && done > kFirstSteps && seen.insert(at_).second) recorded.push_back({.address = at_, .count = done});
   }
   if (records) {
+    take_over(std::move(recorded));
     length_ = done;
     cut_repeats_ = cuts_;
   }

@@ -21,9 +21,10 @@ class Path {
   };
 
   /// Executes the first `count` instructions of a call that `tracer` stands before. The call ends where it stands at
-  /// `end` and `has_ended` agrees. The first time it must be kWhole: that records. Throws Broken if the thread dies.
+  /// `end` and `has_ended` agrees. The first times it must be kWhole: that records, and what is not the same each time
+  /// is no shortcut. Throws Broken if the thread dies.
   ///
-  /// Of a repeated instruction (rep movs, rep stos) each of the first kMaxTurns turns counts as one; others are left out.
+  /// Of a repeated instruction (rep movs, rep stos) each of the first kMaxTurns turns counts as one, no other does.
   Reached advance(Tracer& tracer, std::uint64_t count, std::uint64_t end, const std::function<bool()>& has_ended);
 
   [[nodiscard]] std::uint64_t length() const noexcept { return length_; }
@@ -41,6 +42,7 @@ class Path {
   };
 
   void step(Tracer& tracer);
+  void take_over(std::vector<Landmark> recorded);
   [[nodiscard]] std::vector<Landmark>::iterator landmark_before(std::uint64_t count);
 
   std::uint64_t length_ = 0;
