@@ -234,7 +234,7 @@ TEST_F(Restart, EveryProducerThatThereCanBeIsTakenOver) {
   descriptors.rlim_cur = descriptors.rlim_max;
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &descriptors), 0);
   broker_->set("--max-producers", producers_at_once);
-  broker_->set("--inbound-slots", 4 * producers_at_once);
+  broker_->set("--inbound-slots", 4 * shm::kMaxProducerSlots);
   start();
   std::vector<Producer> producers;
   for (std::uint64_t i = 0; i < producers_at_once; ++i) producers.push_back(connect_producer(shm::kMinArenaBytes));
