@@ -7,8 +7,8 @@
 //   2. the file `feed` gets a new epoch before the first byte of the journal changes: whatever a reader sees from
 //      then on, it sees under an epoch that says so. It keeps what it says about how the journal was closed, which
 //      vouches for a lost end;
-//   3. a segment with holes is copied, and they are filled in the copy: a hole filled by half could tell another story of
-//      what is lost than the damage did. Header, index and size of one whose records are good are mended in place;
+//   3. a segment with holes is copied, and they are filled in the copy: a hole filled by half could tell another story
+//      of what is lost than the damage did. Header, index and size of one whose records are good are mended in place;
 //   4. copies, and files that are made anew, get their name when they are whole and synced;
 //   5. last of all `feed` notes where the journal now ends, if it was closed cleanly before.
 #pragma once

@@ -1,6 +1,6 @@
-// Power loss within a repair: damaged journals are repaired over a recorded disk, and at every call disks are built that a
-// loss of power could leave there. The next repair must finish each of them: with the loss that the first one named, and
-// no other.
+// Power loss within a repair: damaged journals are repaired over a recorded disk, and at every call disks are built that
+// a loss of power could leave there. The next repair must finish each of them: with the loss that the first one named,
+// and no other.
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
 
@@ -84,8 +84,8 @@ TEST(PowerLoss, WithinARepairLeavesWhatTheNextOneFinishes) {
       FAIL() << broken << "\nrepeat: LEAT_TEST_SEED=" << seed << made.story;
     }
   }
-  std::printf("power loss within repairs: %llu disks at %llu moments of the repairs of %llu journals; on %llu of them the "
-              "next repair had something to do\n",
+  std::printf("power loss within repairs: %llu disks at %llu moments of the repairs of %llu journals; on %llu of them "
+              "the next repair had something to do\n",
               static_cast<unsigned long long>(counts.disks), static_cast<unsigned long long>(counts.moments),
               static_cast<unsigned long long>(counts.journals), static_cast<unsigned long long>(counts.unfinished));
   EXPECT_GT(counts.unfinished, counts.disks / 10);
