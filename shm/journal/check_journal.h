@@ -41,7 +41,6 @@ struct Damage {
   std::uint64_t newest_before = 0;    ///< newest sequence before `from_position`
   std::int64_t timestamp_ns = 0;      ///< its time
   bool ends_segment = false;          ///< the range ends with the segment's end
-  std::vector<std::uint64_t> given_up = {};  ///< positions of good records in it: the rest of a batch whose begin is lost
   std::string what = {};              ///< for people
 
   [[nodiscard]] bool loses_events() const noexcept { return first_lost <= last_lost; }

@@ -13,8 +13,8 @@ namespace leat::shm {
 bool is_consistent(const SegmentHeader& header);
 
 /// Finds out with which size the file was made, and so where its records begin; notes damage of the header. Where that
-/// is damaged, a record proves where they begin, and the size is a guess, never less than what the file holds: a walk may
-/// find that it was more (SegmentWalk::make_room).
+/// is damaged, a record proves where they begin, and the size is a guess, never less than what the file holds: a walk
+/// may find that it was more (SegmentWalk::make_room).
 void choose_geometry(JournalCheck& check, SegmentCheck& segment, const std::optional<SegmentHeader>& header, int fd,
                      std::uint64_t feed_seed, std::uint64_t typical_bytes);
 

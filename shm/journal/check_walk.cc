@@ -183,7 +183,6 @@ bool SegmentWalk::resume_behind() {
   std::vector<std::uint64_t> hints;
   for (const IndexEntry& entry : index_) hints.push_back(entry.position);
   std::ranges::sort(hints);
-  passed_.clear();
   for (std::uint64_t from = at_;;) {
     const auto found =
         probe_.search(from, limit(), hints, [&](const ProbedRecord& record) { return plausible(record); });
@@ -233,7 +232,6 @@ bool SegmentWalk::pass_rest_of_batch(std::uint64_t& position) {
   while (probe_.at(position, limit(), record) == Found::record && record.type() == RecordType::event &&
          (!begun || record.header.sequence == state_.expected)) {
     begun = true;
-    passed_.push_back(position);
     position += record.bytes;
     state_.expected = record.next_sequence();
     if (!record.more_in_batch()) return true;
@@ -303,8 +301,6 @@ void SegmentWalk::add_damage(const Hole& lost, std::uint64_t to, std::uint64_t n
     if (!damage.loses_events()) damage.first_lost = lost.sequence;
     damage.last_lost = next_sequence - 1;
   }
-  damage.given_up.insert(damage.given_up.end(), passed_.begin(), passed_.end());
-  passed_.clear();
   damage.to_position = to;
   damage.bytes = to - damage.from_position;
   damage.ends_segment = ends_segment;

@@ -89,7 +89,6 @@ class SegmentWalk {
   std::uint64_t batch_position_ = 0;
   std::uint64_t batch_sequence_ = 0;
   RecordHeader newest_event_ = {};
-  std::vector<std::uint64_t> passed_;  // of pass_rest_of_batch
   std::size_t next_entry_ = 0;
   std::uint64_t stale_ = 0;
   std::uint64_t next_index_position_;

@@ -57,6 +57,21 @@ Result<void> RepairFiles::write(int fd, const std::string& file, std::uint64_t o
   return {};
 }
 
+Result<void> RepairFiles::copy_range(int from_fd, std::uint64_t offset, std::uint64_t bytes, int to_fd,
+                                     const std::string& to) {
+  std::uint64_t at = 0;
+  return for_each_chunk(from_fd, offset, bytes, [&](const char* chunk, std::size_t count) -> Result<void> {
+    auto wrote = write(to_fd, to, at, std::string(chunk, count));
+    at += count;
+    return wrote;
+  });
+}
+
+Result<void> RepairFiles::copy(const std::string& from, std::uint64_t bytes, int to_fd, const std::string& to) {
+  auto source = open(from, O_RDONLY);
+  return source ? copy_range(source->get(), 0, bytes, to_fd, to) : source.error();
+}
+
 Result<void> RepairFiles::resize(int fd, const std::string& file, std::uint64_t bytes) {
   struct stat status {};
   if (::fstat(fd, &status) != 0) return failed("fstat of", file);
@@ -103,13 +118,7 @@ Result<void> RepairFiles::keep_aside(const std::string& file, std::uint64_t offs
     const std::string unfinished = name + ".new";
     auto copy = open(unfinished, O_WRONLY | O_CREAT | O_TRUNC);
     if (!copy) return copy.error();
-    std::uint64_t at = 0;
-    auto copied = for_each_chunk(source->get(), offset, bytes, [&](const char* chunk, std::size_t count) -> Result<void> {
-      auto wrote = write(copy->get(), unfinished, at, std::string(chunk, count));
-      at += count;
-      return wrote;
-    });
-    if (!copied) return copied;
+    if (auto copied = copy_range(source->get(), offset, bytes, copy->get(), unfinished); !copied) return copied;
     if (auto synced = sync(copy->get(), unfinished); !synced) return synced;
     if (auto renamed = rename(unfinished, name); !renamed) return renamed;
   }

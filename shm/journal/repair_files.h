@@ -24,6 +24,9 @@ class RepairFiles {
   Result<UniqueFd> open(const std::string& file, int flags);
   /// Writes all of it, at `offset`.
   Result<void> write(int fd, const std::string& file, std::uint64_t offset, const std::string& bytes);
+  /// Writes the first `bytes` of `from`, or all of it if it is shorter, to the file `to`. What the disk does not give
+  /// of it comes as bytes that no record has.
+  Result<void> copy(const std::string& from, std::uint64_t bytes, int to_fd, const std::string& to);
   /// Makes the file so long; what is added has room on the disk.
   Result<void> resize(int fd, const std::string& file, std::uint64_t bytes);
   Result<void> sync(int fd, const std::string& file);
@@ -34,6 +37,8 @@ class RepairFiles {
   [[nodiscard]] const std::vector<std::string>& kept() const noexcept { return kept_; }
 
  private:
+  /// Copies the range to the begin of the file `to`.
+  Result<void> copy_range(int from_fd, std::uint64_t offset, std::uint64_t bytes, int to_fd, const std::string& to);
   [[nodiscard]] Error failed(const std::string& doing, const std::string& file) const;
 
   int directory_fd_;

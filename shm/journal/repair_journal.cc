@@ -168,38 +168,38 @@ class Repair {
     return {};
   }
 
+  // Holes are filled in a copy that then takes the segment's name. In place, a loss of power could leave some of the
+  // bytes that told which events behind the damage belong to a batch that is given up, and the next repair would come
+  // to another answer.
   Result<void> mend(const SegmentCheck& segment) {
     const std::string name = segment.name.to_string();
-    auto fd = files_.open(name, O_RDWR);
+    const std::string file = segment.records_good ? name : kMadeName;
+    auto fd = files_.open(file, segment.records_good ? O_RDWR : O_RDWR | O_CREAT | O_TRUNC);
     if (!fd) return fd.error();
-    if (auto sized = files_.resize(fd->get(), name, segment.wanted_bytes); !sized) return sized;
+    if (auto sized = files_.resize(fd->get(), file, segment.wanted_bytes); !sized) return sized;
+    if (!segment.records_good) {
+      auto filled = files_.copy(name, segment.wanted_bytes, fd->get(), file);
+      if (filled) filled = fill_holes(segment, fd->get(), file);
+      if (!filled) return filled;
+    }
+    if (auto written = write_head(segment, fd->get(), file); !written) return written;
+    if (auto synced = files_.sync(fd->get(), file); !synced) return synced;
+    return segment.records_good ? Result<void>{} : files_.rename(file, name);
+  }
+
+  Result<void> fill_holes(const SegmentCheck& segment, int fd, const std::string& file) {
     if (&segment == to_seal()) {
-      // Before the holes: a repair that ends in between must not leave a journal that is whole, yet not sealed.
-      auto sealed = files_.write(fd->get(), name, offset_of(segment, check_.end_position), seal_);
-      if (sealed) sealed = files_.sync(fd->get(), name);
+      auto sealed = files_.write(fd, file, offset_of(segment, check_.end_position), seal_);
       if (!sealed) return sealed;
     }
     for (const Damage& damage : check_.damages) {
       if (damage.kind != DamageKind::records || damage.file != segment.file) continue;
-      if (auto ended = end_given_up(damage, segment, fd->get(), name); !ended) return ended;
       auto filled = fill_hole(damage, seed_, [&](std::uint64_t position, const std::string& bytes) {
-        return files_.write(fd->get(), name, offset_of(segment, position), bytes);
+        return files_.write(fd, file, offset_of(segment, position), bytes);
       });
       if (!filled) return filled;
     }
-    if (auto written = write_head(segment, fd->get(), name); !written) return written;
-    return files_.sync(fd->get(), name);
-  }
-
-  // What is left of the damaged headers says that these belong to their batch. It is about to be overwritten: were
-  // that to stop half-way, the rest of a batch would stand there as if it were whole. From the last one on, so that
-  // at each moment either the headers or nothing good is left.
-  Result<void> end_given_up(const Damage& damage, const SegmentCheck& segment, int fd, const std::string& name) {
-    for (auto at = damage.given_up.rbegin(); at != damage.given_up.rend(); ++at) {
-      auto ended = files_.write(fd, name, offset_of(segment, *at), std::string(kWordBytes, '\0'));
-      if (!ended) return ended;
-    }
-    return damage.given_up.empty() ? Result<void>{} : files_.sync(fd, name);
+    return {};
   }
 
   [[nodiscard]] std::uint64_t epoch_at(std::uint64_t sequence) const {

@@ -7,10 +7,9 @@
 //   2. the file `feed` gets a new epoch before the first byte of the journal changes: whatever a reader sees from
 //      then on, it sees under an epoch that says so. It keeps what it says about how the journal was closed, which
 //      vouches for a lost end;
-//   3. good records that are given up, as the rest of a batch whose begin is lost, are ended by a checksum of zero,
-//      the last one first; then holes are filled in place. No byte of a record that stays is ever written, so a hole
-//      filled by half is a hole still, with the same ends, and what was lost is what was lost before;
-//   4. files that are made anew get their name when they are whole and synced;
+//   3. a segment with holes is copied, and they are filled in the copy: a hole filled by half could tell another story
+//      of what is lost than the damage did. Header, index and size of one whose records are good are mended in place;
+//   4. copies, and files that are made anew, get their name when they are whole and synced;
 //   5. last of all `feed` notes where the journal now ends, if it was closed cleanly before.
 #pragma once
 

@@ -35,7 +35,7 @@ class Examiner {
  public:
   Examiner(const Specimen& specimen, Outcomes& outcomes);
 
-  [[nodiscard]] DamagedJournal& journal() { return journal_; }
+  [[nodiscard]] SpecimenJournal& journal() { return journal_; }
   /// `file` is damaged; messages must name it. Fails the test if a promise is broken, then mends the journal.
   void examine(const std::string& file, const std::string& what);
   /// The same for bytes that somebody has made to pass their checksums: nothing crashes, nothing hangs.
@@ -49,7 +49,7 @@ class Examiner {
   std::string check_cursors(int fd, const shm::FeedUuid& uuid, const std::string& file) const;
 
   const Specimen& specimen_;
-  DamagedJournal journal_;
+  SpecimenJournal journal_;
   Outcomes& outcomes_;
   std::mt19937_64 random_;
 };

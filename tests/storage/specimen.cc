@@ -106,24 +106,24 @@ std::vector<PlacedRecord> records_of(const Specimen& specimen) {
   return records;
 }
 
-DamagedJournal::DamagedJournal(const Specimen& specimen) : specimen_(specimen), damaged_(specimen.image) {
+SpecimenJournal::SpecimenJournal(const Specimen& specimen) : specimen_(specimen), damaged_(specimen.image) {
   materialize(specimen.image, path());
 }
 
-void DamagedJournal::write(const std::string& file, std::uint64_t offset, const std::string& bytes) {
+void SpecimenJournal::write(const std::string& file, std::uint64_t offset, const std::string& bytes) {
   damaged_.at(file).replace(offset, bytes.size(), bytes);
   write_at(path() / file, offset, bytes);
 }
 
-void DamagedJournal::truncate(const std::string& file, std::uint64_t bytes) {
+void SpecimenJournal::truncate(const std::string& file, std::uint64_t bytes) {
   damaged_.at(file).resize(bytes);
   std::filesystem::resize_file(path() / file, bytes);
 }
 
-bool DamagedJournal::is_untouched() const { return read_files(path()) == damaged_; }
+bool SpecimenJournal::is_untouched() const { return read_files(path()) == damaged_; }
 
 // Recovery changes nothing without leaving a file aside; so mostly one file is to be written.
-void DamagedJournal::mend() {
+void SpecimenJournal::mend() {
   Image touched;
   for (auto& [name, bytes] : damaged_) {
     const std::string& whole = specimen_.image.at(name);

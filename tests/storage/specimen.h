@@ -41,9 +41,9 @@ struct PlacedRecord {
 std::vector<PlacedRecord> records_of(const Specimen& specimen);
 
 /// A directory that holds a specimen, to be damaged in one place and mended again.
-class DamagedJournal {
+class SpecimenJournal {
  public:
-  explicit DamagedJournal(const Specimen& specimen);
+  explicit SpecimenJournal(const Specimen& specimen);
   [[nodiscard]] std::filesystem::path path() const { return directory_.path() / "feed"; }
 
   void write(const std::string& file, std::uint64_t offset, const std::string& bytes);

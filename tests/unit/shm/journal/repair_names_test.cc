@@ -1,5 +1,5 @@
-// Segments whose headers are damaged and that have lost their names as well. What was in them lies somewhere else in the
-// journal's string: taken at the wrong name, it would be gone without a word, and so could be what is good.
+// Segments whose headers are damaged and that have lost their names as well. What was in them lies somewhere else in
+// the journal's string: taken at the wrong name, it would be gone without a word, and so could be what is good.
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
 

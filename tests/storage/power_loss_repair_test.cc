@@ -1,0 +1,95 @@
+// Power loss within a repair: damaged journals are repaired over a recorded disk, and at every call disks are built that
+// a loss of power could leave there. The next repair must finish each of them: with the loss that the first one named,
+// and no other.
+#include <gtest/gtest.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <random>
+#include <set>
+
+#include "tests/storage/campaign.h"
+#include "tests/storage/crash_states.h"
+#include "tests/unit/fixtures/random_damage.h"
+#include "tests/unit/fixtures/repair_bench.h"
+#include "tests/unit/fixtures/temp_directory.h"
+
+namespace leat::test {
+namespace {
+
+using shm::JournalCheck;
+
+constexpr std::uint64_t kShortDisks = 6'000;
+constexpr std::uint64_t kLongDisks = 200'000;
+
+struct Counts {
+  std::uint64_t disks = 0;
+  std::uint64_t journals = 0;
+  std::uint64_t moments = 0;
+  std::uint64_t unfinished = 0;  // the next repair still had something to do
+};
+
+// Repairs the journal, and returns disks that a loss of power at some moment of that could leave.
+std::set<Image> interrupt_repair(JournalMaker& journal, const JournalCheck& check, std::mt19937_64& random,
+                                 std::uint64_t& moments) {
+  std::set<Image> disks;
+  Disk disk(journal.path());
+  disk.moment = [&] {
+    ++moments;
+    const CrashStates states(disk);
+    constexpr std::size_t kExtremes = 4;
+    for (std::size_t i = 0; i < kExtremes; ++i) disks.insert(states.systematic(i));
+    for (std::size_t i = 0; i < 4; ++i) disks.insert(states.systematic(random() % states.systematic_count()));
+    for (std::size_t i = 0; i < 4; ++i) disks.insert(states.random(random));
+  };
+  (void)must(shm::repair_journal(journal.fd(), journal.path().string(), check));
+  return disks;
+}
+
+// Empty, or which promise the repair of what a loss of power left breaks.
+std::string finish(JournalMaker& journal, const JournalCheck& first, bool may_be_torn, Counts& counts) {
+  auto second = shm::check_journal(journal.fd(), journal.path().string());
+  if (!second) return second.error().message;
+  counts.unfinished += second->intact() ? 0 : 1;
+  const std::set<std::uint64_t> lost = lost_in(first);
+  const std::set<std::uint64_t> lost_now = lost_in(*second);
+  const std::string found = "\nthe first repair found:\n" + describe(first) + "the second:\n" + describe(*second);
+  if (!std::ranges::includes(lost, lost_now)) return "it names events as lost that are not" + found;
+  const auto done = shm::repair_journal(journal.fd(), journal.path().string(), *second);
+  if (!done) return done.error().message + found;
+  const std::string broken = broken_promise(journal, first, may_be_torn);
+  return broken.empty() ? broken : broken + found;
+}
+
+TEST(PowerLoss, WithinARepairLeavesWhatTheNextOneFinishes) {
+  spdlog::set_level(spdlog::level::off);
+  const std::uint64_t target = is_long() ? kLongDisks : kShortDisks;
+  Counts counts;
+  for (std::uint64_t seed = test_seed(); counts.disks < target; ++seed) {
+    test::DamagedJournal made = make_damaged_journal(seed);
+    JournalMaker& journal = *made.journal;
+    const auto check = shm::check_journal(journal.fd(), journal.path().string());
+    const auto refuses = [](const shm::Damage& damage) { return damage.kind == shm::DamageKind::contradiction; };
+    if (!check || check->intact() || std::ranges::any_of(check->damages, refuses)) continue;
+    ++counts.journals;
+    std::mt19937_64 random(seed);
+    for (const Image& image : interrupt_repair(journal, *check, random, counts.moments)) {
+      ++counts.disks;
+      materialize(image, journal.path());
+      const std::string broken = finish(journal, *check, made.tail_may_go, counts);
+      if (broken.empty()) continue;
+      const char* const keep = std::getenv("LEAT_KEEP_DISKS");
+      if (keep != nullptr) materialize(image, std::filesystem::path(keep) / ("repair-" + std::to_string(seed)));
+      FAIL() << broken << "\nrepeat: LEAT_TEST_SEED=" << seed << made.story;
+    }
+  }
+  std::printf("power loss within repairs: %llu disks at %llu moments of the repairs of %llu journals; on %llu of them "
+              "the next repair had something to do\n",
+              static_cast<unsigned long long>(counts.disks), static_cast<unsigned long long>(counts.moments),
+              static_cast<unsigned long long>(counts.journals), static_cast<unsigned long long>(counts.unfinished));
+  EXPECT_GT(counts.unfinished, counts.disks / 10);
+}
+
+}  // namespace
+}  // namespace leat::test
