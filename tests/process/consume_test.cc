@@ -137,14 +137,14 @@ class ClosedDoorbell {
       begin_ = std::stoull(line, nullptr, 16);
       bytes_ = std::stoull(line.substr(line.find('-') + 1), nullptr, 16) - begin_;
     }
+    faults_.store(0);
+    done_.store(false);
     // In a thread of its own: a handler may do next to nothing.
     worker_ = std::thread([meanwhile = std::move(meanwhile)] {
       while (faults_.load() == 0) std::this_thread::sleep_for(milliseconds(1));
       meanwhile();
       done_.store(true);
     });
-    faults_.store(0);
-    done_.store(false);
     struct sigaction action {};
     action.sa_handler = [](int) {
       faults_.fetch_add(1);
