@@ -1,4 +1,4 @@
-// What a broker makes of the journals it may find.
+// What a broker makes of the journals it may find, where it goes on.
 #include "broker/journal/recovery.h"
 
 #include <fcntl.h>
@@ -7,45 +7,14 @@
 
 #include <thread>
 
-#include <spdlog/spdlog.h>
-
-#include "tests/unit/fixtures/journal_maker.h"
+#include "tests/unit/fixtures/recovery_bench.h"
 
 namespace leat::broker {
 namespace {
 
 using namespace shm;
 using test::JournalMaker;
-
-class Recovery : public ::testing::Test {
- protected:
-  Recovery() { spdlog::set_level(spdlog::level::off); }
-  static Result<Recovered> recover(const JournalMaker& journal, const LastLife& last = {}) {
-    return recover_journal(journal.fd(), journal.path().string(), last);
-  }
-  // Refused as corrupt, and not a byte on disk is another.
-  static std::string expect_refused(const JournalMaker& journal, const LastLife& last = {}) {
-    const test::FileSet before = test::read_files(journal.path());
-    const auto recovered = recover(journal, last);
-    EXPECT_FALSE(recovered.ok());
-    const test::FileSet after = test::read_files(journal.path());
-    for (const auto& [name, bytes] : before) {
-      const auto found = after.find(name);
-      EXPECT_TRUE(found != after.end()) << name << " is gone";
-      EXPECT_TRUE(found == after.end() || found->second == bytes) << name << " was changed";
-    }
-    for (const auto& [name, bytes] : after) EXPECT_TRUE(before.contains(name)) << name << " is new";
-    if (recovered.ok()) return "";
-    EXPECT_EQ(recovered.error().code, ErrorCode::corrupt);
-    return recovered.error().message;
-  }
-  static std::string torn_file(const JournalMaker& journal) {
-    for (const auto& [name, bytes] : test::read_files(journal.path())) {
-      if (name.starts_with("torn-")) return bytes;
-    }
-    return "";
-  }
-};
+using test::Recovery;
 
 TEST_F(Recovery, MakesANewFeedInAnEmptyDirectory) {
   const test::TempDirectory directory;
@@ -148,28 +117,6 @@ TEST_F(Recovery, BeginsANewEpochWhenAllSegmentsAreGone) {
   EXPECT_EQ(recovered.identity.check({.epoch = epoch, .sequence = 1}), CursorCheck::lost_tail);
 }
 
-// Three sealed segments of five events and a fourth; `durable`: as its mark says that all was synced.
-void make_four_segments(JournalMaker& journal, bool durable) {
-  for (int i = 0; i < 3; ++i) {
-    journal.events(5);
-    journal.roll();
-  }
-  journal.events(5);
-  if (durable) journal.mark_all();
-}
-
-TEST_F(Recovery, RefusesAJournalWithASegmentMissingInTheMiddleAndChangesNothing) {
-  JournalMaker journal;
-  make_four_segments(journal, true);
-  std::filesystem::remove(journal.path() / journal.segments()[1].to_string());
-  const std::string message = expect_refused(journal);
-  EXPECT_NE(message.find(journal.segments()[2].to_string()), std::string::npos) << message;
-  EXPECT_NE(message.find("from sequence 6 to at least"), std::string::npos) << message;
-  // The older ones moved away, as docs/recovery.md says: what is left is a journal that begins later.
-  std::filesystem::remove(journal.path() / journal.segments()[0].to_string());
-  EXPECT_EQ(test::must(recover(journal)).end_sequence, 20u);
-}
-
 // What a loss of power can do to segments that nobody was told were durable.
 TEST_F(Recovery, EndsBeforeASegmentThatIsMissingIfNobodyVouchesForMore) {
   JournalMaker journal;
@@ -192,30 +139,6 @@ TEST_F(Recovery, CutsATornRecordInASealedSegmentIfNobodyVouchesForMore) {
   EXPECT_FALSE(recovered.needs_segment);
   EXPECT_EQ(recovered.segments.size(), 2u);
   EXPECT_EQ(test::must(recover(journal)).end_sequence, 7u) << "what was cut stays cut";
-}
-
-TEST_F(Recovery, RefusesATornRecordInASealedSegmentThatAMarkOfALaterOneVouchesFor) {
-  JournalMaker journal;
-  make_four_segments(journal, false);
-  const auto bad = journal.written()[7];
-  journal.mark(bad.position + bad.bytes, 8);
-  journal.flip(bad.position + 60);
-  const std::string message = expect_refused(journal);
-  EXPECT_NE(message.find(journal.segments()[1].to_string() + ", offset " +
-                         std::to_string(journal.place_of(bad.position).offset)), std::string::npos) << message;
-  EXPECT_NE(message.find("from sequence 8 to at least 10"), std::string::npos) << message;
-}
-
-TEST_F(Recovery, RefusesASegmentThatWasCutShort) {
-  for (const std::uint64_t bytes : {0u, 80u, 5000u, 12288u}) {
-    JournalMaker journal;
-    journal.events(5);
-    journal.roll();
-    journal.events(5);
-    std::filesystem::resize_file(journal.place_of(journal.position()).file, bytes);
-    const std::string message = expect_refused(journal);
-    EXPECT_NE(message.find("not as long as it was made"), std::string::npos) << message;
-  }
 }
 
 // Two records of one batch of stores reached the disk, but for the word that says the first is there. Should the next
@@ -336,82 +259,6 @@ TEST_F(Recovery, AsksForASegmentWhenTheLastOneIsSealed) {
   const Recovered recovered = test::must(recover(journal));
   EXPECT_TRUE(recovered.needs_segment);
   EXPECT_EQ(recovered.end_position, journal.position());
-}
-
-TEST_F(Recovery, RefusesABadRecordBelowAMarkAndChangesNothing) {
-  JournalMaker journal;
-  journal.events(5);
-  journal.mark_all();
-  journal.events(2);
-  journal.flip(journal.written()[2].position + 60);
-  const std::string message = expect_refused(journal);
-  EXPECT_NE(message.find(journal.segments().back().to_string()), std::string::npos) << message;
-  EXPECT_NE(message.find("from sequence 3 to at least 5"), std::string::npos) << message;
-  EXPECT_NE(message.find("offset " + std::to_string(journal.place_of(journal.written()[2].position).offset)),
-            std::string::npos) << message;
-}
-
-TEST_F(Recovery, RefusesAnEndBelowTheCleanCloseAndChangesNothing) {
-  JournalMaker journal;
-  journal.events(5);
-  journal.close_cleanly();
-  const auto last = journal.written().back();
-  journal.overwrite(last.position, std::string(last.bytes, '\0'));
-  expect_refused(journal);
-}
-
-TEST_F(Recovery, RefusesADamagedHeaderOfASegmentThatWasDurableAndChangesNothing) {
-  JournalMaker journal;
-  journal.events(5);
-  journal.roll();
-  journal.events(5);
-  journal.mark_all();
-  journal.flip_in_file(journal.place_of(journal.position()).file, 60);
-  expect_refused(journal);
-}
-
-TEST_F(Recovery, RefusesALostSegmentOfACleanlyClosedJournalAndChangesNothing) {
-  JournalMaker journal;
-  journal.events(5);
-  journal.roll();
-  journal.events(5);
-  journal.close_cleanly();
-  const auto place = journal.place_of(journal.position());
-  test::write_at(place.file, 0, std::string(test::kTinySegment, '\0'));
-  expect_refused(journal);
-}
-
-TEST_F(Recovery, RefusesACleanlyClosedJournalWithoutSegmentsAndChangesNothing) {
-  JournalMaker journal;
-  journal.events(5);
-  journal.close_cleanly();
-  std::filesystem::remove(journal.place_of(0).file);
-  expect_refused(journal);
-}
-
-TEST_F(Recovery, RefusesSegmentsWithoutAnIdentityAndChangesNothing) {
-  JournalMaker journal;
-  journal.events(5);
-  std::filesystem::remove(journal.path() / kIdentityFileName);
-  expect_refused(journal);
-}
-
-TEST_F(Recovery, RefusesADamagedIdentityAndChangesNothing) {
-  JournalMaker journal;
-  journal.events(5);
-  journal.flip_in_file(journal.path() / kIdentityFileName, 33);
-  expect_refused(journal);
-}
-
-TEST_F(Recovery, RefusesABadSealedSegmentOfTheUnfinishedRoundAndNamesIt) {
-  JournalMaker journal(4 << 20);
-  journal.events(5);
-  journal.roll();  // early: the first segment's room is mostly unused
-  journal.events(5);
-  journal.mark_all();
-  journal.flip(journal.written()[2].position + 60);
-  const std::string message = expect_refused(journal, {.known = true, .committed = 0, .round_position = 0});
-  EXPECT_NE(message.find(journal.segments().front().to_string()), std::string::npos) << message;
 }
 
 TEST_F(Recovery, PutsASegmentAsideThatNeverReachedTheDisk) {
