@@ -172,19 +172,20 @@ class Repair {
   // bytes that told which events behind the damage belong to a batch that is given up, and the next repair would come
   // to another answer.
   Result<void> mend(const SegmentCheck& segment) {
+    const bool has_holes = !segment.records_good;
     const std::string name = segment.name.to_string();
-    const std::string file = segment.records_good ? name : kMadeName;
-    auto fd = files_.open(file, segment.records_good ? O_RDWR : O_RDWR | O_CREAT | O_TRUNC);
+    const std::string file = has_holes ? kMadeName : name;
+    auto fd = files_.open(file, has_holes ? O_RDWR | O_CREAT | O_TRUNC : O_RDWR);
     if (!fd) return fd.error();
     if (auto sized = files_.resize(fd->get(), file, segment.wanted_bytes); !sized) return sized;
-    if (!segment.records_good) {
+    if (has_holes) {
       auto filled = files_.copy(name, segment.wanted_bytes, fd->get(), file);
       if (filled) filled = fill_holes(segment, fd->get(), file);
       if (!filled) return filled;
     }
     if (auto written = write_head(segment, fd->get(), file); !written) return written;
     if (auto synced = files_.sync(fd->get(), file); !synced) return synced;
-    return segment.records_good ? Result<void>{} : files_.rename(file, name);
+    return has_holes ? files_.rename(file, name) : Result<void>{};
   }
 
   Result<void> fill_holes(const SegmentCheck& segment, int fd, const std::string& file) {

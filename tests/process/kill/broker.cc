@@ -190,7 +190,7 @@ class BrokerAttack {
   // Goes on until one more event has room in the current segment: the next round begins in it and ends in another.
   void fill_segment() {
     constexpr std::uint64_t kEventBytes = 128;
-    constexpr std::uint64_t kReserve = shm::kMarkRecordBytes + shm::kSegmentEndRecordBytes + shm::kWordBytes;
+    constexpr std::uint64_t kReserve = shm::kMarkRecordBytes + shm::kSegmentReserveBytes;
     for (;;) {
       auto files = need(shm::JournalFiles::open(feed_.broker().journal().string()), "the journal");
       current_ = files.segments().back();
