@@ -1,6 +1,5 @@
 #include "process/hand_over.h"
 
-#include <fcntl.h>
 
 #include <filesystem>
 #include <fstream>
@@ -53,10 +52,7 @@ void HandOverTest::publish_bytes(std::uint64_t bytes) {
 }
 
 const shm::BroadcastHeader& HandOverTest::ring() {
-  const shm::UniqueFd fd(::open((broker_->runtime() / "shm" / "broadcast").c_str(), O_RDONLY | O_CLOEXEC));
-  auto mapped = shm::Mapping::map(fd.get(), shm::Access::read_only, 0, shm::kPageBytes);
-  if (!mapped) throw std::runtime_error(mapped.error().message);
-  ring_mapping_ = std::move(*mapped);
+  ring_mapping_ = broker_->map("broadcast", shm::Access::read_only);
   return *reinterpret_cast<const shm::BroadcastHeader*>(ring_mapping_.data());
 }
 

@@ -1,6 +1,5 @@
 // Clients that break every rule while others work (I8): what the others publish and receive is right, and whoever comes
 // next gets in.
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,7 +7,6 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <stdexcept>
 #include <string>
 #include <thread>
 
@@ -171,33 +169,16 @@ TEST_F(Hostile, OneThatCutsTheSharedFilesDoesNotStopTheBroker) {
   }
 }
 
-// The inbound ring as every producer has it.
-class SharedInbound {
- public:
-  explicit SharedInbound(const BrokerProcess& broker)
-      : fd_(::open((broker.runtime() / "shm" / "inbound").c_str(), O_RDWR | O_CLOEXEC)),
-        mapping_(need(shm::Mapping::map(fd_.get(), shm::Access::read_write, 0, file_bytes(fd_.get())))) {}
-  [[nodiscard]] shm::InboundHeader& header() const { return *reinterpret_cast<shm::InboundHeader*>(mapping_.data()); }
-  void write_slot(std::uint64_t ticket, std::uint64_t slots, std::uint64_t value) {
-    shm::store_word(mapping_.data() + shm::kInboundSlotsOffset + ticket % slots * shm::kWordBytes, value);
-  }
-
- private:
-  static std::uint64_t file_bytes(int fd) { return static_cast<std::uint64_t>(::lseek(fd, 0, SEEK_END)); }
-  static shm::Mapping need(Result<shm::Mapping> mapping) {
-    if (!mapping) throw std::runtime_error(mapping.error().message);
-    return std::move(*mapping);
-  }
-  shm::UniqueFd fd_;
-  shm::Mapping mapping_;
-};
+shm::InboundHeader& header_of(const shm::Mapping& inbound) {
+  return *reinterpret_cast<shm::InboundHeader*>(inbound.data());
+}
 
 TEST_F(Hostile, OneThatSaysThatTheFeedHasFailedIsNotBelieved) {
   start();
   Producer producer = connect_producer();
-  const SharedInbound inbound(*broker_);
+  const shm::Mapping inbound = broker_->map("inbound", shm::Access::read_write);
   for (std::uint64_t round = 0; round < torture(200); ++round) {
-    inbound.header().feed_state.store(static_cast<std::uint32_t>(shm::FeedState::failed));
+    header_of(inbound).feed_state.store(static_cast<std::uint32_t>(shm::FeedState::failed));
     const auto sent = producer.publish_and_wait({.topic = "t"}, Ack::committed, kPatience);
     ASSERT_TRUE(sent.ok()) << sent.error().message;
   }
@@ -211,17 +192,16 @@ TEST_F(Hostile, OneThatForgesATicketPublishesNothingThatWasRefused) {
   broker_->set("--max-producers", 8);
   start();
   Producer producer = connect_producer();
-  SharedInbound inbound(*broker_);
+  const shm::Mapping inbound = broker_->map("inbound", shm::Access::read_write);
   broker_->stop();
   std::uint64_t accepted = 0;
   while (producer.try_publish({.topic = "accepted"}) == Publish::ok) ++accepted;
   ASSERT_LT(accepted, kSlots) << "the ring was not what was full";
   ASSERT_EQ(producer.try_publish({.topic = "refused"}), Publish::would_block);
-  const shm::UniqueFd fd(::open((broker_->runtime() / "shm" / "arena-0-1").c_str(), O_RDONLY | O_CLOEXEC));
-  auto arena = shm::Mapping::map(fd.get(), shm::Access::read_only, 0, shm::kPageBytes);
-  ASSERT_TRUE(arena.ok()) << arena.error().message;
-  const std::uint64_t end = reinterpret_cast<const shm::ArenaHeader*>(arena->data())->tail.load();
-  inbound.write_slot(inbound.header().tail.load() - 1, kSlots, shm::full_slot(0, 1, end));
+  const shm::Mapping arena = broker_->map("arena-0-1", shm::Access::read_only);
+  const std::uint64_t end = reinterpret_cast<const shm::ArenaHeader*>(arena.data())->tail.load();
+  const std::uint64_t last_slot = (header_of(inbound).tail.load() - 1) % kSlots;
+  shm::store_word(inbound.data() + shm::kInboundSlotsOffset + last_slot * shm::kWordBytes, shm::full_slot(0, 1, end));
   broker_->cont();
   ASSERT_TRUE(producer.publish_and_wait({.topic = "last"}, Ack::committed, kPatience).ok());
   Consumer consumer = connect_consumer();

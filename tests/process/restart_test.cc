@@ -31,6 +31,17 @@ class Restart : public LoadTest {
     wait_for_accepted(accepted() + 1 + prng_.below(scaled(12000)));
     std::this_thread::sleep_for(std::chrono::microseconds(prng_.below(5000)));
   }
+  // Publishes while the broker is away; before the next one starts, somebody removes the producer's arena, so that it knows
+  // nothing of it any more.
+  void lose_in_flight(Producer& producer, Receipt& in_flight) {
+    broker_->kill9();
+    auto sent = producer.publish({.topic = "a"});
+    ASSERT_TRUE(sent.ok()) << sent.error().message;
+    in_flight = *sent;
+    ASSERT_TRUE(std::filesystem::remove(broker_->runtime() / "shm" / "arena-0-1"));
+    broker_->expect_log("cannot be taken over");
+    start();
+  }
   void expect_all_delivered_once() {
     finish_producers();
     finish_consumers();
@@ -224,7 +235,6 @@ TEST_F(Restart, AnArenaWhoseReleaseWasCutShortIsRemovedByTheNextBroker) {
   EXPECT_TRUE(producer.publish_and_wait({.topic = "a"}, Ack::committed, kPatience).ok());
 }
 
-// Somebody has removed a producer's arena while the broker was away: the next one knows nothing of it any more.
 // As many as there are slots (under a sanitizer more than 512, where the first queue to the sequencer ended).
 TEST_F(Restart, EveryProducerThatThereCanBeIsTakenOver) {
   const std::uint64_t producers_at_once = sanitized() ? 600 : shm::kMaxProducerSlots;
@@ -261,28 +271,20 @@ TEST_F(Restart, AProducerThatTheNextBrokerDoesNotKnowRegistersAnewAndSaysWhatBec
   start();
   Producer producer = connect_producer();
   ASSERT_TRUE(producer.publish_and_wait({.topic = "a"}, Ack::committed, kPatience).ok());
-  broker_->kill9();
-  auto in_flight = producer.publish({.topic = "a"});
-  ASSERT_TRUE(in_flight.ok()) << in_flight.error().message;
-  ASSERT_TRUE(std::filesystem::remove(broker_->runtime() / "shm" / "arena-0-1"));
-  broker_->expect_log("cannot be taken over");
-  start();
+  Receipt in_flight;
+  ASSERT_NO_FATAL_FAILURE(lose_in_flight(producer, in_flight));
   auto sequence = producer.publish_and_wait({.topic = "a"}, Ack::committed, kPatience);
   ASSERT_TRUE(sequence.ok()) << sequence.error().message;
   EXPECT_EQ(*sequence, 2U);
-  expect_error(producer.wait(*in_flight, Ack::committed, kPatience), ErrorCode::closed, {"earlier registration"});
+  expect_error(producer.wait(in_flight, Ack::committed, kPatience), ErrorCode::closed, {"earlier registration"});
 }
 
 TEST_F(Restart, AReceiptThatIsWaitedForWhileItsProducerRegistersAnewIsClosed) {
   start();
   Producer producer = connect_producer();
-  broker_->kill9();
-  auto in_flight = producer.publish({.topic = "a"});
-  ASSERT_TRUE(in_flight.ok()) << in_flight.error().message;
-  ASSERT_TRUE(std::filesystem::remove(broker_->runtime() / "shm" / "arena-0-1"));
-  broker_->expect_log("cannot be taken over");
-  start();
-  expect_error(producer.wait(*in_flight, Ack::committed, kPatience), ErrorCode::closed, {"while this event was in flight"});
+  Receipt in_flight;
+  ASSERT_NO_FATAL_FAILURE(lose_in_flight(producer, in_flight));
+  expect_error(producer.wait(in_flight, Ack::committed, kPatience), ErrorCode::closed, {"while this event was in flight"});
 }
 
 }  // namespace

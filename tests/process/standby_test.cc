@@ -35,6 +35,22 @@ class Standby : public LoadTest {
     const auto served = broker_->wait_until_served_by(broker);
     ASSERT_TRUE(served.ok()) << served.error().message;
   }
+  void move_journal_away() {
+    auto moved = broker_->journal();
+    moved += ".old";
+    std::filesystem::rename(broker_->journal(), moved);
+  }
+  // The broker is killed after `something` has come upon its directories, and the standby notices.
+  template <typename Something>
+  void take_over_after(Something something) {
+    start();
+    auto standby = start_waiting_standby();
+    something();
+    broker_->kill9();
+    expect_served_by(standby);
+    broker_->replace_by(std::move(standby));
+    EXPECT_NE(broker_->log().find("were moved or removed meanwhile"), std::string::npos) << broker_->log();
+  }
   void start_load() {
     start();
     for (int i = 0; i < 2; ++i) add_consumer();
@@ -170,33 +186,19 @@ TEST_F(Standby, TellsABadOptionAtOnceAndNotWhenItIsNeeded) {
 }
 
 TEST_F(Standby, LooksAgainWhenTheJournalWasMovedAwayWhileItWaited) {
-  start();
-  auto standby = start_waiting_standby();
-  auto moved = broker_->journal();
-  moved += ".old";
-  std::filesystem::rename(broker_->journal(), moved);
-  broker_->kill9();
-  expect_served_by(standby);
-  broker_->replace_by(std::move(standby));
-  EXPECT_NE(broker_->log().find("were moved or removed meanwhile"), std::string::npos) << broker_->log();
+  take_over_after([&] { move_journal_away(); });
   EXPECT_TRUE(std::filesystem::exists(broker_->journal() / "feed")) << "a new feed, where the old one was";
   EXPECT_TRUE(connect_producer().publish_and_wait({.topic = "a"}, Ack::committed, kPatience).ok());
 }
 
 // The lock that it was given by then is not the one that others would look for.
 TEST_F(Standby, LooksAgainWhenAnotherDirectoryStandsThereMeanwhile) {
-  start();
-  auto standby = start_waiting_standby();
-  auto moved = broker_->journal();
-  moved += ".old";
-  std::filesystem::rename(broker_->journal(), moved);
-  std::filesystem::create_directory(broker_->journal());
   const auto lock = broker_->journal() / shm::kLockFileName;
-  std::ofstream(lock) << "";
-  broker_->kill9();
-  expect_served_by(standby);
-  broker_->replace_by(std::move(standby));
-  EXPECT_NE(broker_->log().find("were moved or removed meanwhile"), std::string::npos) << broker_->log();
+  take_over_after([&] {
+    move_journal_away();
+    std::filesystem::create_directory(broker_->journal());
+    std::ofstream(lock) << "";
+  });
   const shm::UniqueFd held(::open(lock.c_str(), O_RDWR | O_CLOEXEC));
   EXPECT_NE(::flock(held.get(), LOCK_EX | LOCK_NB), 0) << "it serves the journal without the lock that others ask for";
 }

@@ -1,13 +1,18 @@
 #include "support/broker_process.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <sstream>
+#include <stdexcept>
 #include <thread>
 
 #include <leat/feed_status.h>
 
+#include "shm/base/unique_fd.h"
 #include "support/environment.h"
 
 namespace leat::test {
@@ -90,6 +95,17 @@ int BrokerProcess::terminate() {
   process_.cont();
   process_.send_signal(SIGTERM);
   return process_.wait();
+}
+
+shm::Mapping BrokerProcess::map(const std::string& name, shm::Access access) const {
+  const auto path = runtime() / "shm" / name;
+  const int flags = access == shm::Access::read_only ? O_RDONLY : O_RDWR;
+  const shm::UniqueFd fd(::open(path.c_str(), flags | O_CLOEXEC));
+  struct stat status {};
+  if (!fd.valid() || ::fstat(fd.get(), &status) != 0) throw std::runtime_error("cannot open " + path.string());
+  auto mapping = shm::Mapping::map(fd.get(), access, 0, static_cast<std::uint64_t>(status.st_size));
+  if (!mapping) throw std::runtime_error(path.string() + ": " + mapping.error().message);
+  return std::move(*mapping);
 }
 
 std::string BrokerProcess::log() const { return read_file(scratch_ / "leatd.log"); }

@@ -9,6 +9,7 @@
 #include <leat/feed_address.h>
 #include <leat/result.h>
 
+#include "shm/base/mapping.h"
 #include "support/child_process.h"
 
 namespace leat::test {
@@ -54,6 +55,8 @@ class BrokerProcess {
   [[nodiscard]] std::filesystem::path runtime() const {
     return std::filesystem::path(address_.runtime_dir) / address_.feed;
   }
+  /// Maps a file of the runtime directory, all of it, whether leatd runs or not. Throws std::runtime_error.
+  [[nodiscard]] shm::Mapping map(const std::string& name, shm::Access access) const;
   /// A directory for whatever else the test wants to keep, on disk.
   [[nodiscard]] const std::filesystem::path& scratch() const noexcept { return scratch_; }
   /// All that every leatd started here has written.

@@ -1,21 +1,13 @@
 #include "process/kill/attacked_feed.h"
 
-#include <fcntl.h>
-
 #include <chrono>
 
-#include "shm/base/mapping.h"
 #include "shm/broadcast/broadcast_ring.h"
 #include "shm/ingest/inbound_layout.h"
 
 namespace leat::test {
 
 namespace {
-shm::Mapping map_ring(const BrokerProcess& broker, const char* name) {
-  const shm::UniqueFd fd(::open((broker.runtime() / "shm" / name).c_str(), O_RDONLY | O_CLOEXEC));
-  return need(shm::Mapping::map(fd.get(), shm::Access::read_only, 0, shm::kPageBytes), "the ring");
-}
-
 constexpr std::chrono::seconds kPatience{60};  // a bound for what hangs, not a measure of speed
 }  // namespace
 
@@ -87,16 +79,18 @@ FeedStatus AttackedFeed::status() {
 }
 
 std::uint64_t AttackedFeed::committed() const {
-  const auto ring = map_ring(broker_, "broadcast");
+  const auto ring = broker_.map("broadcast", shm::Access::read_only);
   return shm::BroadcastReader(ring.data(), kRingBytes).read_latest().sequence;
 }
 
 std::uint64_t AttackedFeed::inbound_tail() const {
-  return reinterpret_cast<const shm::InboundHeader*>(map_ring(broker_, "inbound").data())->tail.load();
+  const auto ring = broker_.map("inbound", shm::Access::read_only);
+  return reinterpret_cast<const shm::InboundHeader*>(ring.data())->tail.load();
 }
 
 std::uint64_t AttackedFeed::inbound_head() const {
-  return reinterpret_cast<const shm::InboundHeader*>(map_ring(broker_, "inbound").data())->head.load();
+  const auto ring = broker_.map("inbound", shm::Access::read_only);
+  return reinterpret_cast<const shm::InboundHeader*>(ring.data())->head.load();
 }
 
 void AttackedFeed::finish() {

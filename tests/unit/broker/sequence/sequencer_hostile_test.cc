@@ -25,6 +25,17 @@ void write_slot(FeedProducer& by, std::uint64_t ticket, std::uint64_t value) {
   store_word(by.ring_mapping.data() + kInboundSlotsOffset + (ticket % 64) * kWordBytes, value);
 }
 
+const Event kRefused{.topic = "t", .payload = "refused"};
+
+// An attempt to publish up to where its producer needs a ticket.
+void seal(FeedProducer& producer, const Event& event) {
+  const std::uint64_t bytes = padded_record_bytes(record_length(event.topic.size(), 0, 0, event.payload.size()));
+  std::byte* const room = producer.arena.reserve(bytes);
+  ASSERT_NE(room, nullptr);
+  encode_event(room, event, event.payload.size(), producer.next_sequence, 0);
+  producer.arena.seal(static_cast<std::uint32_t>(bytes), 1, producer.next_sequence);
+}
+
 // Whatever its place: where nothing is yet, where an entry is being written, far ahead.
 TEST(ForgedTicket, DoesNotRevokeTheProducerInWhoseNameItIs) {
   for (const std::uint64_t ahead : {0, 64, 128, 1024, 4032}) {
@@ -48,10 +59,7 @@ TEST(ForgedTicket, DoesNotPublishAnEntryThatItsProducerHasTakenBack) {
   OneFeed feed;
   FeedProducer victim = feed.add_producer();
   FeedProducer bad = feed.add_producer();
-  std::byte* const room = victim.arena.reserve(64);
-  ASSERT_NE(room, nullptr);
-  encode_event(room, {.topic = "t", .payload = "refused"}, 7, 1, 0);
-  victim.arena.seal(64, 1, 1);
+  ASSERT_NO_FATAL_FAILURE(seal(victim, kRefused));
   victim.arena.unseal();  // the ring was full: the caller was told would_block
   write_slot(bad, bad.ring.take_ticket(), ticket_of(victim, 0));
   feed.drain();
@@ -68,10 +76,7 @@ TEST(ForgedTicket, TakesNoSealedEntryThatItDoesNotName) {
     OneFeed feed;
     FeedProducer victim = feed.add_producer();
     FeedProducer bad = feed.add_producer();
-    std::byte* const room = victim.arena.reserve(64);
-    ASSERT_NE(room, nullptr);
-    encode_event(room, {.topic = "t", .payload = "refused"}, 7, 1, 0);
-    victim.arena.seal(64, 1, 1);
+    ASSERT_NO_FATAL_FAILURE(seal(victim, kRefused));
     write_slot(bad, bad.ring.take_ticket(), ticket_of(victim, ahead));
     feed.drain();
     EXPECT_TRUE(feed.journaled().empty()) << ahead;
@@ -97,12 +102,7 @@ TEST_P(ReSealed, AfterAForgedTicketIsRefusedAndWhatComesNextIsServed) {
   const std::string payload(payload_bytes, 'p');
   ASSERT_TRUE(victim.publish(kGood));
   feed.drain();
-  const std::uint64_t bytes =
-      padded_record_bytes(record_length(first.topic.size(), 0, 0, first.payload.size()));
-  std::byte* const room = victim.arena.reserve(bytes);
-  ASSERT_NE(room, nullptr);
-  encode_event(room, first, first.payload.size(), victim.next_sequence, 0);
-  victim.arena.seal(static_cast<std::uint32_t>(bytes), 1, victim.next_sequence);
+  ASSERT_NO_FATAL_FAILURE(seal(victim, first));
   write_slot(bad, bad.ring.take_ticket(), ticket_of(victim, victim.arena.tail()));
   feed.drain();
   victim.arena.unseal();

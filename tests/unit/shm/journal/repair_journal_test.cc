@@ -19,6 +19,7 @@ namespace {
 using test::check_of;
 using test::describe;
 using test::JournalMaker;
+using test::segment;
 using test::repair;
 
 class RepairJournal : public ::testing::Test {
@@ -39,9 +40,6 @@ class RepairJournal : public ::testing::Test {
   }
   static FeedIdentity identity_of(const JournalMaker& journal) {
     return test::must(load_identity(journal.fd(), journal.path().string()));
-  }
-  static std::filesystem::path segment(const JournalMaker& journal, std::size_t number) {
-    return journal.path() / journal.segments()[number].to_string();
   }
 };
 

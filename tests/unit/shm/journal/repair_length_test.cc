@@ -13,14 +13,12 @@ namespace {
 
 using test::describe;
 using test::JournalMaker;
+using test::segment;
 
 class RepairLength : public ::testing::Test {
  protected:
   RepairLength() { spdlog::set_level(spdlog::level::off); }
 
-  static std::filesystem::path segment(const JournalMaker& journal, std::size_t number) {
-    return journal.path() / journal.segments()[number].to_string();
-  }
   static void cut_and_behead(const JournalMaker& journal, std::size_t number, std::uint64_t left) {
     std::filesystem::resize_file(segment(journal, number), left);
     test::write_at(segment(journal, number), 0, std::string(std::min<std::uint64_t>(left, kPageBytes), '\0'));

@@ -13,14 +13,12 @@ namespace {
 using test::check_of;
 using test::describe;
 using test::JournalMaker;
+using test::segment;
 
 class RepairNames : public ::testing::Test {
  protected:
   RepairNames() { spdlog::set_level(spdlog::level::off); }
 
-  static std::filesystem::path segment(const JournalMaker& journal, std::size_t number) {
-    return journal.path() / journal.segments()[number].to_string();
-  }
   // Cuts it to `left` bytes, damages its header and renames it.
   static void spoil(const JournalMaker& journal, std::size_t number, std::uint64_t left, const SegmentName& name) {
     const auto renamed = journal.path() / name.to_string();
