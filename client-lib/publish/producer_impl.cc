@@ -173,6 +173,10 @@ Result<void> Producer::Impl::sleep_until(const Receipt& receipt, std::uint32_t r
     if (feed_has_failed()) {
       return Error{ErrorCode::feed_failed, std::string(to_string(Publish::feed_failed))};
     }
+    if (reason == kWaitCommitted && arena.passed_over(receipt.arena_position)) {
+      return Error{ErrorCode::refused, "the broker refused the event: a ticket that another process forged had been taken "
+                                       "in its place; publish it again, and see in leatd's log who writes to the ring"};
+    }
     maintain();
     if (receipt.registration != registration) {
       return Error{ErrorCode::closed, "the feed was begun anew while this event was in flight; publish it again"};

@@ -71,6 +71,14 @@ class ArenaWriter {
     // SYNC POINT: pairs with the release store of the sequencer's completion.
     return reinterpret_cast<const EntryHeader*>(place(position))->completion.load(std::memory_order_acquire);
   }
+  /// Room was freed behind an entry that was sealed and has no receipt, and will get none: a ticket that another process
+  /// forged had an earlier entry taken from the same place. `position` must still be held().
+  [[nodiscard]] bool passed_over(std::uint64_t position) const noexcept {
+    // SYNC POINT: pairs with ArenaReader::release, before which the receipts are stored.
+    const std::uint64_t consumed = header_->consumed.load(std::memory_order_acquire);
+    return static_cast<std::int64_t>(consumed - position) > 0 &&
+           completion_status(completion(position)) == CompletionStatus::pending;
+  }
   /// False once the entry's bytes have been written over.
   [[nodiscard]] bool held(std::uint64_t position) const noexcept { return touched_ - position <= capacity(); }
 

@@ -1,6 +1,5 @@
 #include "process/hand_over.h"
 
-
 #include <filesystem>
 #include <fstream>
 #include <sstream>

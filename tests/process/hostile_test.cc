@@ -209,6 +209,22 @@ TEST_F(Hostile, OneThatForgesATicketPublishesNothingThatWasRefused) {
   EXPECT_EQ(take_event(consumer).topic, "last");
 }
 
+// What a forged ticket can do at worst (sequencer_hostile_test.cc, ReSealed): the entry behind a receipt is passed over.
+TEST_F(Hostile, OneThatHadAnotherEntryTakenLeavesNoReceiptPending) {
+  start();
+  Producer producer = connect_producer();
+  const shm::Mapping arena = broker_->map("arena-0-1", shm::Access::read_write);
+  broker_->stop();
+  Receipt receipt;
+  ASSERT_EQ(producer.try_publish({.topic = "t"}, &receipt), Publish::ok);
+  auto& header = *reinterpret_cast<shm::ArenaHeader*>(arena.data());
+  header.consumed.store(header.tail.load());
+  const auto waited = producer.wait(receipt, Ack::committed, kPatience);
+  ASSERT_FALSE(waited.ok());
+  EXPECT_EQ(waited.error().code, ErrorCode::refused);
+  broker_->cont();
+}
+
 class HeaderLeftBehind : public Hostile, public testing::WithParamInterface<std::size_t> {};
 
 // The header of the inbound ring is written over, and the broker killed before it can mend it: the next one takes the ring

@@ -46,7 +46,8 @@ bool BrokerSteps::publish(const std::vector<Event>& events) {
   if (!producer_->publish(events)) return false;
   while (internals.sequencer().step()) {
   }
-  if (producer_->status(producer_->last_position) == shm::CompletionStatus::refused || internals.registry().slot(producer_->registration.slot).revoked.load() != 0) {
+  if (producer_->status(producer_->last_position) == shm::CompletionStatus::refused ||
+      internals.registry().slot(producer_->registration.slot).revoked.load() != 0) {
     throw std::logic_error("the test publishes what is refused");
   }
   return true;
@@ -90,6 +91,9 @@ std::uint64_t BrokerSteps::earliest_sequence() const {
 std::uint64_t BrokerSteps::epoch() const { return BrokerInternals(*broker_).files().broadcast_header().epoch.load(); }
 std::uint64_t BrokerSteps::recycled() const {
   return BrokerInternals(*broker_).files().status_header().syncer.recycled_segments.load();
+}
+std::uint64_t BrokerSteps::segments() const {
+  return BrokerInternals(*broker_).files().status_header().syncer.segments.load();
 }
 bool BrokerSteps::stalled() const {
   return BrokerInternals(*broker_).handover().state.load() == shm::FeedState::stalled;

@@ -37,6 +37,7 @@ class BrokerSteps {
   [[nodiscard]] std::uint64_t earliest_sequence() const;
   [[nodiscard]] std::uint64_t epoch() const;
   [[nodiscard]] std::uint64_t recycled() const;
+  [[nodiscard]] std::uint64_t segments() const;
   [[nodiscard]] bool stalled() const;
 
  private:

@@ -59,7 +59,6 @@ class Story {
     options_.feed = "feed";
     options_.runtime_dir = (directory_.path() / "run").string();
     options_.data_dir = (directory_.path() / "data").string();
-    options_.retain_bytes = (2 + below(3)) * shm::kMinSegmentBytes;
     options_.cursor_hold_bytes = 0;
     constexpr broker::SyncPolicy kPolicies[] = {broker::SyncPolicy::interval, broker::SyncPolicy::always,
                                                 broker::SyncPolicy::none};
@@ -72,11 +71,36 @@ class Story {
     const std::size_t lives = 2 + below(3);
     begin_recording();
     for (std::size_t life = 0; life < lives && !broken_; ++life) {
+      options_.retain_bytes = (2 + below(3)) * shm::kMinSegmentBytes;
       if (!open()) return;
       live();
       if (broken_) return;
-      end();
+      end(below(6));
     }
+  }
+
+  /// A life that retains all, and one that retains so little that many segments go in one round.
+  void prune_many_at_once() {
+    options_.retain_bytes = 0;
+    begin_recording();
+    disk_->moment = nullptr;  // what this life leaves on disks is play()'s matter
+    if (!open()) return;
+    sizes_ = 3;
+    while (broker_->segments() < 6) {
+      publish();
+      broker_->tidy();
+      broker_->sync();
+      disk_->observe();
+    }
+    disk_->moment = [this] { moment(); };
+    end(kKill);
+    options_.retain_bytes = 2 * shm::kMinSegmentBytes;
+    random_disks_ = 100;
+    if (!open()) return;
+    broker_->sync();
+    disk_->observe();
+    moment();
+    EXPECT_LT(broker_->segments(), 4u);
   }
 
  private:
@@ -174,8 +198,9 @@ class Story {
     told_.cursor_durable = saved;
   }
 
-  void end() {
-    const std::size_t how = below(6);
+  // 0: a clean stop; 1, 2: a kill; 3 and more: a loss of power.
+  static constexpr std::size_t kKill = 1;
+  void end(std::size_t how) {
     if (how == 0) {
       broker_->sync();
       broker_->sync();
@@ -225,10 +250,10 @@ class Story {
     ++counts_.moments;
     const CrashStates states(*disk_);
     const std::size_t systematic = states.systematic_count();
-    constexpr std::size_t kEach = 5;
+    constexpr std::size_t kSystematic = 5;
     for (std::size_t i = 0; i < 4 && !broken_; ++i) try_disk(states.systematic(i));
-    for (std::size_t i = 0; i < kEach && !broken_; ++i) try_disk(states.systematic(below(systematic)));
-    for (std::size_t i = 0; i < kEach && !broken_; ++i) try_disk(states.random(random_));
+    for (std::size_t i = 0; i < kSystematic && !broken_; ++i) try_disk(states.systematic(below(systematic)));
+    for (std::size_t i = 0; i < random_disks_ && !broken_; ++i) try_disk(states.random(random_));
   }
 
   void try_disk(const Image& image) {
@@ -268,6 +293,7 @@ class Story {
   bool serving_ = false;
   bool broken_ = false;
   std::size_t sizes_ = 0;
+  std::size_t random_disks_ = 5;  // at each moment
   std::uint64_t next_event_ = 0;
 };
 
@@ -292,6 +318,15 @@ TEST(PowerLoss, LeavesAllThatWasDurableAndACleanCut) {
               static_cast<unsigned long long>(counts.recycled));
   EXPECT_GT(counts.tails_lost, 0u);
   EXPECT_GT(counts.recycled, 0u);
+}
+
+TEST(PowerLoss, LeavesNoHoleWhereManySegmentsWentAtOnce) {
+  spdlog::set_level(spdlog::level::off);
+  std::uint64_t seed = test_seed();
+  Counts counts;
+  std::unordered_set<std::uint64_t> known;
+  for (int i = 0; i < 5 && counts.failures == 0; ++i) Story(seed++, counts, known).prune_many_at_once();
+  std::printf("power loss in a round that prunes many: %llu disks\n", static_cast<unsigned long long>(counts.disks));
 }
 
 }  // namespace

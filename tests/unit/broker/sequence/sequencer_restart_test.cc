@@ -186,6 +186,7 @@ TEST(Restart, KeepsARevokedProducerOut) {
   producer.publish_ticket(*position);
   feed.drain();
   feed.restart();
+  producer.header(*position).count = 1;  // as if nothing had been wrong with it
   producer.publish_ticket(*position);
   feed.drain();
   EXPECT_TRUE(feed.journaled().empty());
@@ -212,6 +213,22 @@ TEST(Leaving, LetsGoOnceTheTicketsTakenBeforeAreDealtWith) {
   feed.drain();
   EXPECT_EQ(feed.journaled().size(), 2u);
   EXPECT_EQ(feed.counters().bad_tickets.load(), 1u);
+}
+
+// Killed behind the swap, before its arena says so: the ticket alone tells that there is still something to do.
+TEST(Leaving, DealsWithTheTicketOfOneThatWasKilledRightBehindItsSwap) {
+  OneFeed feed;
+  FeedProducer killed = feed.add_producer();
+  std::string text;
+  ASSERT_TRUE(killed.seal({numbered(0, text)}));
+  killed.publish_ticket(killed.arena.tail());
+  feed.leave(killed);
+  feed.sequencer->take_commands();
+  LaneNotice notice;
+  EXPECT_FALSE(feed.lanes->notices.pop(notice));
+  feed.drain();
+  EXPECT_EQ(feed.journaled().size(), 1u);
+  EXPECT_TRUE(feed.lanes->notices.pop(notice));
 }
 
 TEST(Leaving, LetsAnIdleProducerGoAtOnce) {

@@ -1,6 +1,7 @@
 // The sequencer's round, driven by step(): stamping, batches, order, tickets that mean nothing any more, segments.
 #include "broker/sequence/sequencer.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -174,6 +175,31 @@ TEST(Sequencer, RollsOverManySegmentsWithoutLosingAnEvent) {
   for (std::size_t i = 0; i < events.size(); ++i) ASSERT_EQ(events[i].payload, payloads[i]);
   const auto files = test::must(JournalFiles::open(feed.journal_path().string()));
   EXPECT_GT(files.segments().size(), 25u);
+}
+
+// Recovery after a loss of power reads the last segment only: the ids that were given to producers, and how much had
+// been durable, must stand there too, even when nothing that was published since says so.
+TEST(Sequencer, BeginsEachSegmentWithWhatRecoveryNeedsOfThoseBefore) {
+  OneFeed feed;
+  FeedProducer producer = feed.add_producer();
+  ASSERT_TRUE(producer.publish(an_event("first")));
+  feed.drain();
+  const std::uint64_t durable = feed.sequencer->position();
+  ASSERT_TRUE(feed.handover->marks.push({.position = durable, .sequence = 1}));
+  feed.sequencer->write_pending_mark();
+  std::uint32_t last_id = 0;
+  for (int i = 0; i < 4; ++i) last_id = feed.add_producer().registration.producer_id;
+  feed.prepare_segments(2);
+  const std::string payload(900, 'x');
+  while (feed.handover->rolled.read_available() == 0) {
+    ASSERT_TRUE(producer.publish(an_event(payload)));
+    feed.drain();
+  }
+  const UniqueFd directory(::open(feed.journal_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const Recovered recovered = test::must(recover_journal(directory.get(), feed.journal_path().string(), {}));
+  EXPECT_EQ(recovered.segments.size(), 2u);
+  EXPECT_EQ(recovered.next_producer_id, last_id + 1);
+  EXPECT_EQ(recovered.durable_position, durable);
 }
 
 TEST(Sequencer, StallsWithoutAPreparedSegmentAndLosesNothing) {

@@ -58,6 +58,19 @@ TEST(SequencerThread, SetsAScribbledTailRightAndGoesOn) {
   }
 }
 
+// Producers that believed it would find the ring full, or overtake it.
+TEST(SequencerThread, ShowsAScribbledHeadAgain) {
+  OneFeed feed;
+  FeedProducer producer = feed.add_producer();
+  ASSERT_TRUE(producer.publish(kGood));
+  feed.drain();
+  feed.files->inbound_header().head.store(~0ULL / 2);
+  feed.sequencer->start();
+  wait_until([&] { return feed.files->inbound_header().head.load() == 1; });
+  feed.sequencer->stop();
+  EXPECT_EQ(feed.counters().ring_repairs.load(), 1u);
+}
+
 TEST(SequencerThread, WritesTheMarksItIsAskedFor) {
   OneFeed feed;
   FeedProducer producer = feed.add_producer();
