@@ -30,6 +30,10 @@ class RepairJournal : public ::testing::Test {
     JournalCheck check = repair(journal);
     EXPECT_EQ(test::lost_in(check), lost) << describe(check);
     EXPECT_EQ(test::broken_promise(journal, check, may_be_torn), "");
+    if (const FeedIdentity after = identity_of(journal); after.closed_cleanly()) {
+      const auto recovered = test::must(broker::recover_journal(journal.fd(), journal.path().string(), {}));
+      EXPECT_EQ(recovered.identity.epochs.size(), after.epochs.size()) << "closed, so there is nothing to doubt";
+    }
     return check;
   }
   static std::string kept_aside(const JournalMaker& journal, const std::string& prefix) {
@@ -165,6 +169,7 @@ TEST_F(RepairJournal, GivesUpTheLostEndOfACleanlyClosedJournalButNotItsNumbers) 
   journal.overwrite(journal.written()[7].position, std::string(journal.position() - journal.written()[7].position, '\0'));
   expect_lost(journal, {8, 9, 10});
   EXPECT_TRUE(identity_of(journal).closed_cleanly());
+  EXPECT_TRUE(check_of(journal).segments.back().sealed);
 }
 
 TEST_F(RepairJournal, GivesUpTheLastSegmentOfACleanlyClosedJournal) {
@@ -209,11 +214,44 @@ TEST_F(RepairJournal, MendsHeaderIndexSizeAndName) {
   journal.roll();
   journal.flip_in_file(segment(journal, 1), 60);
   journal.flip_in_file(segment(journal, 2), 4096 + 9);
-  std::filesystem::resize_file(segment(journal, 3), test::kTinySegment + 4096);
+  const std::string too_much(4096, 'x');
+  test::write_at(segment(journal, 3), test::kTinySegment, too_much);
   std::filesystem::rename(segment(journal, 0), journal.path() / SegmentName{77, 4242}.to_string());
   const std::string index = test::read_file(segment(journal, 2)).substr(4096, 4096);
   expect_lost(journal, {});
   EXPECT_EQ(kept_aside(journal, "torn-" + std::to_string(journal.segments()[2].first_position)), index);
+  EXPECT_EQ(kept_aside(journal, "torn-" + std::to_string(journal.segments()[3].first_position)), too_much);
+}
+
+TEST_F(RepairJournal, WritesTheEpochOfItsTimeIntoAHeaderMadeAnew) {
+  JournalMaker journal;
+  journal.events(100, 400);
+  const SegmentName& middle = journal.segments()[2];
+  FeedIdentity identity = journal.identity();
+  identity.epochs.push_back(
+      {.id = 4711, .first_sequence = middle.first_sequence, .first_position = middle.first_position});
+  journal.store(identity);
+  journal.flip_in_file(segment(journal, 1), 60);
+  journal.flip_in_file(segment(journal, 3), 60);
+  expect_lost(journal, {});
+  const JournalCheck after = check_of(journal);
+  EXPECT_EQ(after.segments[1].epoch, identity.epochs[0].id);
+  EXPECT_EQ(after.segments[3].epoch, 4711u);
+}
+
+TEST_F(RepairJournal, LeavesNothingInTheIndexThatAHoleHasSwallowed) {
+  JournalMaker journal(1 << 20);
+  journal.events(500, 1500);
+  journal.roll();
+  const auto index = [&] { return test::must(journal.files().read_index(journal.segments()[0])); };
+  const auto before = index();
+  ASSERT_GT(before.size(), 5u);
+  const std::uint64_t damaged = before[3].sequence;
+  journal.flip(before[3].position + 60);
+  expect_lost(journal, {damaged});
+  const auto after = index();
+  EXPECT_EQ(after.size(), before.size()) << "the next record takes its place";
+  for (const IndexEntry& entry : after) EXPECT_NE(entry.sequence, damaged);
 }
 
 TEST_F(RepairJournal, RemakesTheIndexAsTheWriterMadeIt) {
