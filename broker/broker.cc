@@ -193,6 +193,7 @@ Result<void> Broker::open_current_segment() {
     if (!current) return current.error();
     const std::uint64_t offset = recovered_.end_position - recovered_.segments.back().first_position;
     journal_->attach(std::move(*current), offset);
+    journal_->mend_index();
   } else {
     auto prepared = pool_->prepare();
     if (!prepared) return prepared.error();

@@ -6,8 +6,10 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <vector>
 
 #include "shm/base/clock.h"
+#include "shm/base/whole_io.h"
 
 namespace leat::broker {
 
@@ -38,6 +40,20 @@ void JournalWriter::attach(std::unique_ptr<MappedSegment> segment, std::uint64_t
   // costs a longer scan.
   index_used_ = offset / kIndexIntervalBytes + (offset % kIndexIntervalBytes != 0 ? 1 : 0);
   next_index_position_ = segment_->name.first_position + index_used_ * kIndexIntervalBytes;
+}
+
+// Read through the descriptor: the index is a help, and must not end the broker if the disk does not give it.
+void JournalWriter::mend_index() {
+  std::vector<IndexEntry> entries(index_room_);
+  const ssize_t got = read_at(segment_->fd.get(), entries.data(), entries.size() * sizeof(IndexEntry), kSegmentHeaderBytes);
+  entries.resize(got > 0 ? static_cast<std::size_t>(got) / sizeof(IndexEntry) : 0);
+  const std::uint64_t end = segment_->name.first_position + offset_;
+  const IndexEntry none{};
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (std::memcmp(&entries[i], &none, sizeof none) == 0) continue;
+    if (index_entry_is_valid(entries[i], feed_seed_) && entries[i].position < end) continue;
+    std::memset(segment_->mapping.data() + kSegmentHeaderBytes + i * sizeof(IndexEntry), 0, sizeof(IndexEntry));
+  }
 }
 
 Result<void> JournalWriter::name(MappedSegment& next, std::uint64_t first_sequence, std::uint64_t first_position) {

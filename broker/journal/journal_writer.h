@@ -42,6 +42,10 @@ class JournalWriter {
   /// Makes `segment` the current one, appending at `offset` in its data (0 for a new one).
   void attach(std::unique_ptr<MappedSegment> segment, std::uint64_t offset) noexcept;
 
+  /// Clears what the current segment's index says of records that are not there: entries that a loss of power tore, or
+  /// that ran ahead of records which never came. Once, after a start.
+  void mend_index();
+
   /// Nothing goes into the current segment any more.
   void seal() noexcept { data_bytes_ = offset_; }
 

@@ -12,6 +12,7 @@
 #include "shm/base/whole_io.h"
 #include "shm/journal/check_segment.h"
 #include "shm/journal/check_walk.h"
+#include "shm/journal/journal_end.h"
 #include "shm/journal/journal_files.h"
 #include "shm/journal/salvage.h"
 #include "shm/record/record.h"
@@ -62,6 +63,7 @@ class Checker {
       if (auto done = (this->*step)(); !done) return done.error();
     }
     judge_end();
+    ask_recovery();
     return std::move(check_);
   }
 
@@ -352,6 +354,29 @@ class Checker {
     }
     check_.end_position = damage.to_position;
     check_.damages.push_back(std::move(damage));
+  }
+
+  // Of what lies behind all that is vouched for, recovery cuts what we call damaged.
+  void ask_recovery() {
+    if (check_.intact()) return;
+    UniqueFd own(::fcntl(directory_fd_, F_DUPFD_CLOEXEC, 0));
+    if (!own.valid()) return;
+    auto files = JournalFiles::open(std::move(own), directory_);
+    if (!files || files->segments().empty()) return;  // leatd refuses it too
+    auto end = find_journal_end(*files);
+    if (!end || end->scan.verdict == TailVerdict::corrupt) return;
+    const std::vector<SegmentName>& names = files->segments();
+    const auto cut = [&](const Damage& damage) {
+      if (damage.kind == DamageKind::identity || damage.kind == DamageKind::cursors) return false;
+      // What the header of a recycled segment tells of times gone by, if it is still the old one.
+      if (damage.kind == DamageKind::missing_segment && damage.from_position < names[0].first_position) return true;
+      const auto name = std::ranges::find(names, damage.file, &SegmentName::to_string);
+      const std::size_t number = static_cast<std::size_t>(name - names.begin());
+      if (number >= end->segments && number < names.size()) return true;  // set aside
+      if (damage.kind != DamageKind::index) return damage.from_position >= end->scan.end_position;
+      return number + 1 >= names.size() || names[number + 1].first_position > end->scan.durable_position;
+    };
+    if (std::ranges::all_of(check_.damages, cut)) check_.cut_behind = end->scan.end_sequence;
   }
 
   Result<void> look_at_cursors() {

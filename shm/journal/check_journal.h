@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -89,6 +90,10 @@ struct JournalCheck {
   std::int64_t end_timestamp_ns = 0;
   std::uint64_t torn_bytes = 0;        ///< behind the end, no records: the next start of leatd cuts them
   std::uint32_t next_producer_id = 1;
+
+  /// Damaged, but only where nobody vouches for anything, as a loss of power can leave it: leatd starts as it is, and
+  /// cuts the journal behind this sequence.
+  std::optional<std::uint64_t> cut_behind;
 
   [[nodiscard]] bool intact() const noexcept { return damages.empty(); }
   [[nodiscard]] std::uint64_t events_lost() const noexcept;

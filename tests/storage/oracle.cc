@@ -8,6 +8,7 @@
 
 #include "broker/journal/recovery.h"
 #include "shm/base/unique_fd.h"
+#include "shm/journal/check_journal.h"
 #include "shm/journal/cursor_file.h"
 
 namespace leat::test {
@@ -134,6 +135,19 @@ std::string open_again(int fd, const std::string& directory, const broker::Recov
          number(recovered.end_position);
 }
 
+// leat verify finds nothing that leatd would not cut by itself.
+std::string disagreement(int fd, const std::string& directory, const Reading& reading) {
+  const auto check = check_journal(fd, directory);
+  if (!check) return "it cannot be checked: " + check.error().message;
+  if (check->intact() || check->cut_behind == reading.last_sequence()) return "";
+  std::string what = "leat verify calls damage what leatd starts on:";
+  for (const Damage& damage : check->damages) {
+    what += "\n    " + std::string(to_string(damage.kind)) + " " + damage.file + " [" + number(damage.from_position) + ", " +
+            number(damage.to_position) + "): " + damage.what;
+  }
+  return what;
+}
+
 }  // namespace
 
 Verdict judge_disk(const std::filesystem::path& directory, const Told& told, bool thorough) {
@@ -145,6 +159,7 @@ Verdict judge_disk(const std::filesystem::path& directory, const Told& told, boo
     reading = {};
     reading.first_sequence = 1;
   }
+  const std::string false_alarm = thorough && told.feed_made ? disagreement(fd.get(), name, reading) : "";
   auto recovered = broker::recover_journal(fd.get(), name, {});
   const auto first_broken = [&]() -> std::string {
     if (!reading.broken.empty()) return reading.broken;
@@ -153,6 +168,7 @@ Verdict judge_disk(const std::filesystem::path& directory, const Told& told, boo
     if (auto broken = compare_recovered(*recovered, reading, told); !broken.empty()) return broken;
     if (auto broken = compare_seen(recovered->identity, reading, told); !broken.empty()) return broken;
     if (auto broken = compare_cursor(fd.get(), name, recovered->identity.uuid, told); !broken.empty()) return broken;
+    if (!false_alarm.empty()) return false_alarm;
     return thorough ? open_again(fd.get(), name, *recovered, reading) : std::string();
   };
   verdict.broken = first_broken();

@@ -130,6 +130,10 @@ std::vector<std::string> report_lines(const std::string& directory, const Journa
   } else {
     lines.push_back("damaged: " + counted(check.damages.size(), "place") + ", " +
                     counted(check.events_lost(), "event") + " lost; leat repair says what it can do");
+    if (check.cut_behind) {
+      lines.push_back("note: none of that was known to be on disk: leatd starts on this journal as it is, and cuts it "
+                      "behind sequence " + number(*check.cut_behind) + "; leat repair may keep more");
+    }
   }
   return lines;
 }
@@ -150,6 +154,7 @@ nlohmann::json report_json(const std::string& directory, const JournalCheck& che
                          {"events_lost", check.events_lost()},
                          {"epochs", check.identity.epochs.size()},
                          {"notes", check.notes},
+                         {"cut_behind", check.cut_behind ? nlohmann::json(*check.cut_behind) : nlohmann::json()},
                          {"gaps", nlohmann::json::array()},
                          {"damages", nlohmann::json::array()}};
   for (const GapFound& gap : check.gaps) {

@@ -177,6 +177,30 @@ TEST(Restart, TakesOverAStalledFeedWithAllThatWaits) {
   EXPECT_EQ(feed.journaled().size(), static_cast<std::size_t>(published));
 }
 
+// An entry that a loss of power tore, and one of a record that never came. A check would call the one damage for ever.
+TEST(Restart, ClearsWhatTheIndexSaysOfRecordsThatAreNotThere) {
+  broker::Options options = OneFeed::small_options();
+  options.segment_bytes = 1 << 20;
+  OneFeed feed(options);
+  FeedProducer producer = feed.add_producer();
+  std::string text;
+  ASSERT_TRUE(producer.publish(numbered(0, text)));
+  feed.drain();
+  const auto segment = feed.journal_path() / SegmentName{1, 0}.to_string();
+  const std::string good = test::read_file(segment).substr(kSegmentHeaderBytes, sizeof(IndexEntry));
+  ASSERT_NE(good, std::string(sizeof(IndexEntry), '\0'));
+  std::string torn = good;
+  torn[9] ^= 1;
+  test::write_at(segment, kSegmentHeaderBytes + sizeof(IndexEntry), torn);
+  const std::uint64_t seed = feed_checksum_seed(feed.recovered.identity.uuid);
+  const IndexEntry ahead = make_index_entry(seed, feed.sequencer->position(), 2, 3);
+  test::write_at(segment, kSegmentHeaderBytes + 2 * sizeof(IndexEntry),
+                 std::string(reinterpret_cast<const char*>(&ahead), sizeof ahead));
+  feed.restart();
+  EXPECT_EQ(test::read_file(segment).substr(kSegmentHeaderBytes, 3 * sizeof(IndexEntry)),
+            good + std::string(2 * sizeof(IndexEntry), '\0'));
+}
+
 TEST(Restart, KeepsARevokedProducerOut) {
   OneFeed feed;
   FeedProducer producer = feed.add_producer();

@@ -52,6 +52,31 @@ TEST(CheckJournal, CountsATornTailAndAnUnfinishedBatchAsNoDamage) {
   EXPECT_EQ(check.events, 5u);
 }
 
+// Only if all of it lies where nobody vouches for anything.
+TEST(CheckJournal, SaysBehindWhatLeatdWouldCut) {
+  const auto cut_behind = [](std::initializer_list<std::size_t> damaged) {
+    JournalMaker journal;
+    journal.events(5);
+    journal.roll();
+    journal.events(5);
+    journal.mark_all();
+    journal.events(5);
+    journal.roll();
+    journal.events(5);
+    for (const std::size_t number : damaged) journal.flip(journal.written()[number].position + 60);
+    const JournalCheck check = check_of(journal);
+    EXPECT_EQ(check.damages.size(), damaged.size()) << describe(check);
+    return check.cut_behind;
+  };
+  EXPECT_EQ(cut_behind({}), std::nullopt) << "nothing is damaged";
+  EXPECT_EQ(cut_behind({12}), 12u);
+  EXPECT_EQ(cut_behind({10, 13}), 10u);
+  EXPECT_EQ(cut_behind({7}), std::nullopt) << "a mark vouches for it, and leatd refuses";
+  EXPECT_EQ(cut_behind({7, 12}), std::nullopt);
+  EXPECT_EQ(cut_behind({2}), std::nullopt) << "leatd starts, and leaves it as it is";
+  EXPECT_EQ(cut_behind({2, 12}), std::nullopt);
+}
+
 TEST(CheckJournal, ListsGapsOfAnEarlierRepair) {
   JournalMaker journal;
   journal.events(3);
