@@ -128,6 +128,50 @@ TEST_F(FullDisk, InTheMiddleOfLoadIsWaitedOutAndSurvivesAKillToo) {
   check_journal();
 }
 
+// A segment with a hole is mended in a copy, for which there is no room; then there is.
+TEST_F(FullDisk, HoldsARepairBackWhichLosesNothingMoreWhenItIsDoneAgain) {
+  start();
+  {
+    Producer producer = connect_producer();
+    const std::string payload(1000, 'x');
+    for (int i = 0; i < 1500; ++i) ASSERT_TRUE(producer.publish({.topic = "t", .payload = payload}).ok());
+    ASSERT_TRUE(producer.publish_and_wait({.topic = "t"}, Ack::durable, kPatience).ok());
+  }
+  ASSERT_EQ(broker_->terminate(), 0);
+  std::vector<fs::path> segments;
+  for (const auto& entry : fs::directory_iterator(broker_->journal())) {
+    if (entry.path().extension() == ".seg") segments.push_back(entry.path());
+  }
+  std::ranges::sort(segments);
+  ASSERT_GE(segments.size(), 2U);
+  std::fstream(segments[0], std::ios::in | std::ios::out | std::ios::binary).seekp(500'000) << "damaged";
+  const auto leat = [&](std::vector<std::string> arguments, std::string& text) {
+    const std::string output = (broker_->scratch() / "said").string();
+    arguments.insert(arguments.begin(), LEAT_TEST_LEAT);
+    arguments.insert(arguments.end(), {"--journal", broker_->journal().string()});
+    ChildProcess child({.arguments = std::move(arguments), .environment = {}, .output = output, .user = std::nullopt});
+    const int status = child.wait();
+    text = read_file(output);
+    fs::remove(output);
+    return status;
+  };
+  std::string text;
+  EXPECT_EQ(leat({"verify"}, text), 1);
+  EXPECT_NE(text.find("1 event lost"), std::string::npos) << text;
+  fill();
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_NE(leat({"repair", "--yes"}, text), 0);
+    EXPECT_NE(text.find("No space left on device (errno 28); free some space there"), std::string::npos) << text;
+    EXPECT_EQ(leat({"verify"}, text), 1);
+    EXPECT_NE(text.find("1 event lost"), std::string::npos) << text;
+  }
+  free_again();
+  EXPECT_EQ(leat({"repair", "--yes"}, text), 0) << text;
+  EXPECT_EQ(leat({"verify"}, text), 0) << text;
+  start();
+  EXPECT_EQ(connect_producer().publish_and_wait({.topic = "t"}, Ack::durable, kPatience).value(), 1502U);
+}
+
 class FullRuntime : public SmallFileSystem {
  protected:
   void SetUp() override {
