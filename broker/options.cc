@@ -133,9 +133,10 @@ class TomlConfig : public CLI::Config {
 
  private:
   static std::string text_of(const toml::node& node, const std::string& key) {
-    if (const auto text = node.value<std::string>(); node.is_string()) return *text;
-    if (const auto number = node.value<std::int64_t>(); node.is_integer()) return std::to_string(*number);
-    if (const auto truth = node.value<bool>(); node.is_boolean()) return *truth ? "true" : "false";
+    // Exact: value() would make a whole number of a float, also of one that none can hold.
+    if (const auto text = node.value_exact<std::string>()) return *text;
+    if (const auto number = node.value_exact<std::int64_t>()) return std::to_string(*number);
+    if (const auto truth = node.value_exact<bool>()) return *truth ? "true" : "false";
     throw CLI::FileError("key '" + key + "' must be a string, a whole number, true, false or an array of strings");
   }
   static CLI::ConfigItem item(const std::string& key, const toml::node& node) {

@@ -37,6 +37,9 @@ class ArenaWriter {
       if (!fits(needed)) return nullptr;
     }
     if (tail_ + needed > touched_) touched_ = tail_ + needed;
+    // Whoever sees a byte of what is written here sees all that was published before: ArenaReader::sealed_again may take a
+    // byte for the completion of an entry of the last lap, and then looks at the tail. No instruction on x86-64.
+    fence_release();
     return place(tail_) + kEntryHeaderBytes;
   }
 

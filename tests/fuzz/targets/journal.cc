@@ -40,10 +40,15 @@ struct Original {
   }
   // Only what an input, or recovery, may have changed is written again.
   void restore(bool recovered) {
+    const test::FileSet now = recovered ? test::read_files(journal.path()) : test::FileSet{};
     for (const auto& entry : fs::directory_iterator(journal.path())) {
       if (!files.contains(entry.path().filename().string())) fs::remove(entry.path());
     }
-    if (recovered) spoiled.insert(journal.segments().back().to_string());
+    if (recovered) {  // it may have cut any, or set any aside
+      for (const auto& [name, bytes] : files) {
+        if (const auto found = now.find(name); found == now.end() || found->second != bytes) spoiled.insert(name);
+      }
+    }
     for (const auto& name : std::exchange(spoiled, {})) {
       const std::string& bytes = files.at(name);
       {

@@ -134,6 +134,7 @@ void step(OneFeed& feed) {
 void settle(OneFeed& feed) {
   for (int idle = 0; idle < 6; ++idle) {
     const std::uint64_t head = feed.inbound.head();
+    feed.sequencer->take_commands();
     step(feed);
     feed.inbound.repair_head();
     const bool skipped = feed.sequencer->try_skip();
