@@ -118,8 +118,9 @@ void Memory::collect_plain_stores(int thread) {
       if (now == before) continue;
       std::memcpy(lower + at, &before, 8);  // so that the location begins with it
       const Locus where = locus(mirror.offset + at, 8);
-      messages_[where].push_back({now, kNoView});
-      threads_[static_cast<std::size_t>(thread)].view[where] = static_cast<Stamp>(messages_[where].size() - 1);
+      Thread& by = threads_[static_cast<std::size_t>(thread)];
+      messages_[where].push_back({now, by.release_view});  // behind its last release fence, as a relaxed store is
+      by.view[where] = static_cast<Stamp>(messages_[where].size() - 1);
       write_through(mirror.offset + at, 8, now);
     }
   }
