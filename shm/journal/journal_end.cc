@@ -111,6 +111,10 @@ Result<JournalEnd> find_journal_end(JournalFiles& files, std::uint64_t read_from
   }
   if (*linked > 0) {
     if (auto read = read_unproven(files, read_from, on_record, witness, end); !read) return read.error();
+  } else if (names[0].first_sequence == 0 || names[0].first_position % kWordBytes != 0) {
+    return Error{ErrorCode::corrupt, segment_path(files, names[0]) + " has a name that no segment can have, and no good "
+                                         "header under it: somebody has renamed it; nothing was changed: see what leat "
+                                         "verify says of it, or restore the files from a backup"};
   } else {
     end.scan = witness;
     end.scan.sealed = true;

@@ -14,6 +14,16 @@ using namespace shm;
 using test::JournalMaker;
 using test::Recovery;
 
+// The name alone would say where the feed stands: sequences begin at 1, and records on a word.
+TEST_F(Recovery, RefusesANameThatNoSegmentCanHave) {
+  for (const SegmentName name : {SegmentName{0, 0}, SegmentName{0, 8}, SegmentName{5, 4242}}) {
+    JournalMaker journal;
+    journal.events(5);
+    std::filesystem::rename(journal.path() / journal.segments()[0].to_string(), journal.path() / name.to_string());
+    EXPECT_NE(expect_refused(journal).find("has a name that no segment can have"), std::string::npos) << name.to_string();
+  }
+}
+
 TEST_F(Recovery, RefusesAJournalWithASegmentMissingInTheMiddleAndChangesNothing) {
   JournalMaker journal;
   make_four_segments(journal, true);
