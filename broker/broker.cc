@@ -186,6 +186,9 @@ Result<void> Broker::open_current_segment() {
   cursors_ = std::make_unique<CursorTable>(journal_fd_.get(), paths_.journal.string(), recovered_.identity.uuid);
   if (auto done = cursors_->load(); !done) return done;
   handover_ = std::make_unique<JournalHandover>();
+  std::atomic<std::uint64_t>& round_position = files_->registry_header().round_position;
+  if (recovered_.tail.empty()) round_position.store(recovered_.end_position);  // no round is left to be finished
+  handover_->round_position = &round_position;
   journal_ = std::make_unique<JournalWriter>(journal_fd_.get(), paths_.journal.string(), recovered_.identity.uuid, seed,
                                              recovered_.identity.current().id);
   if (!recovered_.needs_segment) {

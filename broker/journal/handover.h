@@ -37,6 +37,9 @@ struct JournalHandover {
   WakeWord syncer_wake;                            ///< rung by the sequencer: rolled, stalled, or something to sync
   std::atomic<shm::FeedState> state{shm::FeedState::running};  ///< failed is final; stalled by the sequencer only
 
+  /// The registry's: from here on a successor may have to read the journal, to finish the round of one that was killed.
+  const std::atomic<std::uint64_t>* round_position = nullptr;
+
   ~JournalHandover() {
     prepared.consume_all([](MappedSegment* segment) { delete segment; });
     rolled.consume_all([](const RollNotice& notice) { delete notice.sealed; });

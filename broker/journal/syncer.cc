@@ -254,6 +254,12 @@ void Syncer::fail(const Error& error) {
 
 bool Syncer::must_prune() {
   if (retained_.size() < 2) return false;  // the current segment always stays
+  // So does what a round in progress has written, which may be more than is retained: after a kill it is in no ring yet,
+  // and tells which of its tickets are done.
+  if (handover_.round_position != nullptr &&
+      retained_[1].name.first_position > handover_.round_position->load(std::memory_order_acquire)) {
+    return false;
+  }
   return beyond_bounds() && !held_by_cursor();
 }
 
