@@ -251,6 +251,24 @@ TEST_F(SyncerTest, HoldsForACursorOnlyUpToTheBound) {
   again->stop();
 }
 
+// A round can be larger than what is retained. Pruned before it is finished, it would be missing after a kill.
+TEST_F(SyncerTest, PrunesNothingOfARoundInProgress) {
+  make_segments(6);
+  options.retain_bytes = 1;
+  std::atomic<std::uint64_t> round_position = journal.segments()[2].first_position + 8;
+  handover.round_position = &round_position;
+  auto syncer = make();
+  ring.commit(journal.position(), journal.sequence());
+  syncer->start(journal.segments(), open_current());
+  wait_until([&] { return counters().segments.load() == 4; });
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(header().earliest_position.load(), journal.segments()[2].first_position);
+  round_position = journal.position();
+  handover.syncer_wake.notify();
+  wait_until([&] { return counters().segments.load() == 1; });
+  syncer->stop();
+}
+
 TEST_F(SyncerTest, NeverPrunesTheCurrentSegmentHoweverSmallTheBound) {
   options.retain_bytes = 1;
   make_segments(3);
