@@ -138,11 +138,7 @@ TEST_F(FullDisk, HoldsARepairBackWhichLosesNothingMoreWhenItIsDoneAgain) {
     ASSERT_TRUE(producer.publish_and_wait({.topic = "t"}, Ack::durable, kPatience).ok());
   }
   ASSERT_EQ(broker_->terminate(), 0);
-  std::vector<fs::path> segments;
-  for (const auto& entry : fs::directory_iterator(broker_->journal())) {
-    if (entry.path().extension() == ".seg") segments.push_back(entry.path());
-  }
-  std::ranges::sort(segments);
+  const std::vector<fs::path> segments = broker_->segments();
   ASSERT_GE(segments.size(), 2U);
   std::fstream(segments[0], std::ios::in | std::ios::out | std::ios::binary).seekp(500'000) << "damaged";
   const auto leat = [&](std::vector<std::string> arguments, std::string& text) {

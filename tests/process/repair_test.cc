@@ -33,14 +33,7 @@ class RepairTool : public BrokerTest {
       ASSERT_TRUE(producer.publish_and_wait({.topic = "t", .payload = payload}, Ack::durable, kPatience).ok());
     }
   }
-  std::vector<std::filesystem::path> segments() const {
-    std::vector<std::filesystem::path> files;
-    for (const auto& entry : std::filesystem::directory_iterator(broker_->journal())) {
-      if (entry.path().extension() == ".seg") files.push_back(entry.path());
-    }
-    std::ranges::sort(files);
-    return files;
-  }
+  std::vector<std::filesystem::path> segments() const { return broker_->segments(); }
   static void damage(const std::filesystem::path& file, std::streamoff offset, const std::string& bytes) {
     std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
     stream.seekp(offset);

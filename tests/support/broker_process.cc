@@ -97,6 +97,15 @@ int BrokerProcess::terminate() {
   return process_.wait();
 }
 
+std::vector<std::filesystem::path> BrokerProcess::segments() const {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(journal())) {
+    if (entry.path().extension() == ".seg") files.push_back(entry.path());
+  }
+  std::ranges::sort(files);
+  return files;
+}
+
 shm::Mapping BrokerProcess::map(const std::string& name, shm::Access access) const {
   const auto path = runtime() / "shm" / name;
   const int flags = access == shm::Access::read_only ? O_RDONLY : O_RDWR;

@@ -55,6 +55,8 @@ class BrokerProcess {
   [[nodiscard]] std::filesystem::path runtime() const {
     return std::filesystem::path(address_.runtime_dir) / address_.feed;
   }
+  /// The segment files of the journal, oldest first.
+  [[nodiscard]] std::vector<std::filesystem::path> segments() const;
   /// Maps a file of the runtime directory, all of it, whether leatd runs or not. Throws std::runtime_error.
   [[nodiscard]] shm::Mapping map(const std::string& name, shm::Access access) const;
   /// A directory for whatever else the test wants to keep, on disk.
