@@ -19,14 +19,7 @@ constexpr int kExitIoError = 74;
 
 class ShrunkFile : public LoadTest {
  protected:
-  [[nodiscard]] std::vector<fs::path> segments() const {
-    std::vector<fs::path> found;
-    for (const auto& entry : fs::directory_iterator(broker_->journal())) {
-      if (entry.path().extension() == ".seg") found.push_back(entry.path());
-    }
-    std::ranges::sort(found);
-    return found;
-  }
+  [[nodiscard]] std::vector<fs::path> segments() const { return broker_->segments(); }
   void publish_over_segments(std::size_t count) {
     Producer producer = connect_producer();
     while (segments().size() < count) {
