@@ -18,6 +18,7 @@ std::string_view to_string(Publish outcome) noexcept {
     case Publish::ephemeral: return "ephemeral: durable=false events never enter a feed";
     case Publish::feed_failed: return "the feed has failed and takes nothing any more; see the broker's log";
     case Publish::revoked: return "the broker has revoked this producer; see the broker's log";
+    case Publish::used_after_fork: return "used after fork: this producer belongs to the parent process; connect anew here";
   }
   return "unknown outcome";
 }
@@ -36,6 +37,7 @@ ErrorCode code_of(Publish outcome) {
     case Publish::ephemeral: return ErrorCode::ephemeral;
     case Publish::feed_failed: return ErrorCode::feed_failed;
     case Publish::revoked: return ErrorCode::revoked;
+    case Publish::used_after_fork: return ErrorCode::used_after_fork;
   }
   return ErrorCode::invalid_argument;
 }

@@ -3,12 +3,16 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <boost/interprocess/exceptions.hpp>
 #include <boost/interprocess/mapped_region.hpp>
+
+#include "shm/base/process_mark.h"
 
 namespace leat::shm {
 namespace {
@@ -55,16 +59,36 @@ class Reservation {
 
 struct Mapping::Regions {
   std::vector<bip::mapped_region> regions;
+  ProcessOwner owner;
+  Regions* next = nullptr;  // in the list of those that are not this process's
 };
 
+// A fork's child has nothing mapped there (MADV_DONTFORK), or by now something of its own: to unmap by address would take that
+// away. What its parent had is put aside, where a leak checker still finds it.
+void Mapping::Release::operator()(Regions* regions) const noexcept {
+  static std::atomic<Regions*> put_aside{nullptr};
+  if (regions->owner.is_here()) {
+    delete regions;
+    return;
+  }
+  regions->next = put_aside.load(std::memory_order_relaxed);
+  while (!put_aside.compare_exchange_weak(regions->next, regions, std::memory_order_release, std::memory_order_relaxed)) {
+  }
+}
+
 Mapping::Mapping() = default;
-Mapping::Mapping(Mapping&&) noexcept = default;
-Mapping& Mapping::operator=(Mapping&&) noexcept = default;
+Mapping::Mapping(Mapping&& other) noexcept { *this = std::move(other); }
+Mapping& Mapping::operator=(Mapping&& other) noexcept {
+  regions_ = std::move(other.regions_);
+  data_ = std::exchange(other.data_, nullptr);
+  bytes_ = std::exchange(other.bytes_, 0);
+  return *this;
+}
 Mapping::~Mapping() = default;
 
 Result<Mapping> Mapping::map(int fd, Access access, std::size_t offset, std::size_t bytes) {
   Mapping mapping;
-  mapping.regions_ = std::make_unique<Regions>();
+  mapping.regions_.reset(new Regions);
   try {
     mapping.regions_->regions.emplace_back(DescriptorMappable(fd), boost_mode(access),
                                            static_cast<bip::offset_t>(offset), bytes);
@@ -79,7 +103,7 @@ Result<Mapping> Mapping::map(int fd, Access access, std::size_t offset, std::siz
 
 Result<Mapping> Mapping::map_mirrored(int fd, Access access, std::size_t header_bytes, std::size_t data_bytes) {
   Mapping mapping;
-  mapping.regions_ = std::make_unique<Regions>();
+  mapping.regions_.reset(new Regions);
   const std::size_t total = header_bytes + 2 * data_bytes;
   Reservation reservation(total);
   if (!reservation.ok()) {

@@ -11,7 +11,7 @@ namespace leat::shm {
 enum class Access { read_only, read_write };
 
 /// One shared mapping of a descriptor. Move-only; unmapped when it dies. Not inherited over fork (MADV_DONTFORK), so
-/// that a child can never write into the rings of its parent.
+/// that a child can never write into the rings of its parent; destroyed in a child it unmaps nothing.
 class Mapping {
  public:
   Mapping();
@@ -37,7 +37,10 @@ class Mapping {
 
  private:
   struct Regions;
-  std::unique_ptr<Regions> regions_;
+  struct Release {
+    void operator()(Regions* regions) const noexcept;
+  };
+  std::unique_ptr<Regions, Release> regions_;
   std::byte* data_ = nullptr;
   std::size_t bytes_ = 0;
 };

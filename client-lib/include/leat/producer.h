@@ -32,6 +32,7 @@ enum class [[nodiscard]] Publish : std::uint8_t {
   ephemeral,     ///< event.durable == false: by request not published
   feed_failed,   ///< the broker has stopped accepting after a disk error
   revoked,       ///< the broker refused this producer
+  used_after_fork,  ///< this handle belongs to the parent of this process: nothing was published, connect anew here
 };
 
 /// A short sentence for an outcome, e.g. "would block: arena or inbound ring full".
