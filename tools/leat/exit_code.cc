@@ -31,6 +31,9 @@ std::string_view hint_for(ErrorCode code) {
     case ErrorCode::ephemeral: return "leave out durable=false to publish it";
     case ErrorCode::protocol_error: return "use leat and leatd of the same version";
     case ErrorCode::closed: return "run leat again";
+    case ErrorCode::used_after_fork: return "run leat again";
+    case ErrorCode::untrusted: return "name the directory of the broker that is meant: --runtime-dir";
+    case ErrorCode::pending: return "do not publish it again: it is in the feed, or will be; see leat stat for who is behind";
   }
   return "see leat --help";
 }
@@ -58,9 +61,11 @@ ExitCode exit_code_for(ErrorCode code) noexcept {
     case ErrorCode::ok: return kExitOk;
     case ErrorCode::no_broker:
     case ErrorCode::unknown_feed: return kExitNoBroker;
-    case ErrorCode::permission_denied: return kExitNoRights;
+    case ErrorCode::permission_denied:
+    case ErrorCode::untrusted: return kExitNoRights;
     case ErrorCode::invalid_argument: return kExitUsage;
     case ErrorCode::timed_out:
+    case ErrorCode::pending:
     case ErrorCode::would_block: return kExitTimedOut;
     case ErrorCode::too_large:
     case ErrorCode::bad_topic:
@@ -75,6 +80,7 @@ ExitCode exit_code_for(ErrorCode code) noexcept {
     case ErrorCode::no_space:
     case ErrorCode::busy:
     case ErrorCode::protocol_error:
+    case ErrorCode::used_after_fork:
     case ErrorCode::closed: return kExitFailed;
   }
   return kExitFailed;
