@@ -54,12 +54,26 @@ std::uint64_t Consumer::earliest_sequence() const noexcept {
   return segments.empty() ? impl_->next_sequence : segments.front().first_sequence;
 }
 
+const Ended& Consumer::ended() const noexcept { return impl_->ended; }
+const Ended& Consumer::end_at(Poll found) { return impl_->end_at(found); }
+
 Consumer::Iterator& Consumer::Iterator::operator++() {
-  constexpr auto kLong = std::chrono::hours(24);
-  Poll found = Poll::empty;
-  while (found == Poll::empty) found = consumer_->wait(event_, kLong);
-  if (found != Poll::event) consumer_ = nullptr;
+  const Poll found = consumer_->wait(event_, std::chrono::nanoseconds::max());
+  if (found != Poll::event) {
+    (void)consumer_->end_at(found);
+    consumer_ = nullptr;
+  }
   return *this;
+}
+
+std::string Ended::to_string() const {
+  switch (why) {
+    case Why::stopped: break;
+    case Why::reset: return reset.to_string();
+    case Why::error: return error.message;
+    case Why::idle: return "nothing came for as long as was to be waited";
+  }
+  return "stopped by the callback";
 }
 
 }  // namespace leat

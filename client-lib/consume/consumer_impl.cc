@@ -33,6 +33,23 @@ inline bool Consumer::Impl::take_event(const std::byte* record, EventView& out) 
   return true;
 }
 
+const Ended& Consumer::Impl::end_at(Poll found) {
+  ended = {};
+  switch (found) {
+    case Poll::event: ended.why = Ended::Why::stopped; break;
+    case Poll::empty: ended.why = Ended::Why::idle; break;
+    case Poll::reset:
+      ended.why = Ended::Why::reset;
+      ended.reset = reset;
+      break;
+    case Poll::error:
+      ended.why = Ended::Why::error;
+      ended.error = error;
+      break;
+  }
+  return ended;
+}
+
 Poll Consumer::Impl::poll(EventView& out) {
   if (!event_fd_armed && !error_pending && !reset_pending && options.filter.matches_all()) [[likely]] {
     if (const std::byte* const record = stream->next_event(next_sequence)) [[likely]] {

@@ -64,6 +64,7 @@ struct Consumer::Impl {
   Error error;
   std::optional<Error> damage;   ///< of the journal, when it was last looked at without a broker
   std::string lost_told;       // the last one that was reported of an attempt to join a broker
+  Ended ended;
   ConsumerStats stats;
   shm::IdleSpinner spinner{shm::IdleStrategy::block, 0, 1};
   std::int64_t next_attempt_ns = 0;
@@ -91,6 +92,7 @@ struct Consumer::Impl {
   [[nodiscard]] Cursor cursor() const noexcept { return {.epoch = epoch, .sequence = next_sequence - 1}; }
   [[nodiscard]] const shm::BroadcastReader* ring() const noexcept { return stream ? stream->ring() : nullptr; }
 
+  const Ended& end_at(Poll found);
   Poll poll(EventView& out);
   Poll poll_slowly(EventView& out);
   bool take_event(const std::byte* record, EventView& out) noexcept;

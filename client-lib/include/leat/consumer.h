@@ -7,6 +7,8 @@
 #include <iterator>
 #include <memory>
 #include <string>
+#include <type_traits>
+#include <utility>
 
 #include <leat/event.h>
 #include <leat/feed_address.h>
@@ -80,6 +82,33 @@ enum class [[nodiscard]] Poll : std::uint8_t {
   error,  ///< see last_error(); the consumer does not move past what it cannot read
 };
 
+/// Why a loop over events came to its end, and what to know about it.
+struct [[nodiscard]] Ended {
+  enum class Why : std::uint8_t {
+    stopped,  ///< the callback returned false
+    reset,    ///< events are missing here: see `reset`. Whoever reads on does so behind them
+    error,    ///< see `error`. Whoever reads on tries the same place again
+    idle,     ///< nothing came for as long as the caller would wait
+  };
+  Why why = Why::stopped;
+  Reset reset = {};  ///< Why::reset
+  Error error = {};  ///< Why::error
+  [[nodiscard]] std::string to_string() const;
+};
+
+namespace detail {
+/// A callback that returns nothing, or true, wants more.
+template <typename Callback>
+bool wants_more(Callback& callback, const EventView& event) {
+  if constexpr (std::is_void_v<std::invoke_result_t<Callback&, const EventView&>>) {
+    callback(event);
+    return true;
+  } else {
+    return static_cast<bool>(callback(event));
+  }
+}
+}  // namespace detail
+
 struct ConsumerStats {
   std::uint64_t delivered = 0;      ///< events handed out
   std::uint64_t filtered = 0;       ///< events the filter left out
@@ -128,7 +157,32 @@ class Consumer {
   /// Arm it with poll() returning Poll::empty; poll until empty after each readiness. Error: no_broker, io_error.
   Result<int> event_fd();
 
-  /// `for (const EventView& event : consumer)`: blocks for each event; ends at a reset or an error (ask which).
+  /// Hands each event to `callback`, and sleeps while there is none. The loop that hides nothing: it ends where events are
+  /// missing (Reset), at an error, when nothing comes for `patience`, or when `callback` returns false; what it returns says
+  /// which. Call it again to go on behind a Reset:
+  ///
+  ///   for (;;) {
+  ///     const leat::Ended ended = consumer.for_each([](const leat::EventView& event) { take(event); });
+  ///     if (ended.why != leat::Ended::Why::reset) return ended;
+  ///     begin_anew_from_a_snapshot(ended.reset);
+  ///   }
+  ///
+  /// An exception of `callback` goes through; the event counts as taken.
+  template <typename Callback>
+  Ended for_each(Callback&& callback, std::chrono::nanoseconds patience = std::chrono::nanoseconds::max()) {
+    EventView event;
+    for (;;) {
+      const Poll found = wait(event, patience);
+      if (found != Poll::event) return end_at(found);
+      if (!detail::wants_more(callback, event)) return end_at(Poll::event);
+    }
+  }
+
+  /// Why the last range-for ended. A reset means that events are missing: the next range-for goes on behind them.
+  const Ended& ended() const noexcept;
+
+  /// `for (const EventView& event : consumer)`: blocks for each event; ends at a reset or an error. Look at ended() behind the
+  /// loop, or use for_each(), whose answer cannot be overlooked.
   class Iterator {
    public:
     using value_type = EventView;
@@ -151,6 +205,7 @@ class Consumer {
  private:
   friend class JournalReader;  // reads as a consumer that never looks for a broker
   struct Impl;
+  const Ended& end_at(Poll found);  // with Poll::event: by the callback
   explicit Consumer(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
