@@ -300,8 +300,7 @@ Result<void> Broker::set_up_threads() {
       SyncerHooks{.durable_advanced = [this](std::uint64_t sequence) { on_durable(sequence); },
                   .wake_sequencer = [this] { inbound_.wake(); },
                   .failed = [this](const Error& error) { on_failure(error); }});
-  if (!files_->ingest_adopted()) return {};
-  auto adopted = registry_->adopt(recovered_.tail);
+  auto adopted = registry_->adopt(recovered_);
   if (!adopted) return adopted.error();
   control_->watch_adopted(*adopted);
   return {};

@@ -45,7 +45,26 @@ void ProducerRegistry::announce(std::uint32_t index, std::uint64_t last_producer
         .row = &row});
 }
 
-Result<std::vector<std::uint32_t>> ProducerRegistry::adopt(const JournaledTail& tail) {
+// What is gone is not committed any more. Entries that the last broker was done with are only said to be lost: nobody can
+// tell where each of them begins. Those of its unfinished round lie there still, and are taken once more.
+void ProducerRegistry::take_back(RegistrySlot& slot, ArenaReader arena, std::uint64_t lost_from,
+                                 std::uint64_t newest_kept) {
+  const std::uint64_t consumed = slot.consumed.load(std::memory_order_acquire);
+  arena.lose(consumed, lost_from);
+  std::uint64_t last = slot.last_producer_sequence.load(std::memory_order_acquire);
+  std::uint64_t position = consumed;
+  std::uint64_t newest = last;
+  for (Entry entry; position - consumed < arena.capacity() && arena.read(position, entry) &&
+                    entry.producer_sequence + entry.count - 1 <= newest;
+       position += entry_bytes(entry.record_bytes)) {
+    if (entry.producer_sequence <= newest_kept) continue;
+    last = std::min(last, entry.producer_sequence - 1);
+    arena.completion(position).store(pack_completion(CompletionStatus::pending, 0), std::memory_order_release);
+  }
+  slot.last_producer_sequence.store(std::max(last, newest_kept), std::memory_order_release);
+}
+
+Result<std::vector<std::uint32_t>> ProducerRegistry::adopt(const Recovered& recovered) {
   std::vector<std::uint32_t> adopted;
   for (std::uint32_t index = 0; index < files_.producer_slots(); ++index) {
     RegistrySlot& slot = files_.registry_slots()[index];
@@ -59,14 +78,22 @@ Result<std::vector<std::uint32_t>> ProducerRegistry::adopt(const JournaledTail& 
       slot.state.store(static_cast<std::uint32_t>(SlotState::free), std::memory_order_release);
       continue;
     }
-    table_.add(index, std::move(*arena));
-    std::uint64_t last = slot.last_producer_sequence.load(std::memory_order_acquire);
-    if (const auto found = tail.find(slot.producer_id); found != tail.end() && !found->second.empty()) {
-      last = std::max(last, found->second.rbegin()->first);
+    const auto found = recovered.tail.find(slot.producer_id);
+    const bool journaled = found != recovered.tail.end() && !found->second.empty();
+    const std::uint64_t newest_kept = journaled ? found->second.rbegin()->first : 0;
+    if (recovered.lost_from_sequence != 0) {
+      take_back(slot, ArenaReader(arena->file.data(), arena->file.spec.capacity), recovered.lost_from_sequence, newest_kept);
     }
-    announce(index, last);
+    table_.add(index, std::move(*arena));
+    announce(index, std::max(slot.last_producer_sequence.load(std::memory_order_acquire), newest_kept));
     adopted.push_back(index);
   }
+  if (recovered.lost_from_sequence != 0 && !adopted.empty()) {
+    spdlog::warn("{} producers of the last broker are told that their events from sequence {} on cannot be vouched for: "
+                 "the journal ends below what they were told, or was repaired or replaced",
+                 adopted.size(), recovered.lost_from_sequence);
+  }
+  files_.registry_header().epoch = recovered.identity.current().id;  // from here on they know
   return adopted;
 }
 

@@ -31,10 +31,10 @@ class ProducerRegistry {
                    std::atomic<std::uint32_t>& next_producer_id)
       : files_(files), table_(table), lanes_(lanes), next_producer_id_(next_producer_id) {}
 
-  /// Takes over the producers of the last broker: maps their arenas and tells the sequencer. `tail`: what the journal
-  /// holds of the round that the last broker died in. Returns the slots taken over. Error: an arena that cannot be opened
-  /// just now: what lies in it was accepted, so nothing is given up.
-  Result<std::vector<std::uint32_t>> adopt(const JournaledTail& tail);
+  /// Takes over the producers of the last broker, if there are any: maps their arenas, tells them what recovery found lost
+  /// of theirs, and tells the sequencer. Returns the slots taken over. Error: an arena that cannot be opened just now: what
+  /// lies in it was accepted, so nothing is given up.
+  Result<std::vector<std::uint32_t>> adopt(const Recovered& recovered);
 
   /// A new producer gets a slot and an arena of its own. Errors: busy, no_space, invalid_argument.
   Result<Registration> add(const Peer& peer, const std::string& name, std::uint64_t arena_bytes);
@@ -51,6 +51,7 @@ class ProducerRegistry {
 
  private:
   void announce(std::uint32_t index, std::uint64_t last_producer_sequence);
+  void take_back(RegistrySlot& slot, ArenaReader arena, std::uint64_t lost_from, std::uint64_t newest_kept);
   void push(const LaneCommand& command);
 
   RuntimeFiles& files_;

@@ -123,12 +123,18 @@ Result<void> RuntimeFiles::adopt(const FeedUuid& uuid) {
 
 LastLife RuntimeFiles::last_life() const {
   LastLife last;
-  if (registry.valid()) last.round_position = registry_header().round_position.load(std::memory_order_acquire);
+  if (broadcast.valid()) last.epoch = broadcast_header().epoch.load(std::memory_order_relaxed);
+  last.ingest = registry.valid();
+  if (last.ingest) {
+    last.round_position = registry_header().round_position.load(std::memory_order_acquire);
+    // A registry of an earlier release does not say it; then its rings do.
+    last.ingest_epoch = registry_header().epoch != 0 ? registry_header().epoch : last.epoch;
+    last.failed = inbound_header().feed_state.load() == static_cast<std::uint32_t>(FeedState::failed);
+  }
   last.known = broadcast.valid() && registry.valid();
   if (!last.known) return last;
   last.committed = broadcast_header().committed.load(std::memory_order_acquire);
   last.failed = broadcast_header().feed_state.load() == static_cast<std::uint32_t>(FeedState::failed);
-  last.epoch = broadcast_header().epoch.load(std::memory_order_relaxed);
   return last;
 }
 

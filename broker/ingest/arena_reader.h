@@ -64,6 +64,9 @@ class ArenaReader {
     header_->state.store(static_cast<std::uint32_t>(shm::ArenaState::revoked), std::memory_order_release);
   }
 
+  /// Tells the producer that events with numbers from `from_sequence` on, of entries below `below_position`, are gone.
+  void lose(std::uint64_t below_position, std::uint64_t from_sequence) noexcept;
+
   /// The producer itself says that it has published the entry at `position`, or has destroyed what could say so.
   [[nodiscard]] bool published(std::uint64_t position) const noexcept {
     // SYNC POINT: pairs with ArenaWriter::advance: what lies below was written before.

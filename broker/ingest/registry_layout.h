@@ -57,6 +57,7 @@ static_assert(offsetof(RegistrySlot, uid) == 56 && offsetof(RegistrySlot, name) 
 // 128    8 broker_life        control
 // 136    4 next_producer_id   control
 // 140    4 inbound_slots      control: of the ring of the same set, whose own header every producer can write
+// 144    8 epoch              control: of the feed; arenas of this set say what was lost before it
 // 4096     slots
 //
 // The order of a round, which makes a kill at any instruction harmless:
@@ -73,8 +74,10 @@ struct RegistryHeader {
   alignas(shm::kCacheLineBytes) std::uint64_t broker_life;
   std::uint32_t next_producer_id;
   std::uint32_t inbound_slots;
+  std::uint64_t epoch;
 };
 static_assert(offsetof(RegistryHeader, inbound_head) == 64 && offsetof(RegistryHeader, broker_life) == 128);
+static_assert(offsetof(RegistryHeader, epoch) == 144);
 static_assert(sizeof(RegistryHeader) <= shm::kPageBytes);
 
 inline constexpr std::size_t kRegistrySlotsOffset = shm::kPageBytes;

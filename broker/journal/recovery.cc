@@ -155,6 +155,25 @@ Result<void> find_end(JournalFiles& files, const LastLife& last, Recovered& reco
   return {};
 }
 
+// What producers were told by the last broker, and the journal does not hold. Once it went on in another epoch, by a repair
+// or under another broker, nobody can tell any more which of its events are which.
+std::uint64_t first_lost(const FeedIdentity& found, const LastLife& last, const Recovered& recovered) {
+  if (!last.ingest) return 0;
+  if (last.ingest_epoch != found.current().id) return 1;
+  return last.known && last.committed <= recovered.end_position ? 0 : recovered.end_sequence + 1;
+}
+
+// Of the unfinished round only what the last broker itself has written is its own: not what came in a later epoch.
+void keep_own_tail(const FeedIdentity& found, const LastLife& last, JournaledTail& tail) {
+  const auto own = std::ranges::find(found.epochs, last.ingest_epoch, &EpochEntry::id);
+  if (last.ingest_epoch == 0 || own == found.epochs.end()) return tail.clear();
+  std::uint64_t end = ~0ULL;
+  for (auto later = own + 1; later != found.epochs.end(); ++later) end = std::min(end, later->first_sequence);
+  for (auto& [producer, events] : tail) {
+    std::erase_if(events, [&](const auto& event) { return event.second >= end; });
+  }
+}
+
 void begin_epoch(Recovered& recovered) {
   auto& epochs = recovered.identity.epochs;
   if (epochs.size() >= kMaxEpochs) epochs.erase(epochs.begin());
@@ -201,6 +220,8 @@ Result<Recovered> recover_journal(int directory_fd, const std::string& directory
   // A repair has begun an epoch that the ring knows nothing of: what the ring holds may be given up in the journal.
   const bool repaired = last.known && last.epoch != 0 && last.epoch != identity->current().id;
   recovered.ring_can_go_on = last.known && !repaired && last.committed <= recovered.end_position;
+  recovered.lost_from_sequence = first_lost(*identity, last, recovered);
+  if (last.ingest) keep_own_tail(*identity, last, recovered.tail);
   if (!is_new && !continuity_is_proven(*identity, last, recovered, *inode, change_ns)) begin_epoch(recovered);
   recovered.identity.directory_inode = *inode;
   recovered.identity.closed_position = kNotClosed;

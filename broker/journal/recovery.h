@@ -23,6 +23,8 @@ struct LastLife {
   static constexpr std::uint64_t kNoRound = ~0ULL;
   bool failed = false;               ///< it stopped on a disk error
   std::uint64_t epoch = 0;           ///< in which it wrote; another one than the journal's: it was repaired since
+  bool ingest = false;               ///< arenas are left of it
+  std::uint64_t ingest_epoch = 0;    ///< of the events that their producers have receipts of; 0: it did not say
 };
 
 /// producer_id -> (producer_sequence -> sequence): what the journal holds of the round in which the last broker died.
@@ -38,6 +40,9 @@ struct Recovered {
   std::int64_t last_timestamp_ns = 0;
   std::uint32_t next_producer_id = 1;
   bool ring_can_go_on = false;             ///< nothing that consumers may have seen is missing
+  /// Events from this number on, of which producers may have receipts, are not in the journal any more, or others in their
+  /// place; 0: none are missing.
+  std::uint64_t lost_from_sequence = 0;
   JournaledTail tail;
 };
 

@@ -26,6 +26,12 @@ std::string describe(Refusal reason) {
   return "unknown reason";
 }
 
+Error lost_error() {
+  return {ErrorCode::closed, "the event is in the journal no more, or nobody can vouch for it: the broker found less there "
+                             "than producers had been told, or the journal was repaired or replaced; publish it again if "
+                             "it must not be missing (see leatd's log)"};
+}
+
 }  // namespace
 
 // Says that nothing more will come: a connection that just ends might have been lost.
@@ -205,7 +211,9 @@ Result<std::uint64_t> Producer::Impl::wait_committed(const Receipt& receipt, std
   const auto expired = Error{ErrorCode::receipt_expired,
                              "the event is committed, but its sequence is no longer held: wait for it before another " +
                                  std::to_string(arena.capacity()) + " bytes are published, or use a larger arena"};
-  if (!arena.held(receipt.arena_position)) return expired;
+  if (!arena.held(receipt.arena_position)) {
+    return arena.lost(receipt.arena_position, ~0ULL) ? lost_error() : expired;
+  }
   std::uint64_t completion = 0;
   auto slept = sleep_until(receipt, kWaitCommitted, deadline_ns, [&] {
     completion = arena.completion(receipt.arena_position);
@@ -216,16 +224,20 @@ Result<std::uint64_t> Producer::Impl::wait_committed(const Receipt& receipt, std
     return Error{ErrorCode::refused,
                  "the broker refused the event: " + describe(static_cast<Refusal>(completion_value(completion)))};
   }
-  return completion_value(completion);
+  const std::uint64_t sequence = completion_value(completion);
+  if (arena.lost(receipt.arena_position, sequence + receipt.events - 1)) return lost_error();
+  return sequence;
 }
 
 Result<std::uint64_t> Producer::Impl::wait_durable(const Receipt& receipt, std::uint64_t sequence,
                                                    std::int64_t deadline_ns) {
   const std::uint64_t last = sequence + receipt.events - 1;
   auto slept = sleep_until(receipt, kWaitDurable, deadline_ns, [&] {
-    return arena.header().durable_sequence.load(std::memory_order_acquire) >= last;
+    return arena.header().durable_sequence.load(std::memory_order_acquire) >= last ||
+           arena.lost(receipt.arena_position, last);
   });
   if (!slept) return slept.error();
+  if (arena.lost(receipt.arena_position, last)) return lost_error();
   return sequence;
 }
 
@@ -233,9 +245,13 @@ Result<std::uint64_t> Producer::Impl::wait(const Receipt& receipt, Ack level, st
   constexpr std::int64_t kForever = 1LL << 62;
   const std::int64_t now = monotonic_ns();
   const std::int64_t deadline_ns = timeout_ns > kForever - now ? kForever : now + timeout_ns;
-  auto sequence = wait_committed(receipt, deadline_ns);
-  if (!sequence || level == Ack::committed) return sequence;
-  return wait_durable(receipt, *sequence, deadline_ns);
+  for (;;) {
+    auto sequence = wait_committed(receipt, deadline_ns);
+    if (!sequence || level == Ack::committed) return sequence;
+    if (auto durable = wait_durable(receipt, *sequence, deadline_ns); !durable) return durable;
+    // A broker that found it gone with the journal's end, and its entry still there, has taken it once more.
+    if (arena.completion(receipt.arena_position) == pack_completion(CompletionStatus::committed, *sequence)) return sequence;
+  }
 }
 
 }  // namespace leat

@@ -21,6 +21,15 @@ enum class ArenaState : std::uint32_t {
 /// What a producer waits for, as bits of ArenaHeader::waiting.
 enum WaitingFor : std::uint32_t { kWaitCommitted = 1, kWaitDurable = 2, kWaitRoom = 4 };
 
+/// Written by a broker that finds the journal's end below what its producers were told: events with numbers from
+/// `from_sequence` on (0: none), of entries below `below_position`, are gone. Other events have these numbers by now, so
+/// that durable_sequence says nothing of the lost ones.
+struct LostEntries {
+  Atomic<std::uint64_t> below_position;
+  Atomic<std::uint64_t> from_sequence;
+};
+inline constexpr std::size_t kMaxLostEntries = 4;
+
 // off  size field             written by  read by
 //   0    64 file              broker      both      SharedFileHeader; capacity = data bytes, a power of two
 //  64     8 consumed          broker      producer  entries below this position are completed: their room is free
@@ -32,6 +41,7 @@ enum WaitingFor : std::uint32_t { kWaitCommitted = 1, kWaitDurable = 2, kWaitRoo
 // 200     8 would_block_arena producer    broker    refusals for want of room here
 // 208     8 would_block_ring  producer    broker    refusals for want of room in the inbound ring
 // 216     8 retried_tickets   producer    broker    tickets that were skipped under this producer
+// 256    64 lost[4]           broker      producer  LostEntries: what was committed, and is in the journal no more
 // 4096      data, mapped twice back to back on both sides
 //
 // A position grows for ever; its place is kArenaDataOffset + position modulo capacity. The broker believes nothing that it
@@ -47,10 +57,12 @@ struct ArenaHeader {
   Atomic<std::uint64_t> would_block_arena;
   Atomic<std::uint64_t> would_block_ring;
   Atomic<std::uint64_t> retried_tickets;
+  alignas(kCacheLineBytes) LostEntries lost[kMaxLostEntries];
 };
 static_assert(offsetof(ArenaHeader, consumed) == 64 && offsetof(ArenaHeader, durable_sequence) == 72);
 static_assert(offsetof(ArenaHeader, state) == 80 && offsetof(ArenaHeader, receipt_word) == 84);
 static_assert(offsetof(ArenaHeader, waiting) == 128 && offsetof(ArenaHeader, tail) == 192);
+static_assert(offsetof(ArenaHeader, lost) == 256 && sizeof(LostEntries) == 16);
 static_assert(sizeof(ArenaHeader) <= kPageBytes && std::is_standard_layout_v<ArenaHeader>);
 
 inline constexpr std::size_t kArenaDataOffset = kPageBytes;

@@ -85,6 +85,18 @@ class ArenaWriter {
   /// False once the entry's bytes have been written over.
   [[nodiscard]] bool held(std::uint64_t position) const noexcept { return touched_ - position <= capacity(); }
 
+  /// True if the event that the entry at `position` became, numbered `sequence`, is in the journal no more. Asked after
+  /// durable_sequence was read.
+  [[nodiscard]] bool lost(std::uint64_t position, std::uint64_t sequence) const noexcept {
+    for (const LostEntries& lost : header_->lost) {
+      // SYNC POINT: pairs with ArenaReader::lose, which the broker does before it raises durable_sequence.
+      const std::uint64_t from = lost.from_sequence.load(std::memory_order_acquire);
+      const std::uint64_t below = lost.below_position.load(std::memory_order_relaxed);
+      if (from != 0 && sequence >= from && static_cast<std::int64_t>(below - position) > 0) return true;
+    }
+    return false;
+  }
+
   [[nodiscard]] std::uint64_t tail() const noexcept { return tail_; }
   [[nodiscard]] std::uint64_t capacity() const noexcept { return mask_ + 1; }
   [[nodiscard]] ArenaHeader& header() const noexcept { return *header_; }

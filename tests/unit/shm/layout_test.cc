@@ -40,7 +40,7 @@ std::string shared_memory_table() {
   table LEAT_FIELD(ArenaHeader, consumed) LEAT_FIELD(ArenaHeader, durable_sequence) LEAT_FIELD(ArenaHeader, state)
       LEAT_FIELD(ArenaHeader, receipt_word) LEAT_FIELD(ArenaHeader, waiting) LEAT_FIELD(ArenaHeader, tail)
       LEAT_FIELD(ArenaHeader, would_block_arena) LEAT_FIELD(ArenaHeader, would_block_ring)
-      LEAT_FIELD(ArenaHeader, retried_tickets);
+      LEAT_FIELD(ArenaHeader, retried_tickets) LEAT_FIELD(ArenaHeader, lost);
   table LEAT_TYPE(EntryHeader) LEAT_FIELD(EntryHeader, completion) LEAT_FIELD(EntryHeader, record_bytes)
       LEAT_FIELD(EntryHeader, count) LEAT_FIELD(EntryHeader, producer_sequence) LEAT_FIELD(EntryHeader, position);
   table LEAT_FIELD(BroadcastHeader, intent) LEAT_FIELD(BroadcastHeader, committed) LEAT_FIELD(BroadcastHeader, latest)
@@ -135,6 +135,7 @@ ArenaHeader.tail 192 8
 ArenaHeader.would_block_arena 200 8
 ArenaHeader.would_block_ring 208 8
 ArenaHeader.retried_tickets 216 8
+ArenaHeader.lost 256 64
 EntryHeader size 32
 EntryHeader.completion 0 8
 EntryHeader.record_bytes 8 4
