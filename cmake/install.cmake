@@ -1,4 +1,5 @@
-# Installing: the two programs, the two libraries, the public headers, and a package for find_package(leat CONFIG).
+# Installing: the two programs (if they are built), the two libraries, the public headers, and packages for
+# find_package(leat CONFIG) and for pkg-config.
 # The broker is a program, not a library: nothing of broker/ is installed but leatd itself.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
@@ -9,7 +10,9 @@ install(TARGETS leat_shm leat_client
         EXPORT leatTargets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
         INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(TARGETS leatd leat RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+if(TARGET leatd)
+  install(TARGETS leatd leat RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
 
 # Some public headers lie with shm/, where their code is; outside there is one directory, <leat/...>.
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/shm/include/leat ${PROJECT_SOURCE_DIR}/client-lib/include/leat
@@ -26,3 +29,17 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/leatConfigVersion.cmake
                                  COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/leatConfig.cmake ${PROJECT_BINARY_DIR}/leatConfigVersion.cmake
         DESTINATION ${LEAT_INSTALL_CMAKEDIR})
+
+# pkg-config finds the prefix by where the file lies, so that the tree may be moved, and `cmake --install --prefix` works.
+set(LEAT_PC_LIBDIR "${CMAKE_INSTALL_FULL_LIBDIR}")
+set(LEAT_PC_INCLUDEDIR "${CMAKE_INSTALL_FULL_INCLUDEDIR}")
+set(LEAT_PC_PREFIX "${CMAKE_INSTALL_PREFIX}")
+if(NOT IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}" AND NOT IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")
+  file(RELATIVE_PATH LEAT_PC_UP "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
+  string(REGEX REPLACE "/$" "" LEAT_PC_UP "${LEAT_PC_UP}")
+  set(LEAT_PC_PREFIX "\${pcfiledir}/${LEAT_PC_UP}")
+  set(LEAT_PC_LIBDIR "\${prefix}/${CMAKE_INSTALL_LIBDIR}")
+  set(LEAT_PC_INCLUDEDIR "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
+endif()
+configure_file(${CMAKE_CURRENT_LIST_DIR}/leat.pc.in ${PROJECT_BINARY_DIR}/leat.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/leat.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Builds a project that has Leat's sources as a part of it (add_subdirectory, and FetchContent with SOURCE_DIR): nothing
+# but the library is built, nothing is installed, none of what only the programs need is looked for, and no setting of
+# the parent is changed.
+#
+# Usage: tests/install/subproject.sh BUILD_DIR
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=scripts/lib.sh
+source "$here/../../scripts/lib.sh"
+
+case ${1:-} in
+  --help | -h) print_help; exit 0 ;;
+  "") usage_error "no build directory given" ;;
+esac
+[ -f "$1/CMakeCache.txt" ] || die "'$1' is no build directory (no CMakeCache.txt); build first: scripts/test"
+build=$(cd "$1" && pwd)
+source=$(cd "$here/../.." && pwd)
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+# A value out of the build's cache. Usage: cached NAME
+cached() { sed -n "s/^$1:[A-Z]*=//p" "$build/CMakeCache.txt"; }
+
+# Usage: try NAME CMAKE_OPTION...
+try() {
+  local name=$1 parent=$scratch/$1
+  shift
+  say "configure: $name"
+  # No build type is given: the parent's own must stay (empty). What only programs and tests need cannot be found.
+  if ! cmake -S "$here/subproject" -B "$parent" -G "$(cached CMAKE_GENERATOR)" -DLEAT_SOURCE="$source" \
+    -DCMAKE_CXX_COMPILER="$(cached CMAKE_CXX_COMPILER)" -DCMAKE_CXX_COMPILER_LAUNCHER="$(cached LEAT_CCACHE)" \
+    -DCMAKE_DISABLE_FIND_PACKAGE_spdlog=ON -DCMAKE_DISABLE_FIND_PACKAGE_CLI11=ON \
+    -DCMAKE_DISABLE_FIND_PACKAGE_tomlplusplus=ON -DCMAKE_DISABLE_FIND_PACKAGE_nlohmann_json=ON \
+    -DCMAKE_DISABLE_FIND_PACKAGE_GTest=ON -DCMAKE_DISABLE_FIND_PACKAGE_benchmark=ON "$@" >"$scratch/log" 2>&1; then
+    cat "$scratch/log" >&2
+    die "a parent project ($name) cannot be configured (see above)"
+  fi
+  diff "$parent/before.txt" "$parent/after.txt" >&2 || die "Leat changes what belongs to its parent ($name; see above)"
+  [ "$(cat "$parent/targets.txt")" = "leat_client;leat_flags;leat_shm" ] ||
+    die "as a part of another project ($name) Leat has the targets $(cat "$parent/targets.txt")"
+}
+
+# Usage: build_it NAME
+build_it() {
+  local parent=$scratch/$1
+  say "build: $1"
+  if ! cmake --build "$parent" >"$scratch/log" 2>&1; then
+    cat "$scratch/log" >&2
+    die "a parent project ($1) does not build (see above)"
+  fi
+  "$parent/parent" "$scratch/runtime" "$scratch/data" unknown_feed || die "the parent's program ($1) does not run"
+  cmake --install "$parent" --prefix "$scratch/prefix" >"$scratch/log" 2>&1 || { cat "$scratch/log" >&2; die "no install"; }
+  [ -z "$(find "$scratch/prefix" -type f 2>/dev/null)" ] || die "Leat's rules to install reach its parent ($1)"
+}
+
+try add_subdirectory
+build_it add_subdirectory
+try an_older_standard -DCMAKE_CXX_STANDARD=17 -DCMAKE_CXX_STANDARD_REQUIRED=ON
+try fetch_content -DBY_FETCH=ON
+build_it fetch_content
+say "passed"
