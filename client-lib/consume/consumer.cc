@@ -30,6 +30,16 @@ Result<void> Consumer::save_cursor() {
   return saved ? Result<void>{} : Result<void>(saved.error());
 }
 
+Result<void> Consumer::save_cursor(const Cursor& place) {
+  const Cursor here = cursor();
+  if (place.sequence > here.sequence) {
+    return Error{ErrorCode::invalid_argument, "a cursor cannot be saved at " + place.to_string() + ": this consumer has come to " +
+                                                  here.to_string() + " only; save the cursor of an event that it handed out"};
+  }
+  auto saved = impl_->ask_cursor(shm::MessageType::save_cursor, place);
+  return saved ? Result<void>{} : Result<void>(saved.error());
+}
+
 Result<void> Consumer::drop_cursor() {
   auto dropped = impl_->ask_cursor(shm::MessageType::drop_cursor);
   return dropped ? Result<void>{} : Result<void>(dropped.error());

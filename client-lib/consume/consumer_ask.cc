@@ -60,7 +60,7 @@ Result<bool> Consumer::Impl::take_cursor() {
   return answer->known == 1;
 }
 
-Result<CursorMessage> Consumer::Impl::ask_cursor(MessageType type) {
+Result<CursorMessage> Consumer::Impl::ask_cursor(MessageType type, std::optional<Cursor> place) {
   if (options.cursor_name.empty()) {
     return Error{ErrorCode::invalid_argument, "this consumer has no named cursor; give it one: ConsumerOptions::cursor_name"};
   }
@@ -77,8 +77,8 @@ Result<CursorMessage> Consumer::Impl::ask_cursor(MessageType type) {
   CursorMessage message{};
   message.header = make_header(type, sizeof message);
   options.cursor_name.copy(message.name, sizeof message.name - 1);
-  message.epoch = epoch;
-  message.sequence = next_sequence - 1;
+  message.epoch = place ? place->epoch : epoch;
+  message.sequence = place ? place->sequence : next_sequence - 1;
   Received received;
   if (auto asked = ask(&message, sizeof message, MessageType::cursor_answer, sizeof(CursorMessage), received); !asked) {
     return asked.error();

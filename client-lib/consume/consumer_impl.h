@@ -80,7 +80,7 @@ struct Consumer::Impl {
   /// One question, one answer on the control connection. Errors: no_broker, timed_out, protocol_error.
   Result<void> ask(const void* message, std::size_t bytes, shm::MessageType type, std::size_t answer_bytes,
                    shm::Received& answer);
-  Result<shm::CursorMessage> ask_cursor(shm::MessageType type);
+  Result<shm::CursorMessage> ask_cursor(shm::MessageType type, std::optional<Cursor> place = {});  // default: cursor()
   [[nodiscard]] Result<void> check_cursor_name() const;
   /// Takes the named cursor for this connection. True: it exists, and named_place is where it stands.
   Result<bool> take_cursor();

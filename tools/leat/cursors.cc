@@ -6,10 +6,13 @@
 
 #include <leat/journal.h>
 
+#include "broker_wait.h"
 #include "commands.h"
 #include "exit_code.h"
+#include "feed_places.h"
 #include "options.h"
 #include "output.h"
+#include "stop_signal.h"
 #include "table.h"
 #include "text_encoding.h"
 
@@ -18,6 +21,7 @@ namespace {
 
 struct CursorsOptions {
   FeedAddress address;
+  BrokerWait wait;
   std::string drop;
   std::string format = "text";
 };
@@ -58,11 +62,13 @@ int drop(const CursorsOptions& options, const std::vector<NamedCursor>& cursors)
   if (std::ranges::none_of(cursors, same)) {
     return fail(kExitFailed, "no cursor '" + options.drop + "'; leat cursors lists those that there are");
   }
-  auto consumer = Consumer::connect({.address = options.address,
-                                     .name = "leat-cursors",
-                                     .cursor_name = options.drop,
-                                     .allow_offline = false});
-  if (!consumer) return fail(consumer.error());
+  auto consumer = connect_patiently(options.wait, options.address, [&options] {
+    return Consumer::connect({.address = options.address,
+                              .name = "leat-cursors",
+                              .cursor_name = options.drop,
+                              .allow_offline = false});
+  });
+  if (!consumer) return stop_signal() != 0 ? stopped_status() : fail(consumer.error());
   if (auto dropped = consumer->drop_cursor(); !dropped) return fail(dropped.error());
   return kExitOk;
 }
@@ -71,7 +77,12 @@ int run_cursors(const CursorsOptions& options) {
   auto paths = resolve_feed(options.address);
   if (!paths) return fail(paths.error());
   auto cursors = list_cursors(paths->journal);
-  if (!cursors) return fail(cursors.error());
+  if (!cursors) {
+    Error error = cursors.error();
+    const std::string elsewhere = error.code == ErrorCode::unknown_feed ? known_elsewhere(options.address) : "";
+    if (!elsewhere.empty()) error.message += "; " + elsewhere;
+    return fail(error);
+  }
   if (!options.drop.empty()) return drop(options, *cursors);
   auto journal = inspect_journal(paths->journal);
   if (!journal) return fail(journal.error());
@@ -90,10 +101,13 @@ void register_cursors(CLI::App& app, Commands& commands) {
   CLI::App* const cursors = app.add_subcommand(
       "cursors", "List a feed's named cursors as the broker last wrote them down, or drop one; needs no broker to list");
   add_feed_options(*cursors, options->address);
+  add_wait_option(*cursors, options->wait);
   cursors->add_option("--drop", options->drop,
                       "Forget this cursor: nothing is held for it any more. Refused while a consumer uses it");
   add_choice(*cursors, "--format", options->format, {"text", "json"}, "how to print");
-  commands.push_back({cursors, [options] { return run_cursors(*options); }});
+  commands.push_back({cursors,
+                      [options] { return run_cursors(*options); },
+                      {"leat cursors --feed demo", "leat cursors --feed demo --drop mine"}});
 }
 
 }  // namespace leat::tool

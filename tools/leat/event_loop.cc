@@ -15,6 +15,8 @@ using Clock = std::chrono::steady_clock;
 /// While events keep coming, printed lines are held back no longer than this; the clock is read every few events only.
 constexpr auto kMaxHold = std::chrono::milliseconds(20);
 constexpr unsigned kEventsPerClock = 64;
+/// A reader that acknowledges nothing gets no more than this.
+constexpr std::uint64_t kMaxUnacknowledged = 1'000'000;
 
 class Loop {
  public:
@@ -31,11 +33,13 @@ class Loop {
 
  private:
   void step() {
+    if (source_.unacknowledged() >= kMaxUnacknowledged) return wait_for_reader();
     EventView event;
     Poll found = source_.poll(event);
     if (found == Poll::empty) {
-      if (!flush() || options_.end_when_empty) return finish(kExitOk);
-      if (!output_.reader_is_there(0)) return finish(kExitOk);
+      if (!flush() || !output_.reader_is_there(0)) return leave();
+      if (options_.end_when_empty) return finish(kExitOk);
+      if (!listen({})) return;
       found = source_.wait(event, next_slice());
       if (found == Poll::empty) return check_timeout();
     }
@@ -54,7 +58,9 @@ class Loop {
       printer_.append(output_.buffer(), event);
       ++printed_;
       printed_lately_ = true;
-      if (!output_.end_line() || printed_ == options_.count) return finish(kExitOk);
+      source_.note_printed(event);
+      if (!output_.end_line()) return leave();
+      if (printed_ == options_.count) return finish_count();
     }
     if (last != 0 && event.sequence == last) return finish(kExitOk);
     if (++events_since_clock_ >= kEventsPerClock) look_at_clock();
@@ -62,9 +68,9 @@ class Loop {
 
   void take_reset(const Reset& reset) {
     if (printer_.append(output_.buffer(), reset)) {
-      if (!output_.end_line()) return finish(kExitOk);
+      if (!output_.end_line()) return leave();
     } else if (!output_.flush()) {
-      return finish(kExitOk);
+      return leave();
     }
     const bool in_place = reset.reason == Reset::Reason::gap;
     if (options_.strict) {
@@ -81,6 +87,38 @@ class Loop {
     status_ = fail(error);
   }
 
+  /// Takes what the reader says back. False if that was the end.
+  bool listen(std::chrono::nanoseconds wait) {
+    const auto heard = source_.listen(wait);
+    if (heard && *heard) return true;
+    if (heard) {
+      leave();
+    } else {
+      finish(kExitOk);
+      status_ = fail(kExitFailed, heard.error().message);
+    }
+    return false;
+  }
+
+  /// Nothing more is printed before the reader has acknowledged something.
+  void wait_for_reader() {
+    if (!flush() || !output_.reader_is_there(0)) return leave();
+    (void)listen(kStopSlice);
+  }
+
+  /// All were printed. A reader that acknowledges may take its time, as long as it is there.
+  void finish_count() {
+    const auto begin = Clock::now();
+    while (source_.unacknowledged() > 0 && !status_ && stop_signal() == 0) {
+      wait_for_reader();
+      if (!status_ && options_.timeout.count() != 0 && Clock::now() - begin >= options_.timeout) {
+        finish(kExitOk);
+        status_ = fail(kExitTimedOut, "the reader did not acknowledge within --timeout; what it did not comes again");
+      }
+    }
+    if (!status_) finish(stop_signal() != 0 ? stopped_status() : kExitOk);
+  }
+
   /// Only now and then, for it costs as much as an event.
   void look_at_clock() {
     events_since_clock_ = 0;
@@ -88,8 +126,10 @@ class Loop {
     note_activity(now);
     if (now - last_flush_ < kMaxHold) return;
     last_flush_ = now;
-    if (!flush()) return finish(kExitOk);
-    if (timed_out(now)) time_out();  // plenty of events, but none that matches
+    // With plenty of events of which none matches, nothing is written: ask whether anybody is there to read.
+    if (!flush() || !output_.reader_is_there(0)) return leave();
+    if (!listen({})) return;
+    if (timed_out(now)) time_out();
   }
 
   void check_timeout() {
@@ -126,7 +166,17 @@ class Loop {
   void finish(int status) { status_ = end(status); }
   int end(int status) {
     flush();
+    (void)source_.listen({});  // what a reader said before it went counts
     return output_.status(status);
+  }
+
+  /// The reader has gone. Quietly, unless it owes acknowledgements.
+  void leave() {
+    finish(kExitOk);
+    const std::uint64_t left = source_.unacknowledged();
+    if (left == 0 || output_.state() == Output::State::failed) return;
+    status_ = fail(kExitFailed, "the reader ended without having acknowledged " + std::to_string(left) +
+                                    (left == 1 ? " event: it comes again" : " events: they come again"));
   }
 
   bool flush() {

@@ -27,6 +27,14 @@ class EventSource {
   [[nodiscard]] virtual const Error& last_error() const = 0;
   /// All that was taken from here up to now has been written to standard output.
   virtual Result<void> note_written() { return {}; }
+
+  // A reader that acknowledges (tail --ack line):
+  /// The event that was taken last is to be printed.
+  virtual void note_printed(const EventView& /*event*/) {}
+  /// Takes what the reader says back, waiting up to `wait` for it, and moves the cursor by it. False: it will say no more.
+  virtual Result<bool> listen(std::chrono::nanoseconds /*wait*/) { return true; }
+  /// Events that were printed and not acknowledged.
+  [[nodiscard]] virtual std::uint64_t unacknowledged() const { return 0; }
 };
 
 struct LoopOptions {

@@ -12,17 +12,17 @@ namespace {
 
 constexpr std::size_t kReadBytes = 64 * 1024;
 
-/// Waits for input up to kStopSlice. False if there was none, or a stop signal came.
-bool wait_readable(int fd) {
+/// Waits for input up to `slice`. False if there was none, or a stop signal came.
+bool wait_readable(int fd, std::chrono::milliseconds slice = kStopSlice) {
   if (stop_signal() != 0) return false;
   pollfd readable{.fd = fd, .events = POLLIN, .revents = 0};
-  return ::poll(&readable, 1, static_cast<int>(kStopSlice.count())) > 0;
+  return ::poll(&readable, 1, static_cast<int>(slice.count())) > 0;
 }
 
 }  // namespace
 
-LineReader::Filled LineReader::fill() {
-  if (!wait_readable(fd_)) return Filled::idle;
+LineReader::Filled LineReader::fill(std::chrono::milliseconds slice) {
+  if (!wait_readable(fd_, slice)) return Filled::idle;
   buffer_.erase(0, begin_);
   searched_ -= begin_;
   begin_ = 0;
@@ -48,7 +48,7 @@ LineReader::Next LineReader::give(std::size_t length, std::size_t with_newline) 
   return too_long ? Next::too_long : Next::line;
 }
 
-LineReader::Next LineReader::next() {
+LineReader::Next LineReader::next(std::chrono::milliseconds slice) {
   for (;;) {
     const std::size_t newline = buffer_.find('\n', searched_);
     if (newline != std::string::npos) return give(newline - begin_, newline - begin_ + 1);
@@ -61,7 +61,7 @@ LineReader::Next LineReader::next() {
       const std::size_t left = buffer_.size() - begin_;
       return left == 0 && !passing_over_ ? Next::end : give(left, left);
     }
-    switch (fill()) {
+    switch (fill(slice)) {
       case Filled::ok: break;
       case Filled::idle: return Next::idle;
       case Filled::end: at_end_ = true; break;

@@ -1,12 +1,15 @@
 // Standard input in lines, without ever sleeping through a stop signal.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
 #include <leat/result.h>
+
+#include "stop_signal.h"
 
 namespace leat::tool {
 
@@ -16,14 +19,14 @@ class LineReader {
   enum class Next {
     line,      ///< line() is valid until the next call; the last line of the input needs no newline
     too_long,  ///< a line over the bound was passed over
-    idle,      ///< nothing to read for kStopSlice, or a stop signal came: look after other things, then call again
+    idle,      ///< nothing to read for a slice, or a stop signal came: look after other things, then call again
     end,
     failed,    ///< see error()
   };
 
   LineReader(int fd, std::size_t max_line_bytes) : fd_(fd), max_line_bytes_(max_line_bytes) {}
 
-  [[nodiscard]] Next next();
+  [[nodiscard]] Next next(std::chrono::milliseconds slice = kStopSlice);
   [[nodiscard]] std::string_view line() const noexcept { return line_; }
   /// Of the line that next() was about, from 1.
   [[nodiscard]] std::uint64_t line_number() const noexcept { return line_number_; }
@@ -31,7 +34,7 @@ class LineReader {
 
  private:
   enum class Filled { ok, idle, end, failed };
-  Filled fill();
+  Filled fill(std::chrono::milliseconds slice);
   Next give(std::size_t length, std::size_t with_newline);
 
   int fd_;

@@ -7,10 +7,15 @@
 #include <clocale>
 #include <csignal>
 #include <exception>
+#include <string>
+#include <vector>
 
 #include "commands.h"
 #include "exit_code.h"
+#include "help_format.h"
+#include "output.h"
 #include "stop_signal.h"
+#include "suggest.h"
 
 #ifndef LEAT_VERSION
 #define LEAT_VERSION "unknown"
@@ -19,10 +24,6 @@
 namespace {
 
 using namespace leat::tool;
-
-using Register = void (*)(CLI::App&, Commands&);
-constexpr Register kRegister[] = {register_pub, register_tail, register_replay, register_stat,
-                                  register_cursors, register_verify, register_repair, register_bench};
 
 /// Makes sure that descriptors 0 to 2 are taken, or a socket of ours could become somebody's "standard output".
 /// Opened the wrong way round, so that using them still fails.
@@ -33,25 +34,52 @@ void occupy_standard_descriptors() {
   }
 }
 
+/// What stands first in the line and is no option, value or command that this one knows; empty if there is none.
+std::string first_unknown(const CLI::App& app) {
+  const std::vector<std::string> remaining = app.remaining();
+  const auto option = std::ranges::find_if(remaining, [](const std::string& word) { return word.size() > 1 && word[0] == '-'; });
+  if (option != remaining.end()) return option->substr(0, option->find('='));
+  return remaining.empty() ? std::string() : remaining.front();
+}
+
+std::string about_unknown(const CLI::App& command, const std::string& name, const std::string& typed) {
+  if (typed[0] != '-') return "unexpected argument '" + typed + "'; see " + name + " --help";
+  std::vector<std::string> known;
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& word : option->get_lnames()) known.push_back("--" + word);
+  }
+  const std::string meant = nearest(typed, known);
+  return "unknown option '" + typed + "'" + (meant.empty() ? "" : " (did you mean " + meant + "?)") + "; see " + name + " --help";
+}
+
 int usage_error(const CLI::App& app, const CLI::ParseError& error) {
+  std::string name = "leat";
+  const CLI::App* command = &app;
+  for (const CLI::App* chosen : app.get_subcommands()) {
+    name += " " + chosen->get_name();
+    command = chosen;
+  }
+  const std::string unknown = first_unknown(*command);
+  if (!unknown.empty() && command == &app && unknown[0] != '-') return fail(kExitUsage, unknown_command(app, unknown));
+  if (!unknown.empty()) return fail(kExitUsage, about_unknown(*command, name, unknown));
   std::string text = error.what();
   std::replace(text.begin(), text.end(), '\n', ' ');
-  if (app.get_subcommands().empty() && !app.remaining().empty()) {
-    text = "unknown command or option '" + app.remaining().front() + "'";
-  }
-  std::string command = "leat";
-  for (const CLI::App* sub : app.get_subcommands()) command += " " + sub->get_name();
-  return fail(kExitUsage, text + "; see " + command + " --help");
+  return fail(kExitUsage, text + "; see " + name + " --help");
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("leat: publish into and read from a Leat feed, a log of change events shared by the processes of a host.",
-               "leat");
+  CLI::App app("publish into and read from a Leat feed, a log of change events shared by the processes of a host", "leat");
   app.require_subcommand(1);
   app.set_version_flag("--version", "leat " LEAT_VERSION);
-  app.footer(std::string(kExitCodesHelp) + "\n\nleat COMMAND --help says all about a command.");
+  app.footer(std::string(kExitCodesHelp) + "\n\nleat help COMMAND (or leat COMMAND --help) says all about a command.");
   Commands commands;
-  for (const Register add : kRegister) add(app, commands);
+  declare_commands(app, commands);
+  if (argc < 2) {  // somebody who wants to know what this is; not a success, for a script that lost its arguments
+    Output output;
+    output.buffer() += overview(commands);
+    output.flush();
+    return output.status(kExitUsage);
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

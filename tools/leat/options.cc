@@ -25,11 +25,20 @@ std::string bound_text(std::uint64_t value) { return value == UINT64_MAX ? "2^64
 }  // namespace
 
 void add_feed_options(CLI::App& app, FeedAddress& address) {
-  app.add_option("-f,--feed", address.feed, "The feed's name (1 to 64 of A-Z a-z 0-9 _ -)")->required();
+  app.add_option("-f,--feed", address.feed, "The feed's name (1 to 64 of A-Z a-z 0-9 _ -)")
+      ->required()
+      ->envname("LEAT_FEED")
+      ->type_name("NAME");
+  add_directory_options(app, address);
+}
+
+void add_directory_options(CLI::App& app, FeedAddress& address) {
   app.add_option("--runtime-dir", address.runtime_dir,
-                 "Where brokers keep sockets and rings (default: $LEAT_RUNTIME_DIR, else /dev/shm/leat-<uid>)");
+                 "Where brokers keep sockets and rings (default: $LEAT_RUNTIME_DIR, else /dev/shm/leat-<uid>)")
+      ->type_name("DIR");
   app.add_option("--data-dir", address.data_dir,
-                 "Where journals lie (default: $LEAT_DATA_DIR, else /var/lib/leat for root, ~/.local/share/leat for others)");
+                 "Where journals lie (default: $LEAT_DATA_DIR, else /var/lib/leat for root, ~/.local/share/leat for others)")
+      ->type_name("DIR");
 }
 
 void add_integer(CLI::App& app, const std::string& name, std::uint64_t& value, std::uint64_t low, std::uint64_t high,

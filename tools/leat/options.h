@@ -20,6 +20,8 @@ inline constexpr double kMaxSeconds = 365.0 * 86'400.0;
 
 /// --feed, --runtime-dir, --data-dir.
 void add_feed_options(CLI::App& app, FeedAddress& address);
+/// --runtime-dir, --data-dir.
+void add_directory_options(CLI::App& app, FeedAddress& address);
 
 /// An integer option, decimal, within bounds. The help names both; `otherwise` is what it says about the default.
 void add_integer(CLI::App& app, const std::string& name, std::uint64_t& value, std::uint64_t low, std::uint64_t high,

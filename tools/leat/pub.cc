@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 
+#include "broker_wait.h"
 #include "commands.h"
 #include "exit_code.h"
 #include "line_reader.h"
@@ -21,6 +22,8 @@ constexpr std::size_t kMaxFieldBytes = 255;
 
 struct PubOptions {
   FeedAddress address;
+  BrokerWait wait;
+  std::string name = "leat-pub";
   std::string topic;
   std::string key;
   std::string message_id;
@@ -30,6 +33,7 @@ struct PubOptions {
   bool lines = false;
   bool ndjson = false;
   bool keep_going = false;
+  bool acks = false;
   std::chrono::nanoseconds timeout = kDefaultTimeout;
 };
 
@@ -46,6 +50,8 @@ std::string complaint_about(const PubOptions& options) {
     return "--message-id names a single event: with --ndjson give each object its message_id";
   }
   if (options.keep_going && !stream) return "--keep-going is for --lines and --ndjson: leave it out";
+  if (options.acks && !stream) return "--acks is for --lines and --ndjson: with --format json a single event says the same";
+  if (options.acks && options.ack == "accepted") return "--acks tells sequences: give --ack committed or durable with it";
   if (options.topic.empty() && !options.ndjson) return "no topic: give --topic, e.g. --topic session.created";
   if (!options.topic.empty()) {
     if (auto checked = check_topic(options.topic); !checked) return describe(checked.error(), "--topic");
@@ -58,11 +64,12 @@ std::string complaint_about(const PubOptions& options) {
   return {};
 }
 
-void print_outcome(std::string& out, const PubOptions& options, std::uint64_t sequence) {
+void print_outcome(std::string& out, const PubOptions& options, std::uint64_t sequence, const Producer& producer) {
   if (options.format == "json") {
     out += "{\"ack\":\"" + options.ack + '"';
     if (sequence != 0) out += ",\"sequence\":" + std::to_string(sequence);
-    out += "}\n";
+    out += ",\"producer_id\":" + std::to_string(producer.producer_id()) +
+           ",\"producer_sequence\":" + std::to_string(producer.last_producer_sequence()) + "}\n";
   } else if (sequence != 0) {
     out += std::to_string(sequence) + '\n';
   }
@@ -84,11 +91,13 @@ int publish_one(Producer& producer, const PubOptions& options) {
   auto done = publisher.publish(
       {.topic = options.topic, .key = options.key, .message_id = options.message_id, .payload = payload}, 1);
   if (done) done = publisher.finish();
-  if (!done && stop_signal() != 0 && done.error().code == ErrorCode::timed_out) return stopped_status();
+  const bool waited = !done && (done.error().code == ErrorCode::timed_out || done.error().code == ErrorCode::pending);
+  if (waited && stop_signal() != 0) return stopped_status();
   if (!done) return fail(done.error());
   if (refusal) return fail(*refusal);
   Output output;
-  print_outcome(output.buffer(), options, publisher.totals().first_sequence);
+  const std::uint64_t sequence = options.ack == "accepted" ? 0 : publisher.totals().first_sequence;
+  print_outcome(output.buffer(), options, sequence, producer);
   output.flush();
   return output.status(kExitOk);
 }
@@ -97,21 +106,26 @@ int run_pub(const PubOptions& options) {
   if (const std::string complaint = complaint_about(options); !complaint.empty()) {
     return fail(kExitUsage, complaint + "; see leat pub --help");
   }
-  auto producer = Producer::connect(
-      {.address = options.address, .name = "leat-pub", .publish_timeout = Publisher::kPublishSlice});
-  if (!producer) return fail(producer.error());
+  auto producer = connect_patiently(options.wait, options.address, [&options] {
+    return Producer::connect(
+        {.address = options.address, .name = options.name, .publish_timeout = Publisher::kPublishSlice});
+  });
+  if (!producer) return stop_signal() != 0 ? stopped_status() : fail(producer.error());
   if (!options.lines && !options.ndjson) return publish_one(*producer, options);
   return publish_stream(*producer, {.topic = options.topic,
                                     .key = options.key,
                                     .ndjson = options.ndjson,
                                     .keep_going = options.keep_going,
                                     .json_summary = options.format == "json",
+                                    .acks = options.acks,
                                     .level = level_of(options.ack),
                                     .timeout = options.timeout});
 }
 
 void add_pub_options(CLI::App& pub, PubOptions& options) {
   add_feed_options(pub, options.address);
+  add_wait_option(pub, options.wait);
+  pub.add_option("--name", options.name, "Shown by leat stat (default: leat-pub)")->type_name("NAME");
   pub.add_option("-t,--topic", options.topic,
                  "Dot-separated topic, 1 to 255 printable bytes (required; with --ndjson the default for objects without)");
   pub.add_option("-k,--key", options.key,
@@ -126,6 +140,9 @@ void add_pub_options(CLI::App& pub, PubOptions& options) {
                "JSON value) or payload_base64, and durable (false: do not publish, only count) (default: off)");
   pub.add_flag("--keep-going", options.keep_going,
                "With --lines or --ndjson: report a bad or refused line and go on (default: stop there)");
+  pub.add_flag("--acks", options.acks,
+               "With --lines or --ndjson: print a JSON object for each line, in order, as soon as its event has come to the "
+               "level of --ack: {\"line\":N,\"sequence\":N,...}, or {\"line\":N,\"error\":CODE,\"message\":...} (default: off)");
   add_choice(pub, "--ack", options.ack, {"accepted", "committed", "durable"},
              "How far events must have come before leat ends well: handed over; journaled; on disk");
   add_choice(pub, "--format", options.format, {"text", "json"},
@@ -140,8 +157,13 @@ void register_pub(CLI::App& app, Commands& commands) {
   CLI::App* const pub = app.add_subcommand("pub", "Publish an event, or each line of standard input");
   add_pub_options(*pub, *options);
   pub->footer("A single event's sequence goes to standard output (not with --ack accepted). A stream ends with a summary "
-              "on standard error: published, refused, ephemeral skipped, first..last sequence.");
-  commands.push_back({pub, [options] { return run_pub(*options); }});
+              "on standard error: published, refused, ephemeral skipped, first..last sequence. With --ack accepted what the "
+              "broker refuses within a second after the last event is counted too.");
+  commands.push_back({pub,
+                      [options] { return run_pub(*options); },
+                      {"leat pub --feed demo --topic session.created --key s1 hello",
+                       "leat pub --feed demo --topic line.x --lines --ack durable < file",
+                       "leat pub --feed demo --ndjson --acks < events.ndjson"}});
 }
 
 }  // namespace leat::tool

@@ -2,13 +2,16 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <optional>
 
+#include "ack_lines.h"
 #include "exit_code.h"
 #include "line_reader.h"
 #include "ndjson.h"
+#include "output.h"
 #include "publisher.h"
 #include "stop_signal.h"
 
@@ -21,6 +24,8 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kNdjsonExpansion = 6;
 constexpr std::size_t kNdjsonExtraBytes = 64 * 1024;
 constexpr auto kProgressPeriod = std::chrono::seconds(1);
+/// While somebody waits for the outcome of what was published, the input is looked at in slices that begin with this.
+constexpr std::chrono::milliseconds kFirstSlice{1};
 
 std::size_t max_line_bytes(const Producer& producer, bool ndjson) {
   const std::size_t event_bytes = producer.max_event_bytes();
@@ -32,28 +37,46 @@ class Stream {
   Stream(Producer& producer, const StreamOptions& options)
       : options_(options),
         reader_(STDIN_FILENO, max_line_bytes(producer, options.ndjson)),
+        producer_(producer),
         publisher_(producer, options.level, options.timeout,
-                   [this](std::uint64_t line, const Error& error) { reject(line, error); }),
-        show_progress_(::isatty(STDERR_FILENO) == 1) {}
+                   [this](std::uint64_t line, const Error& error) { reject(line, error); }, on_reached()),
+        show_progress_(::isatty(STDERR_FILENO) == 1 && !(options.acks && ::isatty(STDOUT_FILENO) == 1)) {}
 
   int run() {
     bool more = true;
     while (more && !ended_ && stop_signal() == 0) more = step();
     // Whatever ended it: the events already handed over are in the feed, and deserve an honest count.
     if (auto done = publisher_.finish(); !done && !fatal_) end_with(done.error());
+    if (options_.acks) {
+      acks_.fail_rest({ErrorCode::pending, "published, but not seen to have come to the level asked for"});
+      print_acks();
+    }
     clear_progress();
     print_summary();
-    return stop_signal() != 0 ? stopped_status() : status_;
+    return output_.status(stop_signal() != 0 ? stopped_status() : status_);
   }
 
  private:
+  Publisher::Reached on_reached() {
+    if (!options_.acks) return {};
+    return [this](std::uint64_t line, std::uint64_t sequence) { acks_.reached(line, sequence); };
+  }
+
+  void print_acks() {
+    acks_.append_known(output_.buffer());
+    if (!output_.buffer().empty() && !output_.flush()) ended_ = true;
+  }
+
   /// Takes a line. False at the end of the input.
   bool step() {
-    switch (reader_.next()) {
+    if (options_.acks && publisher_.outstanding() == 0) print_acks();
+    switch (reader_.next(slice_)) {
       case LineReader::Next::line: take_line(); break;
       case LineReader::Next::too_long: take_too_long(); break;
       case LineReader::Next::idle:
         if (auto done = publisher_.collect_ready(); !done) end_with(done.error());
+        if (options_.acks) print_acks();
+        slice_ = std::min<std::chrono::milliseconds>(2 * slice_, kStopSlice);
         lines_since_clock_ = kLinesPerClock;
         break;
       case LineReader::Next::end: return false;
@@ -64,6 +87,7 @@ class Stream {
   }
 
   void take_line() {
+    if (options_.acks) slice_ = kFirstSlice;
     if (!options_.ndjson) return publish({.topic = options_.topic, .key = options_.key, .payload = reader_.line()});
     if (reader_.line().find_first_not_of(" \t\r") == std::string_view::npos) {
       ++blank_lines_;  // NDJSON allows them
@@ -83,23 +107,40 @@ class Stream {
   }
 
   void publish(const Event& event) {
-    auto done = publisher_.publish(event, reader_.line_number());
-    if (done) return;
+    const std::uint64_t line = reader_.line_number();
+    if (options_.acks) acks_.expect(line);
+    auto done = publisher_.publish(event, line);
+    if (done) return options_.acks ? note_published(line, event.durable) : void();
     if (Publisher::is_about_one_event(done.error().code)) {
-      reject(reader_.line_number(), done.error());
+      reject(line, done.error());
     } else {
+      acks_.failed(line, done.error());
       end_with(done.error());
     }
   }
 
+  void note_published(std::uint64_t line, bool durable) {
+    if (durable) {
+      acks_.published(line, producer_.producer_id(), producer_.last_producer_sequence());
+    } else {
+      acks_.skipped(line);
+    }
+    if (++acks_since_look_ < kAcksPerLook) return;
+    acks_since_look_ = 0;
+    if (auto done = publisher_.collect_ready(); !done) return end_with(done.error());
+    print_acks();
+  }
+
   void take_too_long() {
     ++bad_lines_;
+    if (options_.acks) acks_.expect(reader_.line_number());
     reject(reader_.line_number(), {ErrorCode::too_large, "longer than an event may be; split it, or raise leatd's "
                                                          "--max-event-bytes"});
   }
 
   void take_bad_line(const Error& error) {
     ++bad_lines_;
+    if (options_.acks) acks_.expect(reader_.line_number());
     reject(reader_.line_number(), error);
   }
 
@@ -108,6 +149,7 @@ class Stream {
     std::string text = "line " + std::to_string(line) + ": " + error.message;
     if (!options_.keep_going) text += "; mend it, or use --keep-going";
     complain(text);
+    acks_.failed(line, error);
     status_ = kExitRefused;
     if (!options_.keep_going) ended_ = true;
   }
@@ -172,9 +214,15 @@ class Stream {
   }
 
   static constexpr unsigned kLinesPerClock = 256;
+  static constexpr unsigned kAcksPerLook = 256;
 
   const StreamOptions& options_;
   LineReader reader_;
+  Producer& producer_;
+  AckLines acks_;
+  Output output_;
+  unsigned acks_since_look_ = 0;
+  std::chrono::milliseconds slice_ = kStopSlice;  // how long to wait for input
   Publisher publisher_;
   bool show_progress_;
   bool progress_shown_ = false;

@@ -14,6 +14,7 @@ struct StreamOptions {
   bool ndjson = false;
   bool keep_going = false;  ///< count bad and refused lines, and go on
   bool json_summary = false;
+  bool acks = false;  ///< print what became of each event
   Ack level = Ack::committed;
   std::chrono::nanoseconds timeout = {};
 };

@@ -11,12 +11,19 @@ using Clock = std::chrono::steady_clock;
 
 /// What an entry takes in the arena besides the event's own bytes, at most: headers and the padding to a cache line.
 constexpr std::size_t kEntryOverheadBytes = 192;
+/// How long accepted events are given to be refused, once all were handed over. A broker that is there needs microseconds.
+constexpr std::chrono::milliseconds kRefusalTime{1000};
+/// While accepted events pile up in the arena of a broker that is away, it is asked for receipts only so often.
+constexpr unsigned kPublishesPerLook = 256;
 /// Once stopped by a signal, no receipt is waited for longer than this.
 constexpr std::chrono::seconds kStoppedTimeout{2};
 
 std::size_t arena_bytes_of(const Event& event) {
   return event.topic.size() + event.key.size() + event.message_id.size() + event.payload.size() + kEntryOverheadBytes;
 }
+
+/// Published, and not seen to have come any further: nothing to be repeated.
+bool is_not_yet(ErrorCode code) { return code == ErrorCode::timed_out || code == ErrorCode::pending; }
 
 }  // namespace
 
@@ -42,10 +49,7 @@ Result<void> Publisher::publish(const Event& event, std::uint64_t number) {
     return receipt.error();
   }
   ++totals_.published;
-  if (level_ == Ack::accepted) {
-    ++totals_.acknowledged;
-    return {};
-  }
+  if (level_ == Ack::accepted) ++totals_.acknowledged;
   outstanding_.push_back({.receipt = *receipt, .number = number, .arena_bytes = bytes});
   outstanding_bytes_ += bytes;
   return {};
@@ -56,6 +60,13 @@ Result<void> Publisher::publish(const Event& event, std::uint64_t number) {
 Result<void> Publisher::make_room(std::size_t arena_bytes) {
   const std::size_t most_bytes = producer_.arena_bytes() / 4;
   if (outstanding_.size() < kMaxOutstanding && outstanding_bytes_ + arena_bytes <= most_bytes) return {};
+  if (level_ == Ack::accepted) {  // no wait: what the broker has not taken stays in the arena, and its receipt with it
+    bytes_since_look_ += arena_bytes;
+    if (++publishes_since_look_ < kPublishesPerLook && bytes_since_look_ < most_bytes / 2) return {};
+    publishes_since_look_ = 0;
+    bytes_since_look_ = 0;
+    return collect_ready();
+  }
   while (!outstanding_.empty() &&
          (outstanding_.size() > kMaxOutstanding / 2 || outstanding_bytes_ + arena_bytes > most_bytes / 2)) {
     if (auto done = collect_front(timeout_); !done) return done;
@@ -69,38 +80,49 @@ Result<std::uint64_t> Publisher::wait(const Receipt& receipt, Ack level, std::ch
     const auto limit = stop_signal() == 0 ? timeout : std::min<std::chrono::nanoseconds>(timeout, kStoppedTimeout);
     const std::chrono::nanoseconds left = start + limit - Clock::now();
     auto outcome = producer_.wait(receipt, level, std::clamp<std::chrono::nanoseconds>(left, {}, kStopSlice));
-    if (outcome || outcome.error().code != ErrorCode::timed_out || left <= kStopSlice) return outcome;
+    if (outcome || !is_not_yet(outcome.error().code) || left <= kStopSlice) return outcome;
   }
 }
 
 Result<void> Publisher::collect_front(std::chrono::nanoseconds timeout) {
-  // Later events have later sequences, so it is enough to wait for the last one to become durable.
-  const auto outcome = wait(outstanding_.front().receipt, Ack::committed, timeout);
-  if (!outcome && outcome.error().code == ErrorCode::timed_out) return outcome.error();
+  // Later events have later sequences, so it is enough to wait for the last one to become durable; unless each is to be told.
+  const Ack level = level_ == Ack::durable && reached_ ? Ack::durable : Ack::committed;
+  const auto outcome = wait(outstanding_.front().receipt, level, timeout);
+  if (!outcome && is_not_yet(outcome.error().code)) return outcome.error();
   return settle(outcome);
 }
 
 Result<void> Publisher::settle(const Result<std::uint64_t>& outcome) {
   const Outstanding front = outstanding_.front();
+  const bool accepted = level_ == Ack::accepted;
   if (outcome) {
-    outstanding_.pop_front();
-    outstanding_bytes_ -= front.arena_bytes;
+    forget_front();
     last_committed_ = front.receipt;
-    durable_pending_ = level_ == Ack::durable;
+    durable_pending_ = level_ == Ack::durable && !reached_;
     if (totals_.first_sequence == 0) totals_.first_sequence = *outcome;
     totals_.last_sequence = *outcome;
     ++committed_;
-    if (level_ == Ack::committed) totals_.acknowledged = committed_;
+    if (!accepted && !durable_pending_) totals_.acknowledged = committed_;
+    if (reached_) reached_(front.number, *outcome);
+    return {};
+  }
+  if (accepted && outcome.error().code == ErrorCode::receipt_expired) {
+    forget_front();  // committed long ago
     return {};
   }
   if (!is_about_one_event(outcome.error().code)) return outcome.error();
-  outstanding_.pop_front();
-  outstanding_bytes_ -= front.arena_bytes;
+  forget_front();
   --totals_.published;
+  if (accepted) --totals_.acknowledged;
   ++totals_.refused;
   refused_(front.number, outcome.error());
   // Were many refused in a row, the receipt kept for the durable level could expire.
   return wait_durable();
+}
+
+void Publisher::forget_front() {
+  outstanding_bytes_ -= outstanding_.front().arena_bytes;
+  outstanding_.pop_front();
 }
 
 Result<void> Publisher::wait_durable() {
@@ -114,12 +136,20 @@ Result<void> Publisher::wait_durable() {
 Result<void> Publisher::collect_ready() {
   while (!outstanding_.empty()) {
     auto done = collect_front({});
-    if (!done) return done.error().code == ErrorCode::timed_out ? Result<void>() : done;
+    if (!done) return is_not_yet(done.error().code) ? Result<void>() : done;
   }
   return {};
 }
 
 Result<void> Publisher::finish() {
+  if (level_ == Ack::accepted) {
+    const auto end = Clock::now() + std::min<std::chrono::nanoseconds>(timeout_, kRefusalTime);
+    while (!outstanding_.empty()) {
+      auto done = collect_front(std::max<std::chrono::nanoseconds>(end - Clock::now(), {}));
+      if (!done) return is_not_yet(done.error().code) ? Result<void>() : done;
+    }
+    return {};
+  }
   while (!outstanding_.empty()) {
     if (auto done = collect_front(timeout_); !done) return done;
   }

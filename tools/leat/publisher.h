@@ -27,11 +27,14 @@ class Publisher {
   /// How often the producer's own waits return: give it as ProducerOptions::publish_timeout.
   static constexpr std::chrono::milliseconds kPublishSlice{100};
 
-  /// `refused` is told the number that publish() was given and the error, for each event that the broker refused later.
+  /// Both are told the number that publish() was given, in the order of publishing. `refused`: the error, for each event that
+  /// the broker refused after it had been accepted. `reached` (may be empty; not for Ack::accepted): the sequence, for each
+  /// event that has come to the level asked for.
   using Refused = std::function<void(std::uint64_t number, const Error& error)>;
+  using Reached = std::function<void(std::uint64_t number, std::uint64_t sequence)>;
 
-  Publisher(Producer& producer, Ack level, std::chrono::nanoseconds timeout, Refused refused)
-      : producer_(producer), level_(level), timeout_(timeout), refused_(std::move(refused)) {}
+  Publisher(Producer& producer, Ack level, std::chrono::nanoseconds timeout, Refused refused, Reached reached = {})
+      : producer_(producer), level_(level), timeout_(timeout), refused_(std::move(refused)), reached_(std::move(reached)) {}
 
   /// Publishes one event, called `number` in reports. On an error nothing of it was published: `refused` and its like are
   /// about this event alone (see is_about_one_event), any other is about the feed.
@@ -40,8 +43,12 @@ class Publisher {
   /// Takes the receipts that are there, without waiting.
   Result<void> collect_ready();
 
-  /// Waits for every receipt, up to the time-out for each, and for the level asked for. An error of the feed ends it.
+  /// Waits for every receipt, up to the time-out for each, and for the level asked for. An error of the feed ends it. With
+  /// Ack::accepted it gives the broker a moment to refuse what it has taken, and no more than that.
   Result<void> finish();
+
+  /// Events whose receipts are awaited.
+  [[nodiscard]] std::size_t outstanding() const noexcept { return outstanding_.size(); }
 
   [[nodiscard]] const PublisherTotals& totals() const noexcept { return totals_; }
 
@@ -61,6 +68,7 @@ class Publisher {
   Result<void> make_room(std::size_t arena_bytes);
   Result<void> collect_front(std::chrono::nanoseconds timeout);
   Result<void> settle(const Result<std::uint64_t>& outcome);
+  void forget_front();
   Result<void> wait_durable();
   Result<std::uint64_t> wait(const Receipt& receipt, Ack level, std::chrono::nanoseconds timeout);
 
@@ -68,11 +76,14 @@ class Publisher {
   Ack level_;
   std::chrono::nanoseconds timeout_;
   Refused refused_;
+  Reached reached_;
   std::deque<Outstanding> outstanding_;
   std::size_t outstanding_bytes_ = 0;
   Receipt last_committed_;
   bool durable_pending_ = false;  // last_committed_ is not yet known to be durable
   std::uint64_t committed_ = 0;
+  unsigned publishes_since_look_ = 0;  // for receipts, while accepted events are only handed over
+  std::size_t bytes_since_look_ = 0;
   PublisherTotals totals_;
 };
 

@@ -121,7 +121,9 @@ void register_repair(CLI::App& app, Commands& commands) {
   repair->add_flag("--yes", options->yes, "Do not ask (default: ask at a terminal, elsewhere refuse)");
   repair->footer("Refuses while a broker runs. Exit status: 0 intact or repaired; 1 damaged and not repaired, --dry-run\n"
                  "included; others as in leat --help. One that was killed is finished by the next.");
-  commands.push_back({repair, [options] { return run_repair(*options); }});
+  commands.push_back({repair,
+                      [options] { return run_repair(*options); },
+                      {"leat repair --feed demo --dry-run", "leat repair --journal /var/lib/leat/demo"}});
 }
 
 }  // namespace leat::tool

@@ -70,7 +70,9 @@ void register_replay(CLI::App& app, Commands& commands) {
               "the journal's end");
   replay->add_flag("--follow", options->follow, "Wait for more at the end of the journal (default: end there)");
   replay->footer("Bytes that fail their check: all before them is printed, then the error, with status 7.");
-  commands.push_back({replay, [options] { return run_replay(*options); }});
+  commands.push_back({replay,
+                      [options] { return run_replay(*options); },
+                      {"leat replay --journal /var/lib/leat/demo --from 100 --count 5"}});
 }
 
 }  // namespace leat::tool

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 
+#include "broker_wait.h"
 #include "commands.h"
 #include "exit_code.h"
 #include "options.h"
@@ -23,6 +24,7 @@ constexpr double kMaxPeriodSeconds = 86'400;
 
 struct StatOptions {
   FeedAddress address;
+  BrokerWait wait;
   std::string format = "text";
   bool watch = false;
   std::chrono::nanoseconds period = kDefaultPeriod;
@@ -49,7 +51,7 @@ class Stat {
       : options_(options), redraw_(options.watch && options.format == "text" && ::isatty(STDOUT_FILENO) == 1) {}
 
   int run() {
-    if (auto done = take_two_looks(); !done) return fail(done.error());
+    if (auto done = take_two_looks(); !done) return stop_signal() != 0 ? stopped_status() : fail(done.error());
     print();
     while (options_.watch && output_.state() == Output::State::open && wait_a_period()) {
       if (auto done = look_again(); !done) return fail(done.error());
@@ -61,7 +63,8 @@ class Stat {
 
  private:
   Result<void> take_two_looks() {
-    auto observer = FeedObserver::connect(options_.address);
+    auto observer = connect_patiently(options_.wait, options_.address,
+                                      [this] { return FeedObserver::connect(options_.address); });
     if (!observer) return observer.error();
     observer_ = std::move(*observer);
     auto first = look(*observer_);
@@ -161,6 +164,7 @@ void register_stat(CLI::App& app, Commands& commands) {
   CLI::App* const stat =
       app.add_subcommand("stat", "Show a feed's sequences, rates, refusals, producers, and consumers with their lag");
   add_feed_options(*stat, options->address);
+  add_wait_option(*stat, options->wait);
   add_choice(*stat, "--format", options->format, {"text", "json"},
              "text: aligned columns; json: one object with everything (one a period with --watch)");
   const auto take_watch = [options](const std::string& text) {
@@ -175,7 +179,7 @@ void register_stat(CLI::App& app, Commands& commands) {
       ->type_name("[SECONDS]");
   add_seconds(*stat, "--sample", options->sample, 0, 60, "Measure rates over so long before the first output; 0: no rates",
               "0.2");
-  commands.push_back({stat, [options] { return Stat(*options).run(); }});
+  commands.push_back({stat, [options] { return Stat(*options).run(); }, {"leat stat --feed demo", "leat stat --feed demo --watch 5"}});
 }
 
 }  // namespace leat::tool

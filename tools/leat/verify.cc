@@ -30,7 +30,8 @@ void register_verify(CLI::App& app, Commands& commands) {
   commands.push_back({verify, [journal, history] {
                         history->format = journal->format;
                         return history->files.empty() ? run_verify_journal(*journal) : verify_history(*history);
-                      }});
+                      },
+                      {"leat verify --feed demo", "leat verify --history told.ndjson seen.ndjson"}});
 }
 
 }  // namespace leat::tool

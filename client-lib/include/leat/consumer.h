@@ -146,6 +146,9 @@ class Consumer {
   /// which writes it to disk within half a second or so; what was saved since is delivered again after a broker's death:
   /// at least once. Errors: invalid_argument without a cursor_name, no_broker, busy (another has taken it meanwhile).
   Result<void> save_cursor();
+  /// The same for an earlier place, the `cursor` of an event that this consumer handed out: for whoever is done with events
+  /// later than it takes them. Error: invalid_argument for a place that it has not come to; else as save_cursor().
+  Result<void> save_cursor(const Cursor& place);
   /// Forgets the named cursor: nothing is held for it any more. Errors: as save_cursor().
   Result<void> drop_cursor();
   [[nodiscard]] ConsumerStats stats() const noexcept;

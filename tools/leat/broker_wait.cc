@@ -1,0 +1,51 @@
+#include "broker_wait.h"
+
+#include "exit_code.h"
+#include "feed_places.h"
+#include "options.h"
+#include "stop_signal.h"
+
+namespace leat::tool {
+namespace {
+
+/// Between two attempts: a start takes some hundred milliseconds, mostly for its rings.
+constexpr std::chrono::milliseconds kPeriod{10};
+/// Who waits for longer than the usual moment is told so.
+constexpr std::chrono::nanoseconds kQuietTime = BrokerWait::kDefault;
+
+/// Nobody answers, or the broker has just begun or ended: that may change by itself.
+bool may_pass(ErrorCode code) {
+  return code == ErrorCode::no_broker || code == ErrorCode::unknown_feed || code == ErrorCode::closed;
+}
+
+std::string in_seconds(std::chrono::nanoseconds duration) {
+  std::string text = std::to_string(std::chrono::duration<double>(duration).count());
+  text.erase(text.find_last_not_of('0') + 1);
+  if (text.ends_with('.')) text.pop_back();
+  return text + " s";
+}
+
+}  // namespace
+
+void add_wait_option(CLI::App& app, BrokerWait& wait) {
+  add_seconds(app, "--wait", wait.limit, 0, kMaxSeconds, "How long to wait for a broker that does not serve the feed yet", "1");
+}
+
+bool Patience::worth_another_try(const Error& error) {
+  if (!may_pass(error.code) || stop_signal() != 0) return false;
+  const auto waited = Clock::now() - start_;
+  if (waited >= wait_.limit) return false;
+  if (!told_ && waited >= kQuietTime) {
+    complain("no broker serves feed '" + address_.feed + "' yet; waiting up to " + in_seconds(wait_.limit));
+    told_ = true;
+  }
+  return sleep_unless_stopped(kPeriod);
+}
+
+Error Patience::explained(Error error) const {
+  if (error.code != ErrorCode::no_broker && error.code != ErrorCode::unknown_feed) return error;
+  if (const std::string elsewhere = known_elsewhere(address_); !elsewhere.empty()) error.message += "; " + elsewhere;
+  return error;
+}
+
+}  // namespace leat::tool

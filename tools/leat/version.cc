@@ -1,0 +1,39 @@
+// leat version: which release this is, and what it can be used together with.
+#include <memory>
+
+#include "commands.h"
+#include "exit_code.h"
+#include "options.h"
+#include "output.h"
+#include "shm/base/shared_file.h"
+
+#ifndef LEAT_VERSION
+#define LEAT_VERSION "unknown"
+#endif
+
+namespace leat::tool {
+namespace {
+
+int run_version(bool json) {
+  Output output;
+  if (json) {
+    output.buffer() += "{\"version\":\"" LEAT_VERSION "\",\"layout_version\":" + std::to_string(shm::kLayoutVersion) + "}\n";
+  } else {
+    output.buffer() += "leat " LEAT_VERSION "\n";
+  }
+  output.flush();
+  return output.status(kExitOk);
+}
+
+}  // namespace
+
+void register_version(CLI::App& app, Commands& commands) {
+  auto format = std::make_shared<std::string>("text");
+  auto json = std::make_shared<bool>(false);
+  CLI::App* const version = app.add_subcommand("version", "Print the version, and that of the shared layouts");
+  add_choice(*version, "--format", *format, {"text", "json"}, "text: leat and the version; json: an object");
+  version->add_flag("--json", *json, "The same as --format json");
+  commands.push_back({version, [format, json] { return run_version(*json || *format == "json"); }, {"leat version --json"}});
+}
+
+}  // namespace leat::tool
