@@ -217,7 +217,7 @@ void register_bench(CLI::App& app, Commands& commands) {
   bench->add_option("--dir", options->directory, "where the journal is written: the file system to be measured "
                                                  "(default: the directory for temporary files)");
   add_choice(*bench, "--format", options->format, {"text", "json"}, "how to print");
-  commands.push_back({.app = bench, .run = [options] { return Bench(*options).run(); }});
+  commands.push_back({bench, [options] { return Bench(*options).run(); }, {"leat bench", "leat bench --format json"}});
 }
 
 }  // namespace leat::tool

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 
 #include <nlohmann/json.hpp>
 
@@ -68,12 +69,16 @@ std::string damage_line(const Damage& damage) {
 
 void add_journal_options(CLI::App& app, JournalChoice& choice) {
   add_feed_options(app, choice.address);
-  app.get_option("--feed")->required(false);
-  app.add_option("-j,--journal", choice.journal, "The directory of the segments, <data-dir>/<feed>, in place of --feed")
+  // Not by CLI11: the variable is no choice of this command line, and must not contradict --journal.
+  app.get_option("--feed")->required(false)->envname("");
+  app.add_option("-j,--journal", choice.journal,
+                 "The directory of the segments, <data-dir>/<feed>, in place of --feed (without both: $LEAT_FEED)")
       ->type_name("DIR");
 }
 
-Result<std::string> directory_of(const JournalChoice& choice) {
+Result<std::string> directory_of(JournalChoice choice) {
+  const char* const variable = std::getenv("LEAT_FEED");
+  if (choice.journal.empty() && choice.address.feed.empty() && variable != nullptr) choice.address.feed = variable;
   if (choice.journal.empty() == choice.address.feed.empty()) {
     return Error{ErrorCode::invalid_argument, "give --feed NAME or --journal DIR; one of them"};
   }

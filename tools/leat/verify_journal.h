@@ -20,7 +20,7 @@ struct JournalChoice {
 };
 void add_journal_options(CLI::App& app, JournalChoice& choice);
 /// The journal's directory. Errors: invalid_argument.
-Result<std::string> directory_of(const JournalChoice& choice);
+Result<std::string> directory_of(JournalChoice choice);
 
 struct OpenJournal {
   shm::UniqueFd fd;
