@@ -104,7 +104,8 @@ TEST_F(ToolFirstMinutes, ListsWhatIsServedAndWhatIsStored) {
   const auto look = [&]() -> json {
     const Outcome listed = run("feeds --format json" + own);
     EXPECT_EQ(listed.status, 0) << listed.err;
-    for (const json& found : json::parse(listed.out)["feeds"]) {  // the host may have others
+    const json all = json::parse(listed.out);
+    for (const json& found : all["feeds"]) {  // the host may have others
       const bool here = found["data_dir"] == broker_->address().data_dir || found["runtime_dir"] == broker_->address().runtime_dir;
       if (found["feed"] == broker_->address().feed && here) return found;
     }
