@@ -48,7 +48,7 @@ class Stream {
     // Whatever ended it: the events already handed over are in the feed, and deserve an honest count.
     if (auto done = publisher_.finish(); !done && !fatal_) end_with(done.error());
     if (options_.acks) {
-      acks_.fail_rest({ErrorCode::pending, "published, but not seen to have come to the level asked for"});
+      acks_.fail_rest(fate_of_the_rest());
       print_acks();
     }
     clear_progress();
@@ -60,6 +60,13 @@ class Stream {
   Publisher::Reached on_reached() {
     if (!options_.acks) return {};
     return [this](std::uint64_t line, std::uint64_t sequence) { acks_.reached(line, sequence); };
+  }
+
+  /// Of what was handed over, and whose receipts did not come.
+  [[nodiscard]] Error fate_of_the_rest() const {
+    const bool late = fatal_code_ == ErrorCode::ok || fatal_code_ == ErrorCode::timed_out || fatal_code_ == ErrorCode::pending;
+    if (!late) return {fatal_code_, "not known: leat ended before the broker had answered for it"};
+    return {ErrorCode::pending, "handed over, but not seen to have come to the level asked for; do not publish it again"};
   }
 
   void print_acks() {
@@ -158,6 +165,7 @@ class Stream {
   void end_with(const Error& error) {
     ended_ = true;
     fatal_ = true;
+    fatal_code_ = error.code;
     if (stop_signal() != 0 && error.code == ErrorCode::timed_out) return;  // cut short by Ctrl-C: the summary says it
     clear_progress();
     complain(describe(error));
@@ -228,6 +236,7 @@ class Stream {
   bool progress_shown_ = false;
   bool ended_ = false;
   bool fatal_ = false;  // reported already
+  ErrorCode fatal_code_ = ErrorCode::ok;
   int status_ = kExitOk;
   std::uint64_t bad_lines_ = 0;
   std::uint64_t blank_lines_ = 0;
