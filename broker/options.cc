@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <map>
 #include <sstream>
 
-#include <CLI/CLI.hpp>
 #include <toml++/toml.h>
 
+#include "broker/option_list.h"
+#include "cmdline/word_option.h"
 #include "shm/broadcast/broadcast_layout.h"
 #include "shm/ingest/arena_layout.h"
 #include "shm/ingest/inbound_layout.h"
@@ -16,101 +16,89 @@
 namespace leat::broker {
 namespace {
 
-constexpr std::uint64_t kMiB = 1ULL << 20;
+using shm::QuantityRule;
 
-const std::map<std::string, SyncPolicy> kSyncNames = {
-    {"none", SyncPolicy::none}, {"interval", SyncPolicy::interval}, {"always", SyncPolicy::always}};
-const std::map<std::string, shm::IdleStrategy> kIdleNames = {{"adaptive", shm::IdleStrategy::adaptive},
-                                                             {"spin", shm::IdleStrategy::spin},
-                                                             {"block", shm::IdleStrategy::block}};
+constexpr std::uint64_t kMinEventBytes = 128;
+constexpr std::uint64_t kMaxEventBytes = 256ULL << 20;
+constexpr std::uint64_t kMaxConsumers = 1 << 16;
+constexpr std::uint64_t kMaxRetainSeconds = 36'500 * shm::kDay / shm::kSecond;  // in nanoseconds it fits 63 bits
+constexpr std::uint64_t kUnlimitedHold = INT64_MAX;
 
-// "64K", "1M", "2G" (powers of 1024) or a plain number of bytes.
-CLI::AsSizeValue size_value() { return CLI::AsSizeValue(false); }
+constexpr const char* kSizes = "Sizes (bytes, or with K, M, G: powers of 1024)";
 
 template <typename Number>
-void add_size(CLI::App& app, const std::string& name, Number& value, std::uint64_t least, std::uint64_t most,
-              const std::string& text) {
-  app.add_option(name, value, text)
-      ->transform(size_value())
-      ->check(CLI::Range(least, most))
-      ->group("Sizes (bytes, or with K, M, G)")
-      ->capture_default_str();
+void add_size(CLI::App& app, const char* name, Number& value, const QuantityRule& rule, const char* text) {
+  cmdline::add_number(app, name, value, rule, text)->group(kSizes);
 }
 
 void add_sizes(CLI::App& app, Options& o) {
-  add_size(app, "--ring-bytes", o.ring_bytes, shm::kMinRingBytes, shm::kMaxRingBytes,
+  using Rule = QuantityRule;
+  add_size(app, "--ring-bytes", o.ring_bytes, Rule::bytes(shm::kMinRingBytes, shm::kMaxRingBytes),
            "Broadcast ring: how far a consumer may fall behind before it reads the journal; a power of two");
-  add_size(app, "--inbound-slots", o.inbound_slots, shm::kMinInboundSlots, shm::kMaxInboundSlots,
+  add_size(app, "--inbound-slots", o.inbound_slots, Rule::slots(shm::kMinInboundSlots, shm::kMaxInboundSlots),
            "Tickets in the inbound ring; a power of two, at least twice --max-producers");
-  add_size(app, "--arena-bytes", o.arena_bytes, shm::kMinArenaBytes, shm::kMaxArenaBytes,
+  add_size(app, "--arena-bytes", o.arena_bytes, Rule::bytes(shm::kMinArenaBytes, shm::kMaxArenaBytes),
            "Arena of a producer that asks for no other size; a power of two");
-  add_size(app, "--max-arena-bytes", o.max_arena_bytes, shm::kMinArenaBytes, shm::kMaxArenaBytes,
+  add_size(app, "--max-arena-bytes", o.max_arena_bytes, Rule::bytes(shm::kMinArenaBytes, shm::kMaxArenaBytes),
            "Largest arena a producer may ask for; a power of two");
-  add_size(app, "--max-producers", o.max_producers, 1, shm::kMaxProducerSlots, "Producer handles at once");
-  add_size(app, "--max-consumers", o.max_consumers, 1, 1 << 16, "Consumers at once");
-  add_size(app, "--max-event-bytes", o.max_event_bytes, 128, 256 * kMiB,
+  add_size(app, "--max-producers", o.max_producers, Rule::slots(1, shm::kMaxProducerSlots), "Producer handles at once");
+  add_size(app, "--max-consumers", o.max_consumers, Rule::slots(1, kMaxConsumers), "Consumers at once");
+  add_size(app, "--max-event-bytes", o.max_event_bytes, Rule::bytes(kMinEventBytes, kMaxEventBytes),
            "Largest record: 48 bytes + topic + key + message id + payload");
 }
 
 void add_journal(CLI::App& app, Options& o) {
+  using Rule = QuantityRule;
   const auto group = "Journal";
-  app.add_option("--segment-bytes", o.segment_bytes, "Size of a segment file; a multiple of 4096")
-      ->transform(size_value())
-      ->check(CLI::Range(shm::kMinSegmentBytes, shm::kMaxSegmentBytes))
-      ->group(group)
-      ->capture_default_str();
-  app.add_option("--retain-bytes", o.retain_bytes, "Prune the oldest segments beyond this; 0: no bound")
-      ->transform(size_value())
-      ->group(group)
-      ->capture_default_str();
-  app.add_option("--retain-seconds", o.retain_seconds, "Prune segments whose newest event is older; 0: no bound")
-      ->group(group)
-      ->capture_default_str();
-  app.add_option("--retain-events", o.retain_events, "Keep at least about this many events, prune beyond; 0: no bound")
-      ->group(group)
-      ->capture_default_str();
-  app.add_option("--cursor-hold-bytes", o.cursor_hold_bytes,
-                 "Named cursors hold what their consumers have not read while the journal is no larger than this, "
-                 "whatever the bounds above say; 0: they hold nothing")
-      ->transform(size_value())
-      ->group(group)
-      ->capture_default_str();
-  app.add_option("--sync", o.sync,
-                 "When to fdatasync: none, interval (every --sync-interval-ms), always (group commit)")
-      ->transform(CLI::CheckedTransformer(kSyncNames).description("none|interval|always"))
-      ->group(group)
-      ->default_str("interval");
-  app.add_option("--sync-interval-ms", o.sync_interval_ms, "For --sync interval")
-      ->check(CLI::Range(1, 60000))
-      ->group(group)
-      ->capture_default_str();
+  cmdline::add_number(app, "--segment-bytes", o.segment_bytes, Rule::bytes(shm::kMinSegmentBytes, shm::kMaxSegmentBytes),
+                      "Size of a segment file; a multiple of 4096")
+      ->group(group);
+  cmdline::add_number(app, "--retain-bytes", o.retain_bytes, Rule::bytes(0, shm::kMostBytes).or_unlimited(0),
+                      "Prune the oldest segments beyond this; 0: no bound")
+      ->group(group);
+  cmdline::add_number(app, "--retain-seconds", o.retain_seconds,
+                      Rule::duration(shm::kSecond, 0, kMaxRetainSeconds).or_unlimited(0),
+                      "Prune segments whose newest event is older, e.g. 3600, 90s, 15m, 7d; 0: no bound")
+      ->group(group);
+  cmdline::add_number(app, "--retain-events", o.retain_events, Rule::count(0, shm::kMostCount).or_unlimited(0),
+                      "Keep at least about this many events, prune beyond; 0: no bound")
+      ->group(group);
+  cmdline::add_number(app, "--cursor-hold-bytes", o.cursor_hold_bytes,
+                      Rule::bytes(0, shm::kMostBytes).or_unlimited(kUnlimitedHold),
+                      "Named cursors hold what their consumers have not read while the journal is no larger than this, "
+                      "whatever the bounds above say; 0: they hold nothing")
+      ->group(group);
+  cmdline::add_word<SyncPolicy>(
+      app, "--sync", o.sync,
+      {{"none", SyncPolicy::none}, {"interval", SyncPolicy::interval}, {"always", SyncPolicy::always}},
+      "When to fdatasync: never while it runs, every --sync-interval-ms, or again and again (group commit)")
+      ->group(group);
+  cmdline::add_number(app, "--sync-interval-ms", o.sync_interval_ms, Rule::duration(shm::kMillisecond, 1, 60'000),
+                      "For --sync interval")
+      ->group(group);
 }
 
 void add_behaviour(CLI::App& app, Options& o) {
-  app.add_option("--idle", o.idle,
-                 "What the sequencer does when idle: adaptive (spin, then sleep), spin (lowest latency, one core), "
-                 "block (sleep at once)")
-      ->transform(CLI::CheckedTransformer(kIdleNames).description("adaptive|spin|block"))
-      ->group("Latency")
-      ->default_str("adaptive");
-  app.add_option("--idle-spin-us", o.idle_spin_us, "How long adaptive spins before it sleeps")
-      ->check(CLI::Range(0, 1000000))
-      ->group("Latency")
-      ->capture_default_str();
-  app.add_option("--skip-wait-us", o.skip_wait_us,
-                 "How long a ticket may stay unfilled before it is skipped (its producer takes a new one)")
-      ->check(CLI::Range(1, 1000000))
-      ->group("Latency")
-      ->capture_default_str();
+  using Rule = QuantityRule;
+  using Idle = shm::IdleStrategy;
+  cmdline::add_word<Idle>(app, "--idle", o.idle, {{"adaptive", Idle::adaptive}, {"spin", Idle::spin}, {"block", Idle::block}},
+                          "What the sequencer does when idle: adaptive (spin, then sleep), spin (lowest latency, one core), "
+                          "block (sleep at once)")
+      ->group("Latency");
+  cmdline::add_number(app, "--idle-spin-us", o.idle_spin_us, Rule::duration(shm::kMicrosecond, 0, 1'000'000),
+                      "How long adaptive spins before it sleeps")
+      ->group("Latency");
+  cmdline::add_number(app, "--skip-wait-us", o.skip_wait_us, Rule::duration(shm::kMicrosecond, 1, 1'000'000),
+                      "How long a ticket may stay unfilled before it is skipped (its producer takes a new one)")
+      ->group("Latency");
   app.add_option("--allow-publish", o.allow_publish,
                  "Who may publish besides the broker's own user: user:NAME, group:NAME, uid:N, gid:N or any")
       ->group("Admission");
   app.add_option("--allow-subscribe", o.allow_subscribe, "Who may subscribe besides the broker's own user")
       ->group("Admission");
-  app.add_option("--log-level", o.log_level, "trace, debug, info, warning, error, critical or off")
-      ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "critical", "off"}))
-      ->group("Log")
-      ->capture_default_str();
+  std::vector<std::pair<std::string, std::string>> levels;
+  for (const char* level : {"trace", "debug", "info", "warning", "error", "critical", "off"}) levels.emplace_back(level, level);
+  cmdline::add_word(app, "--log-level", o.log_level, levels, "What is logged at least")->group("Log");
   app.add_option("--log-file", o.log_file, "Append the log to this file instead of standard error")->group("Log");
 }
 
@@ -157,10 +145,7 @@ Error at_odds(const std::string& text) { return {ErrorCode::invalid_argument, te
 
 }  // namespace
 
-ParsedOptions parse_options(int argc, const char* const* argv) {
-  ParsedOptions parsed;
-  Options& o = parsed.options;
-  CLI::App app{"leatd: the broker of one Leat feed. Gives every event a sequence number, journals it and broadcasts it."};
+void declare_options(CLI::App& app, Options& o) {
   app.set_version_flag("--version", "leatd 0.1.0 (layout version " + std::to_string(shm::kLayoutVersion) + ")");
   app.add_option("--feed", o.feed, "Name of the feed: 1 to 64 of A-Z a-z 0-9 _ -")->required();
   app.add_option("--runtime-dir", o.runtime_dir,
@@ -178,8 +163,14 @@ ParsedOptions parse_options(int argc, const char* const* argv) {
                                  "line wins");
   app.allow_config_extras(CLI::config_extras_mode::error);
   app.footer("Exit status: 0 clean stop, 1 failed, 2 bad option, 3 another broker serves the feed, 74 I/O error.");
+}
+
+ParsedOptions parse_options(int argc, const char* const* argv) {
+  ParsedOptions parsed;
+  CLI::App app{"leatd: the broker of one Leat feed. Gives every event a sequence number, journals it and broadcasts it."};
+  declare_options(app, parsed.options);
   try {
-    app.parse(argc, argv);
+    cmdline::parse(app, argc, argv);
   } catch (const CLI::Success& done) {
     std::ostringstream out;
     std::ostringstream err;

@@ -24,6 +24,18 @@ print_help() { sed -n '2,/^[^#]/{/^#/!d;s/^# \{0,1\}//;p}' "$0"; }
 # Usage: need_value OPTION COUNT, with COUNT the number of arguments left, the option included.
 need_value() { [ "$2" -ge 2 ] || usage_error "$1 needs a value"; }
 
+# A number that somebody typed, as the programs take one: decimal always, exact or refused.
+# Usage: value=$(number NAME TEXT LEAST MOST), with NAME the option or variable and bounds of at most 18 digits.
+number() {
+  local LC_ALL=C digits=$2
+  [[ $digits =~ ^[0-9]+$ ]] || usage_error "$1: '$digits' is not a whole number; give $3 to $4"
+  digits=${digits#"${digits%%[!0]*}"}  # 010 is ten
+  digits=${digits:-0}
+  { [ ${#digits} -le 18 ] && [ "$digits" -ge "$3" ] && [ "$digits" -le "$4" ]; } ||
+    usage_error "$1: '$2' is out of bounds; give $3 to $4"
+  printf '%s\n' "$digits"
+}
+
 # Ends the leatd that this script started, and waits for it. Usage: stop_broker PID; returns leatd's exit status.
 stop_broker() {
   local status=0

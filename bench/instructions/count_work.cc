@@ -10,6 +10,7 @@
 #include <leat/producer.h>
 
 #include "bench/micro/pipeline.h"
+#include "shm/base/quantity.h"
 #include "shm/broadcast/broadcast_ring.h"
 
 namespace {
@@ -117,7 +118,11 @@ int main(int argc, char** argv) {
   std::uint64_t events = 0;
   if (argc != (work == "step" ? 5 : 4)) die("wrong number of arguments");
   if (work == "step") {
-    const auto number = [&](int at) { return static_cast<std::uint32_t>(std::strtoul(argv[at], nullptr, 10)); };
+    const auto number = [&](int at) {
+      const auto parsed = shm::parse_quantity("step", argv[at], shm::QuantityRule::count(0, 1 << 20));
+      if (!parsed) die(parsed.error().message);
+      return static_cast<std::uint32_t>(*parsed);
+    };
     events = step(number(2), number(3), number(4));
   } else {
     events = with_feed(work, {.feed = "bench", .runtime_dir = argv[2], .data_dir = argv[3]});

@@ -1,7 +1,6 @@
 // leat-bench: the bench suite. Usually run by scripts/bench, which builds it and keeps its results.
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -11,6 +10,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "command_line.h"
 #include "machine.h"
 #include "plan.h"
 #include "results.h"
@@ -18,22 +18,7 @@
 namespace leat::bench {
 namespace {
 
-struct Options {
-  bool quick = false;
-  std::string directory = "/var/tmp";
-  std::string commit = "unknown";
-  std::string instructions;
-  std::string json_path;
-  std::string html_path;
-  std::string template_path;
-  std::string show;
-  std::string only;
-  unsigned rounds = 0;
-  double journal_gb = -1;
-};
-
 constexpr double kQuickFloors = 0.2;
-constexpr double kGigabyte = 1e9;
 
 std::string read_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -143,9 +128,10 @@ class Run {
     special(progress, "durable publish beside fdatasync",
             [&] { results_.durable = durable_beside_fdatasync(scratch_.path(), options_.quick ? 1000 : 5000); });
     special(progress, "start on a large journal", [&] {
-      const double gb = options_.journal_gb >= 0 ? options_.journal_gb : options_.quick ? 0.5 : 10;
+      const std::uint64_t usual = options_.quick ? shm::kGigabyte / 2 : 10 * shm::kGigabyte;
+      const std::uint64_t bytes = options_.journal_bytes > 0 ? options_.journal_bytes : usual;
       results_.starts.push_back(start_on_journal(scratch_.path(), 0));
-      results_.starts.push_back(start_on_journal(scratch_.path(), static_cast<std::uint64_t>(gb * kGigabyte)));
+      results_.starts.push_back(start_on_journal(scratch_.path(), bytes));
     });
   }
 
@@ -178,18 +164,12 @@ int main(int argc, char** argv) {
   using namespace leat::bench;
   Options options;
   CLI::App app("Measures Leat end to end beside its peers and the machine's floors, all with the same work.");
-  app.add_flag("--quick", options.quick, "fewer rows, shorter, one round: under two minutes");
-  app.add_option("--dir", options.directory, "where journals are written: the file system to be measured (default /var/tmp)");
-  app.add_option("--rounds", options.rounds, "how often the rows of the targets are measured (default 5; quick 1)");
-  app.add_option("--journal-gb", options.journal_gb, "size of the large journal (default 10; quick 0.5)");
-  app.add_option("--only", options.only, "only rows whose description matches this regular expression, e.g. 'targets: leat'");
-  app.add_option("--commit", options.commit, "what is being measured, for the record");
-  app.add_option("--instructions", options.instructions, "JSON of bench/instructions/check, to be part of the results");
-  app.add_option("--json", options.json_path, "write the results here");
-  auto* html = app.add_option("--html", options.html_path, "write a report with pictures here");
-  html->needs(app.add_option("--template", options.template_path, "the report's template (bench/suite/report.html)"));
-  app.add_option("--show", options.show, "show the results in this JSON file; measure nothing");
-  CLI11_PARSE(app, argc, argv);
+  declare_options(app, options);
+  try {
+    leat::cmdline::parse(app, argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error);
+  }
   try {
     return run_main(options);
   } catch (const std::exception& error) {

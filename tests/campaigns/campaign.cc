@@ -1,17 +1,11 @@
 #include "campaigns/campaign.h"
 
 #include <cstdio>
-#include <cstdlib>
 #include <thread>
 
 namespace leat::test {
 
 using history::FactKind;
-
-std::uint64_t size_from_environment(const char* name, std::uint64_t otherwise) {
-  const char* const given = std::getenv(name);
-  return given == nullptr ? otherwise : std::strtoull(given, nullptr, 10);
-}
 
 void Campaign::SetUp() {
   BrokerTest::SetUp();

@@ -11,12 +11,10 @@
 #include "history/merge.h"
 #include "support/broker_test.h"
 #include "support/history_writer.h"
+#include "support/number.h"
 #include "support/payload.h"
 
 namespace leat::test {
-
-/// The number in an environment variable, else `otherwise`.
-std::uint64_t size_from_environment(const char* name, std::uint64_t otherwise);
 
 class Campaign : public BrokerTest {
  protected:

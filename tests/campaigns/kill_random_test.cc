@@ -9,6 +9,8 @@
 namespace leat::test {
 namespace {
 
+constexpr std::uint64_t kMostRounds = 1'000'000;
+
 constexpr std::size_t kBrokers = 2;  // one serves, one waits; which is which changes
 
 class KillRandom : public Campaign {
@@ -170,7 +172,7 @@ class KillRandom : public Campaign {
 };
 
 TEST_F(KillRandom, NothingIsLostRepeatedReorderedOrTorn) {
-  const std::uint64_t rounds = scaled(size_from_environment("LEAT_KILL_ROUNDS", 200));
+  const std::uint64_t rounds = scaled(number_from_environment("LEAT_KILL_ROUNDS", 200, 1, kMostRounds));
   start_all();
   for (std::uint64_t round = 0; round < rounds; ++round) {
     act();

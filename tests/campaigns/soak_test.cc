@@ -13,6 +13,8 @@
 namespace leat::test {
 namespace {
 
+constexpr std::uint64_t kMostSeconds = 30 * 86'400;
+
 constexpr std::uint64_t kSegmentBytes = 1 << 20;
 constexpr std::uint64_t kRetainBytes = 8 << 20;
 constexpr std::uint64_t kRotateBytes = 4 << 20;
@@ -58,7 +60,7 @@ struct Highest {
 class Soak : public Campaign {
  protected:
   [[nodiscard]] seconds time_limit() const override { return seconds(300 + duration_s()); }
-  [[nodiscard]] static std::uint64_t duration_s() { return size_from_environment("LEAT_SOAK_SECONDS", 20); }
+  [[nodiscard]] static std::uint64_t duration_s() { return number_from_environment("LEAT_SOAK_SECONDS", 20, 1, kMostSeconds); }
 
   void SetUp() override {
     Campaign::SetUp();

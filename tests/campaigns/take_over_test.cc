@@ -9,6 +9,8 @@
 namespace leat::test {
 namespace {
 
+constexpr std::uint64_t kMostTakeovers = 1'000'000;
+
 class TakeOver : public Campaign {
  protected:
   [[nodiscard]] seconds time_limit() const override { return seconds(900); }
@@ -49,7 +51,7 @@ double milliseconds_at(const std::vector<std::int64_t>& sorted, std::size_t perc
 }
 
 TEST_F(TakeOver, ALiveConsumerSeesAPauseAndNothingElse) {
-  const std::uint64_t count = scaled(size_from_environment("LEAT_TAKEOVERS", 20));
+  const std::uint64_t count = scaled(number_from_environment("LEAT_TAKEOVERS", 20, 1, kMostTakeovers));
   start();
   const std::uint64_t epoch = status().epoch;
   add("publisher", "p0", {"pause_us=100", "max=512"});

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tests/fuzz/fuzz_target.h"
+#include "tests/support/number.h"
 
 namespace {
 
@@ -45,11 +46,6 @@ Input mutated(Input input, std::mt19937_64& random) {
   return input;
 }
 
-std::uint64_t number_from(const char* name, std::uint64_t otherwise) {
-  const char* const given = std::getenv(name);
-  return given != nullptr ? std::strtoull(given, nullptr, 10) : otherwise;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -63,8 +59,8 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: leat_fuzz_replay list | TARGET FILE_OR_DIRECTORY...\n");
     return 2;
   }
-  const std::uint64_t seed = number_from("LEAT_TEST_SEED", std::random_device{}());
-  const std::uint64_t mutations = number_from("LEAT_FUZZ_MUTATIONS", 4);
+  const std::uint64_t seed = leat::test::number_from_environment("LEAT_TEST_SEED", std::random_device{}());
+  const std::uint64_t mutations = leat::test::number_from_environment("LEAT_FUZZ_MUTATIONS", 4, 0, 1'000'000);
   std::printf("%s: seed %llu (repeat with LEAT_TEST_SEED=%llu)\n", argv[1], static_cast<unsigned long long>(seed),
               static_cast<unsigned long long>(seed));
   std::fflush(stdout);

@@ -12,20 +12,16 @@
 #include <string_view>
 
 #include "support/environment.h"
+#include "support/number.h"
 #include "tests/interleave/feed_world.h"
 
 namespace leat::sim {
 namespace {
 
-std::uint64_t number_from(const char* name, std::uint64_t otherwise) {
-  const char* const text = std::getenv(name);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
-
 std::uint64_t runs() {
   const char* const size = std::getenv("LEAT_TORTURE");
   const bool is_long = size != nullptr && std::string_view(size) == "long";
-  return number_from("LEAT_INTERLEAVE_RUNS", is_long ? 2'000'000 : 20'000);
+  return test::number_from_environment("LEAT_INTERLEAVE_RUNS", is_long ? 2'000'000 : 20'000, 1, 1ULL << 40);
 }
 
 TEST(Interleavings, BreakNoPromise) {

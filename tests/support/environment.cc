@@ -9,6 +9,8 @@
 #include <random>
 #include <sstream>
 
+#include "support/number.h"
+
 namespace leat::test {
 
 bool sanitized() {
@@ -33,8 +35,7 @@ std::uint64_t scaled(std::uint64_t count) {
 
 std::uint64_t test_seed() {
   static const std::uint64_t seed = [] {
-    const char* given = std::getenv("LEAT_TEST_SEED");
-    const std::uint64_t value = given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
+    const std::uint64_t value = number_from_environment("LEAT_TEST_SEED", std::random_device{}());
     std::fprintf(stderr, "seed %llu (repeat with LEAT_TEST_SEED=%llu)\n", static_cast<unsigned long long>(value),
                  static_cast<unsigned long long>(value));
     return value;

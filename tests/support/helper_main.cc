@@ -1,8 +1,9 @@
 #include "support/helper_main.h"
 
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
+
+#include "support/number.h"
 
 namespace leat::test {
 namespace {
@@ -28,7 +29,7 @@ std::string HelperArguments::text(const std::string& name, const std::string& ot
 
 std::uint64_t HelperArguments::number(const std::string& name, std::uint64_t otherwise) const {
   const auto found = values_.find(name);
-  return found == values_.end() ? otherwise : std::strtoull(found->second.c_str(), nullptr, 10);
+  return found == values_.end() ? otherwise : number_or_exit(name, found->second);
 }
 
 FeedAddress HelperArguments::address() const {

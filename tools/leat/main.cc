@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "cmdline/number_option.h"
 #include "commands.h"
 #include "exit_code.h"
 #include "help_format.h"
@@ -81,7 +82,7 @@ int run(int argc, char** argv) {
     return output.status(kExitUsage);
   }
   try {
-    app.parse(argc, argv);
+    leat::cmdline::parse(app, argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app.exit(error);
     return usage_error(app, error);

@@ -1,28 +1,10 @@
 #include "options.h"
 
 #include <cmath>
-#include <cstdlib>
+
+#include "cmdline/number_option.h"
 
 namespace leat::tool {
-namespace {
-
-std::string plain(double value) {
-  std::string text = std::to_string(value);
-  text.erase(text.find_last_not_of('0') + 1);
-  if (text.ends_with('.')) text.pop_back();
-  return text;
-}
-
-std::string bounds(const std::string& low, const std::string& high, const std::string& otherwise) {
-  return " (" + low + " to " + high + "; default: " + otherwise + ")";
-}
-
-/// "--count" of "-n,--count".
-std::string long_name(const std::string& name) { return name.substr(name.find_last_of(',') + 1); }
-
-std::string bound_text(std::uint64_t value) { return value == UINT64_MAX ? "2^64-1" : std::to_string(value); }
-
-}  // namespace
 
 void add_feed_options(CLI::App& app, FeedAddress& address) {
   app.add_option("-f,--feed", address.feed, "The feed's name (1 to 64 of A-Z a-z 0-9 _ -)")
@@ -43,33 +25,17 @@ void add_directory_options(CLI::App& app, FeedAddress& address) {
 
 void add_integer(CLI::App& app, const std::string& name, std::uint64_t& value, std::uint64_t low, std::uint64_t high,
                  const std::string& description, const std::string& otherwise) {
-  const std::string range = bound_text(low) + " to " + bound_text(high);
-  const auto take = [&value, low, high, name, range](const std::string& text) {
-    const auto number = parse_decimal(text);
-    if (!number || *number < low || *number > high) {
-      throw CLI::ValidationError(long_name(name), "'" + text + "' is not a whole number from " + range);
-    }
-    value = *number;
-  };
-  app.add_option_function<std::string>(name, take, description + bounds(bound_text(low), bound_text(high), otherwise))
-      ->type_name("N");
+  cmdline::add_number(app, name, value, shm::QuantityRule::count(low, high), description, otherwise);
 }
 
-std::chrono::nanoseconds parse_seconds(const std::string& option, const std::string& text, double low, double high) {
-  char* end = nullptr;
-  const double seconds = std::strtod(text.c_str(), &end);
-  const bool whole = !text.empty() && end == text.c_str() + text.size() && std::isfinite(seconds);
-  if (!whole || seconds < low || seconds > high) {
-    throw CLI::ValidationError(option, "'" + text + "' is not a number of seconds from " + plain(low) + " to " + plain(high));
-  }
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(seconds));
+shm::QuantityRule seconds_rule(double low, double high) {
+  const auto nanos = [](double seconds) { return static_cast<std::uint64_t>(std::llround(seconds * 1e9)); };
+  return shm::QuantityRule::seconds(nanos(low), nanos(high));
 }
 
 void add_seconds(CLI::App& app, const std::string& name, std::chrono::nanoseconds& value, double low, double high,
                  const std::string& description, const std::string& otherwise) {
-  const auto take = [&value, low, high, name](const std::string& text) { value = parse_seconds(name, text, low, high); };
-  app.add_option_function<std::string>(name, take, description + bounds(plain(low), plain(high) + " s", otherwise))
-      ->type_name("SECONDS");
+  cmdline::add_number(app, name, value, seconds_rule(low, high), description, otherwise);
 }
 
 void add_choice(CLI::App& app, const std::string& name, std::string& value, const std::vector<std::string>& choices,
@@ -120,7 +86,8 @@ void add_reading_options(CLI::App& app, ReadingOptions& options) {
   app.add_option("--filter", options.filter,
                  "Topics wanted: * stands for one token, a final > for one or more (default: >, all of them)")
       ->type_name("PATTERN");
-  add_integer(app, "-n,--count", options.count, 1, UINT64_MAX, "End after N events were printed", "no end");
+  cmdline::add_number(app, "-n,--count", options.count, shm::QuantityRule::count(1, UINT64_MAX).or_unlimited(0),
+                      "End after N events were printed", "unlimited");
   add_choice(app, "--format", options.format, {"text", "json", "raw"},
              "text: sequence, time, topic, key (- if none), payload, escaped so that no terminal acts on it; "
              "json: one object a line, bytes that are not UTF-8 as ..._base64; raw: payload bytes as they are and a newline");

@@ -12,6 +12,7 @@
 #include <leat/feed_address.h>
 
 #include "event_printer.h"
+#include "shm/base/quantity.h"
 
 namespace leat::tool {
 
@@ -27,12 +28,10 @@ void add_directory_options(CLI::App& app, FeedAddress& address);
 void add_integer(CLI::App& app, const std::string& name, std::uint64_t& value, std::uint64_t low, std::uint64_t high,
                  const std::string& description, const std::string& otherwise);
 
-/// A duration in seconds, fractions allowed, within bounds.
+/// A duration: "1.5", "90s", "15m"; a number without a unit, and the bounds, are seconds.
 void add_seconds(CLI::App& app, const std::string& name, std::chrono::nanoseconds& value, double low, double high,
                  const std::string& description, const std::string& otherwise);
-
-/// Seconds in decimal, e.g. "0.5". Throws CLI::ValidationError naming `option` if it is not a number within bounds.
-std::chrono::nanoseconds parse_seconds(const std::string& option, const std::string& text, double low, double high);
+shm::QuantityRule seconds_rule(double low, double high);
 
 /// One of a few words. `value` must hold the default.
 void add_choice(CLI::App& app, const std::string& name, std::string& value, const std::vector<std::string>& choices,

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "broker_wait.h"
+#include "cmdline/number_option.h"
 #include "commands.h"
 #include "exit_code.h"
 #include "options.h"
@@ -167,19 +168,18 @@ void register_stat(CLI::App& app, Commands& commands) {
   add_wait_option(*stat, options->wait);
   add_choice(*stat, "--format", options->format, {"text", "json"},
              "text: aligned columns; json: one object with everything (one a period with --watch)");
-  const auto take_watch = [options](const std::string& text) {
-    options->watch = true;
-    if (!text.empty()) options->period = parse_seconds("--watch", text, kMinPeriodSeconds, kMaxPeriodSeconds);
-  };
-  stat->add_option_function<std::string>(
-          "-w,--watch", take_watch,
-          "Look again every so many seconds, until Ctrl-C: redraws a terminal, prints a line a period elsewhere "
-          "(0.05 to 86400 s; default: once; --watch alone: 1)")
+  cmdline::add_number(*stat, "-w,--watch", options->period, seconds_rule(kMinPeriodSeconds, kMaxPeriodSeconds),
+                      "Look again every so many seconds, until Ctrl-C: redraws a terminal, prints a line a period elsewhere",
+                      "once; --watch alone: 1s")
       ->expected(0, 1)
-      ->type_name("[SECONDS]");
+      ->default_str("1");  // of --watch alone
   add_seconds(*stat, "--sample", options->sample, 0, 60, "Measure rates over so long before the first output; 0: no rates",
               "0.2");
-  commands.push_back({stat, [options] { return Stat(*options).run(); }, {"leat stat --feed demo", "leat stat --feed demo --watch 5"}});
+  commands.push_back({stat, [options, stat] {
+                        options->watch = stat->count("--watch") > 0;
+                        return Stat(*options).run();
+                      },
+                      {"leat stat --feed demo", "leat stat --feed demo --watch 5"}});
 }
 
 }  // namespace leat::tool

@@ -13,6 +13,7 @@
 
 #include "process/faults/scenario.h"
 #include "support/environment.h"
+#include "support/number.h"
 #include "support/payload.h"
 #include "support/watchdog.h"
 
@@ -178,9 +179,9 @@ Fault parse_fault(const std::string& text) {
   std::getline(fields, name, ':');
   const auto found = std::ranges::find(kCallNames, name);
   fault.call = static_cast<Call>(found == kCallNames.end() ? 0 : found - kCallNames.begin());
-  if (std::getline(fields, number, ':')) fault.first = std::stoull(number);
-  if (std::getline(fields, number, ':')) fault.error = std::stoi(number);
-  if (std::getline(fields, number, ':')) fault.times = std::stoull(number);
+  if (std::getline(fields, number, ':')) fault.first = number_or_exit("LEAT_FAULT", number);
+  if (std::getline(fields, number, ':')) fault.error = static_cast<int>(number_or_exit("LEAT_FAULT", number, 0, 4095));
+  if (std::getline(fields, number, ':')) fault.times = number_or_exit("LEAT_FAULT", number);
   return fault;
 }
 

@@ -8,6 +8,7 @@
 
 #include "process/kill/scenarios.h"
 #include "support/environment.h"
+#include "support/number.h"
 #include "support/tracer.h"
 
 namespace {
@@ -26,7 +27,7 @@ bool parse(int argc, char** argv, leat::test::CampaignOptions& options) {
     if (name == "--only") {
       options.only = argv[i + 1];
     } else if (name == "--instruction") {
-      options.instruction = std::strtoull(argv[i + 1], nullptr, 10);
+      options.instruction = leat::test::number_or_exit("--instruction", argv[i + 1]);
     } else {
       return false;
     }

@@ -8,9 +8,7 @@
 #include <thread>
 #include <vector>
 
-#include <CLI/CLI.hpp>
-
-#include "process/stress/roles.h"
+#include "process/stress/command_line.h"
 #include "support/broker_process.h"
 #include "support/child_process.h"
 #include "support/environment.h"
@@ -19,43 +17,9 @@
 namespace {
 
 using namespace leat;
+using stress::Command;
 using stress::Plan;
 using Clock = std::chrono::steady_clock;
-
-struct Command {
-  Plan plan;
-  std::string runtime_dir;
-  std::string data_dir;
-  bool external_broker = false;
-  bool keep = false;
-  std::string role;
-  std::uint32_t index = 0;
-};
-
-void add_options(CLI::App& app, Command& command) {
-  Plan& plan = command.plan;
-  app.add_option("--producers", plan.producers, "Producer processes")
-      ->check(CLI::Range(1U, stress::kMaxProducers))->capture_default_str();
-  app.add_option("--events", plan.events, "Events of each producer")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--consumers", plan.consumers, "Consumer processes")
-      ->check(CLI::Range(1U, stress::kMaxConsumers))->capture_default_str();
-  app.add_option("--slow-consumers", plan.slow_consumers, "So many of them let themselves be lapped over and over")
-      ->capture_default_str();
-  app.add_option("--ring-bytes", plan.ring_bytes, "Broadcast ring")->transform(CLI::AsSizeValue(false))
-      ->capture_default_str();
-  app.add_option("--max-payload-bytes", plan.max_payload_bytes, "Largest payload; most are far smaller")
-      ->transform(CLI::AsSizeValue(false))->capture_default_str();
-  app.add_option("--seed", plan.seed, "Of sizes and contents; default: random, printed");
-  app.add_option("--feed", plan.address.feed, "With --external-broker: the feed, which must be new")
-      ->capture_default_str();
-  app.add_option("--runtime-dir", command.runtime_dir, "Of leatd; default: one of its own in /dev/shm");
-  app.add_option("--data-dir", command.data_dir, "Of leatd; default: one of its own in $TMPDIR");
-  app.add_flag("--external-broker", command.external_broker, "Use the leatd that runs there; do not start one");
-  app.add_flag("--keep", command.keep, "Keep journal and log in any case");
-  app.add_option("--role", command.role)->group("");
-  app.add_option("--index", command.index)->group("");
-  app.add_option("--page", plan.page)->group("");
-}
 
 test::ChildProcess spawn(const Plan& plan, const char* role, std::uint32_t index) {
   const auto text = [](std::uint64_t value) { return std::to_string(value); };
@@ -185,9 +149,9 @@ int main(int argc, char** argv) {
   command.plan.address.feed = "test";
   CLI::App app{"leat-stress: many producers and consumers on one feed; every consumer must get every event once, in "
                "order, byte for byte. Exit status: 0 PASS, 1 FAIL, 2 bad option."};
-  add_options(app, command);
+  stress::declare_options(app, command);
   try {
-    app.parse(argc, argv);
+    cmdline::parse(app, argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }

@@ -1,0 +1,38 @@
+// Options that take one of a few words. CLI11's transformer would take the numbers behind the words too.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "shm/base/quantity.h"
+
+namespace leat::cmdline {
+
+/// The help names the words and the default, which `value` must hold.
+template <typename Value>
+CLI::Option* add_word(CLI::App& app, const std::string& name, Value& value,
+                      const std::vector<std::pair<std::string, Value>>& words, const std::string& description) {
+  std::string list;
+  std::string otherwise;
+  for (const auto& [word, meaning] : words) {
+    list += (list.empty() ? "" : "|") + word;
+    if (meaning == value) otherwise = word;
+  }
+  const auto take = [&value, words, list, name](const std::string& text) {
+    for (const auto& [word, meaning] : words) {
+      if (word != text) continue;
+      value = meaning;
+      return;
+    }
+    throw CLI::ValidationError(name, shm::quoted_text(text) + " is none of " + list);
+  };
+  CLI::Option* const option =
+      app.add_option_function<std::string>(name, take, description + " (" + list + "; default: " + otherwise + ")");
+  option->type_name("WORD");
+  return option;
+}
+
+}  // namespace leat::cmdline
