@@ -140,6 +140,10 @@ LastLife RuntimeFiles::last_life() const {
 
 void RuntimeFiles::retire(SharedFile& file, const std::string& name) {
   if (file.valid()) header_of(file).publish_state(FileState::retired);  // those who still have it mapped attach anew
+  if (file.valid() && &file == &inbound) {
+    // On the line that each publish reads: no event more goes where nobody looks. After the state, which says why.
+    inbound_header().broker_life.store(kRetiredLife, std::memory_order_release);
+  }
   file = SharedFile{};
   ::unlink((directory_ / name).c_str());
 }

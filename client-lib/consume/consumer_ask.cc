@@ -20,8 +20,9 @@ Result<void> Consumer::Impl::ask(const void* message, std::size_t bytes, Message
   // An answer that came after we had given up on it is not the answer to this.
   while (receive_message(socket, answer, 0).ok() && answer.size > 0) {
   }
-  auto done = send_message(socket, message, bytes);
-  if (done) done = receive_message(socket, answer, kAnswerTimeoutMs);
+  const auto deadline = Deadline::after_ms(kAnswerTimeoutMs);
+  auto done = send_message(socket, message, bytes, deadline);
+  if (done) done = receive_message(socket, answer, deadline);
   if (done && answer.size == 0) done = Error{ErrorCode::closed, "the broker has gone"};
   if (done) done = check_message(answer, type, answer_bytes);
   return done;

@@ -24,11 +24,12 @@ constexpr std::size_t kConsumerFds = 4;
 
 Result<void> Consumer::Impl::open() {
   spinner = IdleSpinner(client::strategy_of(options.idle), kSpinNs);
-  auto resolved = resolve_feed(options.address);
+  auto resolved = client::Endpoint::resolve(options.address);
   if (!resolved) return resolved.error();
-  paths = std::move(*resolved);
+  endpoint = std::move(*resolved);
+  paths = endpoint.paths;
   auto connected =
-      client::connect_to_broker({.address = options.address,
+      client::connect_to_broker({.endpoint = &endpoint,
                                  .role = Role::consumer,
                                  .name = options.name,
                                  .timeout_ms = client::to_timeout_ms(options.connect_timeout)});
@@ -179,7 +180,7 @@ void Consumer::Impl::maintain() {
 
 // Registers with the broker that has come. While there is none, the ring and the journal that we have are read on.
 void Consumer::Impl::reconnect() {
-  auto connected = client::connect_to_broker({.address = options.address,
+  auto connected = client::connect_to_broker({.endpoint = &endpoint,
                                               .role = Role::consumer,
                                               .name = options.name,
                                               .timeout_ms = kReconnectTimeoutMs});

@@ -46,6 +46,7 @@ inline void fill_event(EventView& out, const std::byte* record, std::uint64_t ep
 
 struct Consumer::Impl {
   ConsumerOptions options;
+  client::Endpoint endpoint;
   FeedPaths paths;
   client::Connection connection;
   shm::Mapping ring_mapping;
