@@ -226,6 +226,22 @@ TEST_F(Gone, AnObserverFindsTheNextBrokerAndSaysSoWhileThereIsNone) {
   EXPECT_EQ(seen->broker_life, life + 1);
 }
 
+// Its word is on the line that each call reads: not one more event goes into it.
+TEST_F(Gone, ARetiredRingIsNoticedByTheVeryNextCall) {
+  start();
+  Producer producer = connect_producer();
+  for (int i = 0; i < 300; ++i) ASSERT_TRUE(producer.publish(kEvent).ok());
+  ASSERT_TRUE(producer.flush(Ack::committed, kPatience).ok());
+  broker_->kill9();
+  std::filesystem::rename(broker_->journal(), broker_->journal().string() + ".away");
+  start();
+  std::uint64_t ok = 0;
+  while (ok < 10) ok += producer.try_publish(kEvent) == Publish::ok ? 1 : 0;
+  ASSERT_TRUE(producer.flush(Ack::committed, kPatience).ok());
+  EXPECT_EQ(producer.lost_count(), 0U);
+  EXPECT_EQ(status().latest_sequence, ok);
+}
+
 // The room of a claim outlives the ring that it was made in.
 TEST_F(Gone, AnOpenClaimIsPublishedIntoTheRingThatIsThereNow) {
   start();
