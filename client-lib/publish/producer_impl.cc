@@ -18,6 +18,7 @@ constexpr std::uint32_t kLooksPerCheck = 64;
 constexpr std::int64_t kMaxSleepNs = 20 * kNanosPerMilli;
 constexpr std::int64_t kResumeRetryNs = 100 * kNanosPerMilli;
 constexpr std::int64_t kAnswerPatienceNs = 10 * kNanosPerMilli;  // of a broker that was just reached
+constexpr std::int64_t kBoundsPatienceNs = kNanosPerSecond;      // of the same: one that is silent for longer hangs
 constexpr std::int64_t kAttemptNs = 5 * kNanosPerSecond;
 constexpr std::int64_t kConnectionLookNs = 50 * kNanosPerMilli;
 // The smallest entry takes 128 bytes: no more than 64 calls between two looks.
@@ -286,8 +287,11 @@ Publish Producer::Impl::ring_is_full() noexcept {
 Publish Producer::Impl::meet_other_life(std::uint64_t record_bytes) noexcept {
   const std::uint64_t before = registration;
   const std::uint64_t bound_before = max_padded_bytes;
-  resume(monotonic_ns(), kAnswerPatienceNs);
+  const std::int64_t now = monotonic_ns();
+  resume(now, kAnswerPatienceNs);
   if (registration != before) return after_registering();
+  // Its bounds will be told in a moment: until then nothing more is accepted under those of its predecessor.
+  if (attempt && now < attempt_deadline_ns - kAttemptNs + kBoundsPatienceNs) return Publish::would_block;
   const bool narrower = max_padded_bytes < bound_before || record_bytes > max_batch_bytes;
   return narrower ? Publish::would_block : Publish::ok;
 }

@@ -1,6 +1,8 @@
 // Rings that were retired or removed, brokers that died or were replaced: every handle notices, whatever calls it makes, and
 // nothing that was accepted is lost in silence. A table: (call pattern) x (what happened); every event that was told `ok` is in
 // the feed or counted as lost, and a loss was told by a call.
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
@@ -10,6 +12,7 @@
 #include <vector>
 
 #include "process/load.h"
+#include "support/helper_main.h"
 
 namespace leat::test {
 namespace {
@@ -240,6 +243,43 @@ TEST_F(Gone, ARetiredRingIsNoticedByTheVeryNextCall) {
   ASSERT_TRUE(producer.flush(Ack::committed, kPatience).ok());
   EXPECT_EQ(producer.lost_count(), 0U);
   EXPECT_EQ(status().latest_sequence, ok);
+}
+
+// Handles that end while nobody can hear of it: their slots are free again although the process lives on.
+TEST_F(Gone, SlotsOfHandlesThatWereDestroyedUnheardAreFreeAgain) {
+  start();
+  std::vector<Producer> producers;
+  for (int i = 0; i < 20; ++i) producers.push_back(connect_producer(4096));
+  for (Producer& producer : producers) ASSERT_TRUE(producer.publish_and_wait(kEvent, Ack::committed, kPatience).ok());
+  Producer keeper = connect_producer(4096);
+  broker_->kill9();
+  ASSERT_TRUE(keeper.publish(kEvent).ok());
+  producers.erase(producers.begin() + 10, producers.end());  // while there is none
+  start();
+  producers.clear();     // and before they have met this one
+  while (status().producers.size() > 1) std::this_thread::sleep_for(milliseconds(5));
+  EXPECT_TRUE(keeper.publish_and_wait(kEvent, Ack::committed, kPatience).ok()) << "one that is quiet is not gone";
+  EXPECT_EQ(keeper.lost_count(), 0U);
+  EXPECT_EQ(status().latest_sequence, 22U);
+}
+
+// As a launcher does: the process goes on as another program, which knows nothing of the producer.
+int run_exec_after_connect(const HelperArguments& arguments) {
+  auto producer = Producer::connect({.address = arguments.address()});
+  if (!producer || !producer->publish(kEvent).ok()) return 1;
+  SharedPage(arguments.page())[kReadyWord].store(1);
+  ::execl("/bin/sleep", "sleep", "100", nullptr);
+  return 2;
+}
+const HelperRegistration kExecAfterConnect("exec-after-connect", &run_exec_after_connect);
+
+TEST_F(Gone, TheSlotOfAProcessThatBecameAnotherProgramIsFreeAgain) {
+  start();
+  ChildProcess process = start_helper("exec-after-connect", {});
+  page_->wait_for(kReadyWord, 1);
+  while (status().latest_sequence < 1 || !status().producers.empty()) std::this_thread::sleep_for(milliseconds(5));
+  EXPECT_TRUE(process.running());
+  process.kill9();
 }
 
 // The room of a claim outlives the ring that it was made in.
