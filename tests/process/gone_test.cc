@@ -247,6 +247,7 @@ TEST_F(Gone, ARetiredRingIsNoticedByTheVeryNextCall) {
 
 // Handles that end while nobody can hear of it: their slots are free again although the process lives on.
 TEST_F(Gone, SlotsOfHandlesThatWereDestroyedUnheardAreFreeAgain) {
+  broker_->set("--max-producers", "32");
   start();
   std::vector<Producer> producers;
   for (int i = 0; i < 20; ++i) producers.push_back(connect_producer(4096));
