@@ -2,7 +2,6 @@
 // everything that does not happen at every event.
 #include <cstring>
 
-#include "broker/journal/journal_names.h"
 #include "broker/log.h"
 #include "broker/sequence/sequencer.h"
 
@@ -68,9 +67,8 @@ bool Sequencer::roll() {
 // segment that cannot be had.
 void Sequencer::cannot_name(const Error& error) {
   // Made ahead of need it may lie about for weeks: what cleaners like to remove. The syncer makes another one.
-  if (has_no_name(next_segment_->fd.get())) {
-    spdlog::warn("a segment that was made ahead of need, {}, was removed by somebody else: another one is made",
-                 next_segment_->file_name);
+  if (error.code == ErrorCode::closed) {
+    if (!stalled_) spdlog::warn("{}: a segment made ahead of need was removed by somebody else; another one is made", error.message);
     next_segment_.reset();
     if (!stalled_) bump(parts_.counters->stalls);
     set_stalled(true);

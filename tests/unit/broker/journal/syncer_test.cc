@@ -106,8 +106,8 @@ TEST_F(SyncerTest, PrunesByBytesReadersFirstAndRecycles) {
   const SegmentName oldest = journal.segments()[3];
   EXPECT_EQ(header().earliest_position.load(), oldest.first_position);
   EXPECT_EQ(header().earliest_sequence.load(), oldest.first_sequence);
-  EXPECT_EQ(counters().recycled_segments.load(), SegmentPool::kMaxRecycled);
-  EXPECT_EQ(counters().pruned_segments.load(), 3 - SegmentPool::kMaxRecycled);
+  EXPECT_GE(counters().recycled_segments.load(), SegmentPool::kMaxRecycled);
+  EXPECT_EQ(counters().recycled_segments.load() + counters().pruned_segments.load(), 3u);
 }
 
 TEST_F(SyncerTest, PrunesByEventsAndNeverTheCurrentSegment) {
