@@ -134,41 +134,40 @@ std::optional<std::int64_t> first_time(JournalFiles& files, const SegmentName& n
 }
 
 // The first event in one segment with a time from `from_ns` to `to_ns`. What is not found stands at the segment's end, or at
-// the first byte that cannot be vouched for.
-Result<Located> search_segment(JournalFiles& files, Stretch segment, const SegmentName& name, std::int64_t from_ns,
+// the first byte that cannot be vouched for. What a sample says is only believed if its record says the same, or if one
+// further on does that is not later.
+Result<Located> search_segment(JournalFiles& files, const Stretch& segment, const SegmentName& name, std::int64_t from_ns,
                                std::int64_t to_ns, std::uint64_t limit_position) {
   auto index = files.read_index(name);
   if (!index) return index.error();
+  const std::vector<IndexEntry>& samples = *index;
   std::erase_if(*index, [&](const IndexEntry& entry) {
     return entry.position < name.first_position || entry.position - name.first_position >= files.data_bytes();
   });
   const auto reached = [&](const RecordHeader& header) {
     return header.timestamp_ns >= from_ns && header.timestamp_ns <= to_ns;
   };
+  const std::uint64_t last = std::min(limit_position, segment.end_position);
   Located at = segment.begin;
-  for (std::size_t i = 0; i <= index->size(); ++i) {
+  for (std::size_t i = 0; i <= samples.size() && at.position < last; ++i) {
     Stretch stretch = segment;
-    if (i > 0) {
-      const IndexEntry& entry = (*index)[i - 1];
-      stretch.begin = {entry.position, entry.sequence, false};
-      stretch.begin_ns = entry.timestamp_ns;
+    if (i > 0) stretch.begin_ns = samples[i - 1].timestamp_ns;
+    if (i < samples.size()) {
+      stretch.end_position = samples[i].position;
+      stretch.end_ns = samples[i].timestamp_ns;
     }
-    if (i < index->size()) {
-      stretch.end_position = (*index)[i].position;
-      stretch.end_ns = (*index)[i].timestamp_ns;
-    }
-    if (stretch.begin.position >= stretch.end_position || lies_beside(stretch, from_ns, to_ns)) continue;
-    const Located from = i > 0 && entry_agrees(files, (*index)[i - 1]) ? stretch.begin : segment.begin;
-    const std::uint64_t until = std::min(limit_position, stretch.end_position);
-    auto found = scan(files, from, until, reached, [](const GapBody&) { return false; });
-    if (!found || found->found) return found;
-    if (found->position < until && i < index->size() && !entry_agrees(files, (*index)[i])) {  // no sample, but a wrong entry
-      return scan(files, segment.begin, std::min(limit_position, segment.end_position), reached,
-                  [](const GapBody&) { return false; });
-    }
-    if (found->position < until) return found;
+    if (stretch.end_position <= limit_position && lies_beside(stretch, from_ns, to_ns)) continue;
+    std::size_t first = i;
+    while (first > 0 && !entry_agrees(files, samples[first - 1])) --first;
+    while (i < samples.size() && !entry_agrees(files, samples[i])) ++i;
+    if (first > 0) stretch.begin = {samples[first - 1].position, samples[first - 1].sequence, false};
+    const std::uint64_t until = std::min(last, i < samples.size() ? samples[i].position : segment.end_position);
+    if (stretch.begin.position >= until) continue;
+    auto found = scan(files, stretch.begin, until, reached, [](const GapBody&) { return false; });
+    if (!found || found->found || found->position < until) return found;
     at = *found;
   }
+  if (segment.end_position <= limit_position) at.position = segment.end_position;  // the last ones may have been passed over
   return at;
 }
 
@@ -190,9 +189,9 @@ Result<Located> locate_time(JournalFiles& files, std::int64_t timestamp_ns, std:
                           .begin_ns = begins_ns,
                           .end_ns = is_last ? std::nullopt : first_time(files, names[i + 1])};
     begins_ns = segment.end_ns;
-    if (lies_beside(segment, timestamp_ns, to_ns)) continue;
+    if (segment.end_position <= limit_position && lies_beside(segment, timestamp_ns, to_ns)) continue;
     auto found = search_segment(files, segment, names[i], timestamp_ns, to_ns, limit_position);
-    if (!found || found->found || found->position < std::min(limit_position, segment.end_position)) return found;
+    if (!found || found->found || found->position < segment.end_position) return found;
     at = *found;
   }
   return at;

@@ -95,6 +95,16 @@ TEST(LocateTime, ThroughASparseIndexWhateverTheClockDid) {
   }
 }
 
+TEST(LocateTime, OverSegmentsOfSeveralSamplesWhateverTheClockDid) {
+  for (std::size_t i = 0; i < kLives.size(); ++i) {
+    SCOPED_TRACE(i);
+    JournalMaker journal(1 << 20);
+    write(journal, kLives[i], realtime_ns() - 24 * kHour, 15000);
+    ASSERT_GT(journal.segments().size(), 2u);
+    expect_as_by_looking(journal);
+  }
+}
+
 TEST(LocateTime, AnEventOfTheFarFutureIsPassedOver) {
   JournalMaker journal;
   const std::int64_t begin = realtime_ns() - kHour;
