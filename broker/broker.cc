@@ -12,6 +12,7 @@
 #include "broker/control/feed_lock.h"
 #include "broker/log.h"
 #include "shm/base/clock.h"
+#include "shm/base/whole_io.h"
 
 namespace leat::broker {
 
@@ -216,11 +217,11 @@ Result<void> Broker::sync_what_was_left() {
     if (segments[i + 1].first_position <= recovered_.durable_position) continue;
     const std::string name = segments[i].to_string();
     const UniqueFd sealed(::openat(journal_fd_.get(), name.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!sealed.valid() || ::fdatasync(sealed.get()) != 0) {
+    if (!sealed.valid() || sync_data(sealed.get()) != 0) {
       return system_error(errno, "syncing segment " + paths_.journal.string() + "/" + name);
     }
   }
-  if (::fdatasync(journal_->current().fd.get()) != 0 || ::fsync(journal_fd_.get()) != 0) {
+  if (sync_data(journal_->current().fd.get()) != 0 || sync_all(journal_fd_.get()) != 0) {
     return system_error(errno, "syncing the journal in " + paths_.journal.string());
   }
   return {};
@@ -299,7 +300,9 @@ Result<void> Broker::set_up_threads() {
       files_->broadcast.spec.capacity, files_->doorbell_header(), files_->status_header().syncer,
       SyncerHooks{.durable_advanced = [this](std::uint64_t sequence) { on_durable(sequence); },
                   .wake_sequencer = [this] { inbound_.wake(); },
-                  .failed = [this](const Error& error) { on_failure(error); }});
+                  .failed = [this](const Error& error) { on_failure(error); },
+                  .held = [this](bool held) { on_held(held); }});
+  syncer_->watch_names(recovered_.identity, journal_lock_.get());
   auto adopted = registry_->adopt(recovered_);
   if (!adopted) return adopted.error();
   control_->watch_adopted(*adopted);
@@ -328,6 +331,9 @@ void Broker::on_failure(const Error& error) {
   inbound_.wake();
 }
 
+// Clients see a feed that is stalled, as when its disk is full: producers are held back, consumers read on.
+void Broker::on_held(bool held) { set_state(held ? FeedState::stalled : handover_->state.load()); }
+
 int Broker::run(int stop_fd) {
   ControlCounters& counters = files_->status_header().control;
   counters.pid.store(::getpid(), std::memory_order_relaxed);
@@ -351,7 +357,7 @@ int Broker::run(int stop_fd) {
 Result<void> Broker::start_threads() {
   try {
     sequencer_->start();
-    syncer_->start(recovered_.segments, journal_->current().fd.get());
+    syncer_->start(recovered_.segments, journal_->current().fd.get(), recovered_.last_timestamp_ns);
   } catch (const std::system_error& error) {
     return system_error(error.code().value(), "starting a thread");
   }
@@ -364,6 +370,7 @@ int Broker::shut_down() {
   syncer_->stop();
   control_->take_notices();
   const bool failed = handover_->state.load() == FeedState::failed;
+  const bool held = handover_->held.load();
   if (!failed) {
     if (auto closed = close_journal(); !closed) {
       spdlog::critical("the journal could not be closed: {}; what is on disk is found out at the next start",
@@ -373,18 +380,26 @@ int Broker::shut_down() {
     }
     set_state(FeedState::stopped);
   }
-  if (!failed && registry_->empty() && !control_->has_clients()) {
+  if (!failed && held) {
+    spdlog::critical("the journal was closed, but its names are not as they were, as said above: put them right before the next "
+                     "start; what was accepted since waits in the rings");
+  }
+  if (!failed && !held && registry_->empty() && !control_->has_clients()) {
     files_->remove_all();
   } else {
     spdlog::info("rings and arenas stay for the clients that are still there");
   }
   spdlog::info("stopped at sequence {}{}", sequencer_->sequence(), failed ? " (failed)" : "");
-  return failed ? kExitFailed : kExitOk;
+  return failed || held ? kExitFailed : kExitOk;
 }
 
 Result<void> Broker::close_journal() {
   const std::uint64_t end = sequencer_->append_clean_mark();
-  if (::fdatasync(journal_->current().fd.get()) != 0) return system_error(errno, "the last fdatasync");
+  if (sync_data(journal_->current().fd.get()) != 0) return system_error(errno, "the last fdatasync");
+  if (has_no_name(journal_->current().fd.get())) {
+    return Error{ErrorCode::io_error, "the current segment " + paths_.journal.string() + "/" + journal_->current().file_name +
+                                          " was removed while the feed was served"};
+  }
   BroadcastHeader& header = files_->broadcast_header();
   header.durable_sequence.store(sequencer_->sequence(), std::memory_order_relaxed);
   header.durable.store(end, std::memory_order_release);

@@ -62,6 +62,7 @@ class Broker {
   void set_state(shm::FeedState state);
   void on_durable(std::uint64_t sequence);
   void on_failure(const Error& error);
+  void on_held(bool held);
   int shut_down();
   Result<void> close_journal();
 

@@ -1,11 +1,14 @@
 #include "broker/journal/cursor_table.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <vector>
 
+#include "broker/log.h"
 #include "shm/base/clock.h"
 
 namespace leat::broker {
@@ -20,7 +23,28 @@ Result<void> CursorTable::load() {
     cursors_.emplace(cursor_name(entry), entry);
     on_disk_.emplace(cursor_name(entry), entry.sequence);
   }
+  remember_file();
   return {};
+}
+
+void CursorTable::remember_file() {
+  if (::fstatat(directory_fd_, std::string(kCursorsFileName).c_str(), &file_, AT_SYMLINK_NOFOLLOW) != 0) file_ = {};
+}
+
+// The broker's table is the one that counts; the file is where it stands after the broker's end.
+void CursorTable::look_at_file() {
+  const std::lock_guard lock(mutex_);
+  if (file_.st_ino == 0 || changed_) return;
+  struct stat now {};
+  const bool there = ::fstatat(directory_fd_, std::string(kCursorsFileName).c_str(), &now, AT_SYMLINK_NOFOLLOW) == 0;
+  if (!there && errno != ENOENT) return;
+  if (there && now.st_ino == file_.st_ino && now.st_size == file_.st_size && now.st_ctim.tv_sec == file_.st_ctim.tv_sec &&
+      now.st_ctim.tv_nsec == file_.st_ctim.tv_nsec) {
+    return;
+  }
+  spdlog::warn("{}/{} was {} while the feed was served: it is written again", directory_, kCursorsFileName,
+               there ? "changed" : "removed");
+  changed_ = true;
 }
 
 Result<void> CursorTable::check_owner(const std::string& name, std::uint32_t uid) const {
@@ -80,6 +104,7 @@ Result<void> CursorTable::flush() {
     changed_ = true;
     return stored;
   }
+  remember_file();
   for (const CursorEntry& entry : entries) {
     const auto found = on_disk_.find(cursor_name(entry));  // it may have been dropped meanwhile
     if (found != on_disk_.end()) found->second = entry.sequence;

@@ -1,6 +1,8 @@
 // The broker's named cursors: moved by the control thread, written to disk and looked at by the syncer.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -34,6 +36,9 @@ class CursorTable {
   /// Writes the file if anything has changed since. Error: io_error, no_space; the change is kept for the next time.
   Result<void> flush();
 
+  /// If the file was removed or replaced since it was last written, flush() will write it again. Says so in the log.
+  void look_at_file();
+
   struct Lowest {
     std::string name;                          ///< empty: there are no cursors
     std::uint64_t next_sequence = ~0ULL;       ///< the first event that must be kept for its consumer
@@ -42,6 +47,7 @@ class CursorTable {
   [[nodiscard]] Lowest lowest() const;
 
  private:
+  void remember_file();
   [[nodiscard]] Result<void> check_owner(const std::string& name, std::uint32_t uid) const;
 
   int directory_fd_;
@@ -51,6 +57,7 @@ class CursorTable {
   std::map<std::string, shm::CursorEntry> cursors_;
   std::map<std::string, std::uint64_t> on_disk_;  // sequences; of one that was never written, the first it was saved at
   bool changed_ = false;
+  struct stat file_ {};        // as it was last written or read; st_ino 0: never
 };
 
 }  // namespace leat::broker

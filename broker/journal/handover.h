@@ -36,6 +36,12 @@ struct JournalHandover {
 
   WakeWord syncer_wake;                            ///< rung by the sequencer: rolled, stalled, or something to sync
   std::atomic<shm::FeedState> state{shm::FeedState::running};  ///< failed is final; stalled by the sequencer only
+  std::atomic<bool> held{false};  ///< by the syncer: nothing is taken until the journal's names are there again
+
+  /// The sequencer takes nothing.
+  [[nodiscard]] bool is_closed() const noexcept {
+    return state.load(std::memory_order_relaxed) == shm::FeedState::failed || held.load(std::memory_order_relaxed);
+  }
 
   /// The registry's: from here on a successor may have to read the journal, to finish the round of one that was killed.
   const std::atomic<std::uint64_t>* round_position = nullptr;

@@ -66,6 +66,7 @@ Result<void> JournalWriter::name(MappedSegment& next, std::uint64_t first_sequen
   const std::string name = next.name.to_string();
   // Named before anything in it is visible, so that a reader always finds the file it needs; a few microseconds.
   if (::renameat(directory_fd_, next.file_name.c_str(), directory_fd_, name.c_str()) != 0) {
+    if (errno == ENOENT) return Error{ErrorCode::closed, directory_ + "/" + next.file_name + " is not there any more"};
     return system_error(errno, "renaming " + directory_ + "/" + next.file_name + " to " + name);
   }
   next.file_name = name;

@@ -50,7 +50,7 @@ class JournalWriter {
   void seal() noexcept { data_bytes_ = offset_; }
 
   /// Writes the header of a prepared segment and names it; replace() then makes it current. Errors: no_space, when it may
-  /// be tried again; io_error, which is as final as a failed write.
+  /// be tried again; closed, when somebody has removed `next`; io_error, which is as final as a failed write.
   Result<void> name(MappedSegment& next, std::uint64_t first_sequence, std::uint64_t first_position);
   /// Returns the segment that `next` replaces, sealed.
   std::unique_ptr<MappedSegment> replace(std::unique_ptr<MappedSegment> next) noexcept;

@@ -105,6 +105,10 @@ Result<std::unique_ptr<MappedSegment>> SegmentPool::reopen_recycled() {
     return system_error(errno, "fsync of directory " + directory_);
   }
   UniqueFd fd(::openat(directory_fd_, name.c_str(), O_RDWR | O_CLOEXEC));
+  if (!fd.valid() && errno == ENOENT) {  // somebody has removed it
+    recycled_.pop_back();
+    return std::unique_ptr<MappedSegment>();
+  }
   if (!fd.valid()) return system_error(errno, "opening " + directory_ + "/" + name);
   // Header and index go; old records may stay, as no checksum lets them pass at another position. Not synced: should a
   // loss of power bring the old header back under a new name, it contradicts that name.

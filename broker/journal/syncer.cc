@@ -11,6 +11,7 @@
 
 #include "broker/log.h"
 #include "shm/base/clock.h"
+#include "shm/base/whole_io.h"
 
 namespace leat::broker {
 
@@ -22,6 +23,10 @@ constexpr std::int64_t kPrepareRetryNs = 100 * kNanosPerMilli;
 constexpr std::int64_t kQuietNs = 10 * kNanosPerMilli;
 constexpr std::int64_t kGatherLookNs = 2 * kNanosPerMicro;
 constexpr std::size_t kMaxUnsyncedSegments = 4;
+constexpr std::int64_t kNamesLookNs = 500 * kNanosPerMilli;
+// While events wait for a sync, pruning gets no more than a ninth of the time: what takes 1 ms is followed by 8 without.
+constexpr std::int64_t kPruneShare = 8;
+constexpr std::int64_t kPruneStepNs = 2 * kNanosPerMilli;
 }  // namespace
 
 Syncer::Syncer(const Options& options, int directory_fd, std::string directory, JournalHandover& handover,
@@ -37,31 +42,77 @@ Syncer::Syncer(const Options& options, int directory_fd, std::string directory, 
       ring_reader_(reinterpret_cast<const std::byte*>(&ring), ring_capacity),
       doorbell_(doorbell),
       counters_(counters),
-      hooks_(std::move(hooks)) {}
+      hooks_(std::move(hooks)),
+      retained_(options) {}
 
 Syncer::~Syncer() {
   if (thread_.joinable()) stop();
 }
 
-void Syncer::begin(const std::vector<SegmentName>& segments, int current_fd) {
+// How old a segment of an earlier life is, is asked once; from here on only the monotonic clock counts, so that a step of
+// the wall clock prunes nothing.
+void Syncer::begin(const std::vector<SegmentName>& segments, int current_fd, std::int64_t newest_event_ns) {
   const std::int64_t now = monotonic_ns();
+  const std::int64_t wall_ns = realtime_ns();
   for (const SegmentName& name : segments) {
-    // How old a segment of an earlier life is, by its file's time, is asked once; from here on only the monotonic clock
-    // counts, so that a step of the wall clock prunes nothing.
+    RetainedSegment segment{.name = name, .age_base_ns = now};
     struct stat status {};
-    std::int64_t age_ns = 0;
     if (::fstatat(directory_fd_, name.to_string().c_str(), &status, 0) == 0) {
-      age_ns = std::max<std::int64_t>(0, realtime_ns() - (status.st_mtim.tv_sec * kNanosPerSecond));
+      segment.file_bytes = static_cast<std::uint64_t>(status.st_size);
+      segment.inode = status.st_ino;
+      const std::int64_t changed_ns = nanoseconds_of(status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
+      segment.age_base_ns = now - age_at_start_ns(changed_ns, newest_event_ns, wall_ns);
     }
-    retained_.push_back({.name = name, .age_base_ns = now - age_ns});
+    retained_.add(segment);
   }
   current_fd_ = current_fd;
   counters_.segment_bytes.store(options_.segment_bytes, std::memory_order_relaxed);
-  counters_.segments.store(retained_.size(), std::memory_order_relaxed);
+  count_segments();
+  if (options_.retain_seconds > 0) say_if_the_clock_is_doubted(newest_event_ns, wall_ns);
+  say_what_goes(now);
 }
 
-void Syncer::start(const std::vector<SegmentName>& segments, int current_fd) {
-  begin(segments, current_fd);
+void Syncer::count_segments() {
+  counters_.segments.store(retained_.size(), std::memory_order_relaxed);
+  counters_.journal_bytes.store(retained_.bytes(), std::memory_order_relaxed);
+}
+
+// A bound that was lowered, or one that a broken clock makes look exceeded, takes what nobody can bring back: the log says
+// so before it goes.
+void Syncer::say_what_goes(std::int64_t now) const {
+  const CursorTable::Lowest lowest = cursors_.lowest();
+  const Retention::Plan plan = retained_.plan(now, lowest.next_sequence);
+  if (plan.segments == 0) return;
+  spdlog::warn("{}: {} of the journal's {} segments are beyond it and go now ({} of {} bytes, events {} to {}){}", plan.options,
+               plan.segments, retained_.size(), plan.bytes, retained_.bytes(), plan.first_sequence, plan.last_sequence,
+               plan.overtakes_cursor ? "; cursor '" + lowest.name + "' has not read all of them, and is held no more than "
+                                       "--cursor-hold-bytes " + std::to_string(options_.cursor_hold_bytes)
+                                     : std::string());
+}
+
+void Syncer::say_if_the_clock_is_doubted(std::int64_t newest_event_ns, std::int64_t wall_ns) const {
+  if (newest_event_ns == 0) return;
+  if (newest_event_ns > wall_ns) {
+    const std::uint64_t ahead = seconds_between(wall_ns, newest_event_ns);
+    if (ahead < 1) return;
+    spdlog::warn("the wall clock stands {} s before the journal's newest event: one of them is wrong, so --retain-seconds "
+                 "takes what seems to come from the future for new, and counts its age from now on; check the clock",
+                 ahead);
+    return;
+  }
+  const std::uint64_t rested = seconds_between(newest_event_ns, wall_ns);
+  if (rested <= options_.retain_seconds) return;
+  spdlog::warn("by the wall clock the journal's newest event is {} s old, more than --retain-seconds {}: the feed has "
+               "rested, or the clock is ahead; that time is not counted, so nothing is pruned for it: ages count up to "
+               "the newest event, and on from now", rested, options_.retain_seconds);
+}
+
+void Syncer::watch_names(const FeedIdentity& identity, int lock_fd) {
+  names_.emplace(directory_fd_, directory_, identity, lock_fd);
+}
+
+void Syncer::start(const std::vector<SegmentName>& segments, int current_fd, std::int64_t newest_event_ns) {
+  begin(segments, current_fd, newest_event_ns);
   thread_ = std::thread([this] { run(); });
 }
 
@@ -73,6 +124,7 @@ void Syncer::stop() {
 
 std::int64_t Syncer::next_wait_ns() const {
   if (preparing_) return std::max<std::int64_t>(0, next_prepare_ns_ - monotonic_ns());
+  if (prune_waits_) return std::clamp<std::int64_t>(next_prune_ns_ - monotonic_ns(), 0, kHousekeepingNs);
   if (options_.sync == SyncPolicy::interval) {
     return std::min<std::int64_t>(kHousekeepingNs, options_.sync_interval_ms * kNanosPerMilli);
   }
@@ -81,12 +133,13 @@ std::int64_t Syncer::next_wait_ns() const {
 
 bool Syncer::step() {
   take_rolls();
+  look_at_names(false);
   prune();  // first: a segment that goes is the cheapest one to come
   keep_prepared();
   sync_if_due(false);
   flush_cursors(false);
-  return options_.sync == SyncPolicy::always && ring_reader_.read_latest().sequence > durable_sequence() &&
-         handover_.state.load(std::memory_order_relaxed) != FeedState::failed;
+  if (handover_.state.load(std::memory_order_relaxed) == FeedState::failed) return false;
+  return (options_.sync == SyncPolicy::always && events_wait()) || (prune_waits_ && may_prune_now(monotonic_ns()));
 }
 
 void Syncer::run() {
@@ -99,6 +152,7 @@ void Syncer::run() {
 
 void Syncer::finish() {
   take_rolls();
+  look_at_names(true);
   sync_if_due(true);
   flush_cursors(true);
 }
@@ -123,11 +177,19 @@ void Syncer::flush_cursors(bool now_due) {
 void Syncer::take_rolls() {
   handover_.rolled.consume_all([&](const RollNotice& notice) {
     if (notice.sealed != nullptr) unsynced_.emplace_back(notice.sealed);
-    if (!retained_.empty()) retained_.back().age_base_ns = monotonic_ns();
-    retained_.push_back({.name = notice.current, .age_base_ns = monotonic_ns()});
+    const std::int64_t now = monotonic_ns();
+    RetainedSegment segment{.name = notice.current, .file_bytes = options_.segment_bytes, .age_base_ns = now};
+    struct stat status {};
+    if (::fstat(notice.current_fd, &status) == 0) {
+      segment.file_bytes = static_cast<std::uint64_t>(status.st_size);
+      segment.inode = status.st_ino;
+    }
+    retained_.seal(now);
+    retained_.add(segment);
     current_fd_ = notice.current_fd;
-    directory_dirty_ = true;
-    counters_.segments.store(retained_.size(), std::memory_order_relaxed);
+    names_dirty_ = true;
+    ++prunes_owed_;
+    count_segments();
   });
 }
 
@@ -169,7 +231,7 @@ void Syncer::keep_prepared() {
 // when half of it is.
 bool Syncer::slice_can_wait(std::int64_t now) const {
   if (options_.sync != SyncPolicy::always || now - last_sync_ns_ > kQuietNs || retained_.empty()) return false;
-  const std::uint64_t used = ring_.committed.load(std::memory_order_relaxed) - retained_.back().name.first_position;
+  const std::uint64_t used = ring_.committed.load(std::memory_order_relaxed) - retained_.current().name.first_position;
   return pool_.new_filled_bytes() > 2 * used;
 }
 
@@ -177,6 +239,7 @@ void Syncer::sync_if_due(bool now_due) {
   if (handover_.state.load(std::memory_order_acquire) == FeedState::failed) return;
   const std::int64_t now = monotonic_ns();
   if (!now_due) {
+    if (handover_.held.load(std::memory_order_relaxed)) return;
     if (options_.sync == SyncPolicy::none && unsynced_.size() < kMaxUnsyncedSegments) return;
     if (options_.sync == SyncPolicy::interval && now - last_sync_ns_ < options_.sync_interval_ms * kNanosPerMilli) return;
   }
@@ -227,22 +290,86 @@ bool Syncer::sync_files() {
     return false;
   };
   for (const auto& segment : unsynced_) {
-    if (::fdatasync(segment->fd.get()) != 0) return failed("fdatasync of " + directory_ + "/" + segment->file_name);
+    if (sync_data(segment->fd.get()) != 0) return failed("fdatasync of " + directory_ + "/" + segment->file_name);
+    if (lost_its_name(segment->fd.get(), segment->file_name)) return false;
   }
   unsynced_.clear();
-  if (current_fd_ >= 0 && ::fdatasync(current_fd_) != 0) {
-    return failed("fdatasync of " + directory_ + "/" + retained_.back().name.to_string());
+  if (current_fd_ >= 0 && sync_data(current_fd_) != 0) {
+    return failed("fdatasync of " + directory_ + "/" + retained_.current().name.to_string());
   }
-  return sync_directory();
+  if (current_fd_ >= 0 && lost_its_name(current_fd_, retained_.current().name.to_string())) return false;
+  return !names_dirty_ || sync_directory();
 }
 
 bool Syncer::sync_directory() {
-  if (directory_dirty_ && ::fsync(directory_fd_) != 0) {
+  if (sync_all(directory_fd_) != 0) {
     fail(system_error(errno, "fsync of directory " + directory_));
     return false;
   }
-  directory_dirty_ = false;
+  names_dirty_ = pruned_dirty_ = false;
   return true;
+}
+
+// Asked at each sync, of what it has synced: bytes that no name leads to are never said to be durable, not even until the
+// next look.
+bool Syncer::lost_its_name(int fd, const std::string& what) {
+  if (!has_no_name(fd)) return false;
+  fail({ErrorCode::io_error, "segment " + directory_ + "/" + what +
+                                 " was removed while the feed was served, with events that were not durable yet; stop leatd, "
+                                 "restore the segment from a backup or run leat repair, then start leatd"});
+  return true;
+}
+
+void Syncer::look_at_names(bool now_due) {
+  if (!names_ || handover_.state.load() == FeedState::failed) return;
+  const std::int64_t now = monotonic_ns();
+  if (!now_due && now - last_look_ns_ < kNamesLookNs) return;
+  last_look_ns_ = now;
+  const NamesLook found = names_->look(retained_, current_fd_);
+  if (found.lost_oldest > 0) lose_oldest(found.lost_oldest);
+  if (handover_.state.load() == FeedState::failed) return;
+  switch (found.standing) {
+    case NamesLook::Standing::gone: return fail({ErrorCode::io_error, found.reason});
+    case NamesLook::Standing::away: return hold(found.reason);
+    case NamesLook::Standing::here: break;
+  }
+  cursors_.look_at_file();
+  if (!handover_.held.load(std::memory_order_relaxed)) return;
+  handover_.held.store(false, std::memory_order_release);
+  told_held_.clear();
+  spdlog::warn("the journal's names are there again: the feed goes on");
+  hooks_.held(false);
+  hooks_.wake_sequencer();
+}
+
+// What has been accepted waits where it is; nobody is told that anything is durable. Said again and again to the hook: the
+// sequencer may have said otherwise in between.
+void Syncer::hold(const std::string& reason) {
+  handover_.held.store(true, std::memory_order_release);
+  if (told_held_ != reason) {
+    spdlog::error("the feed accepts nothing, and nothing becomes durable, until this is right again: {}", reason);
+  }
+  told_held_ = reason;
+  hooks_.held(true);
+}
+
+// They are as good as pruned: readers are told that these events are gone, and those behind them are not hidden.
+void Syncer::lose_oldest(std::size_t segments) {
+  const SegmentName first = retained_.oldest().name;
+  for (std::size_t i = 0; i < segments; ++i) {
+    for (const auto& segment : unsynced_) {
+      if (segment->name == retained_.oldest().name && lost_its_name(segment->fd.get(), segment->file_name)) return;
+    }
+    retained_.drop_oldest();
+    bump(counters_.lost_segments);
+  }
+  const SegmentName next = retained_.oldest().name;
+  ring_.earliest_sequence.store(next.first_sequence, std::memory_order_relaxed);
+  ring_.earliest_position.store(next.first_position, std::memory_order_seq_cst);
+  count_segments();
+  spdlog::error("{} of the journal's oldest segments, from {} on, were removed by somebody else while the feed was served: events "
+                "{} to {} are gone, and their readers will be told; keep cleaners (tmpfiles, cron) away from {}", segments,
+                first.to_string(), first.first_sequence, next.first_sequence - 1, directory_);
 }
 
 // After a failed sync the kernel may have marked pages clean that never reached the disk: a second one that succeeds
@@ -260,25 +387,14 @@ bool Syncer::must_prune() {
       retained_[1].name.first_position > handover_.round_position->load(std::memory_order_acquire)) {
     return false;
   }
-  return beyond_bounds() && !held_by_cursor();
-}
-
-bool Syncer::beyond_bounds() const {
-  if (options_.retain_bytes > 0 && retained_.size() * options_.segment_bytes > options_.retain_bytes) return true;
-  if (options_.retain_seconds > 0 &&
-      monotonic_ns() - retained_.front().age_base_ns >
-          static_cast<std::int64_t>(options_.retain_seconds) * kNanosPerSecond) {
-    return true;
-  }
-  return options_.retain_events > 0 &&
-         retained_.back().name.first_sequence - retained_[1].name.first_sequence >= options_.retain_events;
+  return retained_.exceeded(monotonic_ns()) != Bound::none && !held_by_cursor();
 }
 
 // Only asked when a segment is due, which is rare.
 bool Syncer::held_by_cursor() {
   const CursorTable::Lowest lowest = cursors_.lowest();
   if (lowest.next_sequence >= retained_[1].name.first_sequence) return false;
-  if (retained_.size() * options_.segment_bytes <= options_.cursor_hold_bytes) return true;
+  if (retained_.held_for(lowest.next_sequence)) return true;
   if (told_overtaken_ != lowest.name && options_.cursor_hold_bytes > 0) {
     spdlog::warn("cursor '{}' stands at sequence {} and holds no more than --cursor-hold-bytes {}: what it has not read "
                  "is pruned, and its consumer will be told; start the consumer, raise the bound, or drop the cursor",
@@ -288,35 +404,61 @@ bool Syncer::held_by_cursor() {
   return false;
 }
 
+bool Syncer::events_wait() const { return ring_reader_.read_latest().sequence > durable_sequence(); }
+
+// Each segment that goes costs a sync of the directory, milliseconds on many disks, and there may be thousands: a bound that
+// was lowered, a cursor that held much and moves. Nobody waits for them, but whoever waits for a sync waits for this too.
+bool Syncer::may_prune_now(std::int64_t now) const {
+  if (prunes_owed_ > 0 || now >= next_prune_ns_) return true;
+  if (handover_.state.load(std::memory_order_relaxed) == FeedState::stalled) return true;  // waits for room
+  return options_.sync == SyncPolicy::none || !events_wait();
+}
+
+// One segment, or a few milliseconds' worth of those that have come since; then whoever waits for a sync or for a new
+// segment has his turn.
 void Syncer::prune() {
-  while (handover_.state.load() != FeedState::failed && must_prune()) {
-    const SegmentName gone = retained_.front().name;
-    const auto unsynced = std::ranges::find_if(unsynced_, [&](const auto& segment) { return segment->name == gone; });
-    if (unsynced != unsynced_.end()) {
-      if (options_.sync != SyncPolicy::none) return;  // after its last sync, or the durable mark would stand still
-      unsynced_.erase(unsynced);                      // nobody was promised that it would ever be durable
-    }
-    // Names get to the disk in order, whatever the file system: the new segment's before an old one goes for it, and of
-    // two that go the older one's first. Else a loss of power could leave a journal with a hole, or none at all.
-    if (!sync_directory()) return;
-    const SegmentName next = retained_[1].name;
-    // Readers first: whoever copies from the old segment after this looks at the watermark and throws it away.
-    ring_.earliest_sequence.store(next.first_sequence, std::memory_order_relaxed);
-    ring_.earliest_position.store(next.first_position, std::memory_order_seq_cst);
-    auto kept = pool_.recycle(gone);
-    if (!kept) {
-      if (!told_prune_) {
-        spdlog::error("cannot prune {}: {}; it is tried again until it goes", gone.to_string(), kept.error().message);
-      }
-      told_prune_ = true;
-      return;
-    }
-    told_prune_ = false;
-    retained_.pop_front();
-    directory_dirty_ = true;
-    bump(*kept ? counters_.recycled_segments : counters_.pruned_segments);
-    counters_.segments.store(retained_.size(), std::memory_order_relaxed);
+  prune_waits_ = !handover_.is_closed() && must_prune();
+  if (!prune_waits_) prunes_owed_ = 0;
+  const std::int64_t began = monotonic_ns();
+  if (!prune_waits_ || !may_prune_now(began)) return;
+  std::int64_t now = began;
+  do {
+    prune_oldest();
+    now = monotonic_ns();
+  } while (prune_waits_ && prunes_owed_ > 0 && now - began < kPruneStepNs && must_prune());
+  next_prune_ns_ = now + kPruneShare * (now - began);
+}
+
+void Syncer::prune_oldest() {
+  const SegmentName gone = retained_.oldest().name;
+  const auto unsynced = std::ranges::find_if(unsynced_, [&](const auto& segment) { return segment->name == gone; });
+  if (unsynced != unsynced_.end()) {
+    prune_waits_ = false;                           // until it is synced: nothing more to do at once
+    if (options_.sync != SyncPolicy::none) return;  // after its last sync, or the durable mark would stand still
+    unsynced_.erase(unsynced);                      // nobody was promised that it would ever be durable
   }
+  // Names get to the disk in order, whatever the file system: the new segment's before an old one goes for it, and of
+  // two that go the older one's first. Else a loss of power could leave a journal with a hole, or none at all.
+  if ((names_dirty_ || pruned_dirty_) && !sync_directory()) return;
+  const SegmentName next = retained_[1].name;
+  // Readers first: whoever copies from the old segment after this looks at the watermark and throws it away.
+  ring_.earliest_sequence.store(next.first_sequence, std::memory_order_relaxed);
+  ring_.earliest_position.store(next.first_position, std::memory_order_seq_cst);
+  auto kept = pool_.recycle(gone);
+  if (!kept) {
+    if (!told_prune_) {
+      spdlog::error("cannot prune {}: {}; it is tried again until it goes", gone.to_string(), kept.error().message);
+    }
+    told_prune_ = true;
+    prune_waits_ = false;
+    return;
+  }
+  told_prune_ = false;
+  retained_.drop_oldest();
+  pruned_dirty_ = true;
+  if (prunes_owed_ > 0) --prunes_owed_;
+  bump(*kept ? counters_.recycled_segments : counters_.pruned_segments);
+  count_segments();
 }
 
 }  // namespace leat::broker

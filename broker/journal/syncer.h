@@ -3,9 +3,9 @@
 
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -13,6 +13,8 @@
 #include "broker/journal/cursor_table.h"
 #include "broker/journal/group_commit.h"
 #include "broker/journal/handover.h"
+#include "broker/journal/journal_names.h"
+#include "broker/journal/retention.h"
 #include "broker/journal/segment_pool.h"
 #include "broker/options.h"
 #include "shm/broadcast/broadcast_ring.h"
@@ -26,6 +28,8 @@ struct SyncerHooks {
   std::function<void(std::uint64_t durable_sequence)> durable_advanced;
   std::function<void()> wake_sequencer;
   std::function<void(const Error&)> failed;  ///< final: the feed must stop accepting
+  /// The journal's names are not there (again and again, while that is so), or are there again.
+  std::function<void(bool held)> held = [](bool) {};
 };
 
 /// One thread of its own between start() and stop().
@@ -36,23 +40,23 @@ class Syncer {
          shm::SyncerCounters& counters, SyncerHooks hooks);
   ~Syncer();
 
-  /// `segments`: what is on disk, oldest first, the current one last; `current_fd` is borrowed.
-  void start(const std::vector<shm::SegmentName>& segments, int current_fd);
+  /// From now on it looks every half a second whether names still lead to what it writes. `identity`: as `feed` has it;
+  /// `lock_fd`: the journal's lock, borrowed.
+  void watch_names(const shm::FeedIdentity& identity, int lock_fd);
+
+  /// `segments`: what is on disk, oldest first, the current one last; `current_fd` is borrowed; `newest_event_ns`: the
+  /// time stamp of the journal's newest event, 0 if it is not known.
+  void start(const std::vector<shm::SegmentName>& segments, int current_fd, std::int64_t newest_event_ns = 0);
   /// Syncs all that the sequencer has appended (unless the feed has failed), and ends the thread.
   void stop();
 
   // What start() and stop() are made of, for a test that wants no thread.
-  void begin(const std::vector<shm::SegmentName>& segments, int current_fd);
+  void begin(const std::vector<shm::SegmentName>& segments, int current_fd, std::int64_t newest_event_ns = 0);
   /// One round of all duties. True: there is more to do at once.
   bool step();
   void finish();
 
  private:
-  struct Retained {
-    shm::SegmentName name;
-    std::int64_t age_base_ns = 0;  ///< CLOCK_MONOTONIC at which its newest event is taken to have come
-  };
-
   void run();
   void take_rolls();
   void keep_prepared();
@@ -64,11 +68,20 @@ class Syncer {
   }
   bool sync_files();
   bool sync_directory();
+  bool lost_its_name(int fd, const std::string& what);
+  void look_at_names(bool now_due);
+  void hold(const std::string& reason);
+  void lose_oldest(std::size_t segments);
   void fail(const Error& error);
+  void count_segments();
+  void say_what_goes(std::int64_t now) const;
+  void say_if_the_clock_is_doubted(std::int64_t newest_event_ns, std::int64_t wall_ns) const;
   void prune();
+  void prune_oldest();
   [[nodiscard]] bool must_prune();
-  [[nodiscard]] bool beyond_bounds() const;
+  [[nodiscard]] bool may_prune_now(std::int64_t now) const;
   [[nodiscard]] bool held_by_cursor();
+  [[nodiscard]] bool events_wait() const;
   void flush_cursors(bool now_due);
   [[nodiscard]] std::int64_t next_wait_ns() const;
 
@@ -84,15 +97,22 @@ class Syncer {
   shm::SyncerCounters& counters_;
   SyncerHooks hooks_;
 
-  std::deque<Retained> retained_;
+  Retention retained_;
+  std::optional<JournalNames> names_;
+  std::int64_t last_look_ns_ = 0;
+  std::string told_held_;      // why the feed is held
   std::vector<std::unique_ptr<MappedSegment>> unsynced_;  // sealed, not yet synced
   GroupCommit group_;
   int current_fd_ = -1;
-  bool directory_dirty_ = true;
+  bool names_dirty_ = true;    // a new segment's name must be on disk before anything in it is said to be
+  bool pruned_dirty_ = false;  // an old one's end must be on disk before the next one goes
   bool told_no_space_ = false;
   bool preparing_ = false;  // a new segment is under way, slice by slice
   bool told_cursors_ = false;
   bool told_prune_ = false;
+  bool prune_waits_ = false;           // more is to be pruned, when it is its turn again
+  std::uint64_t prunes_owed_ = 0;      // one for each segment that came: the journal does not grow beyond its bounds
+  std::int64_t next_prune_ns_ = 0;
   std::string told_overtaken_;     // the cursor that was last reported as beyond what may be held for it
   std::int64_t last_flush_ns_ = 0;
   std::int64_t last_sync_ns_ = 0;

@@ -33,6 +33,7 @@ Sequencer::Sequencer(const Options& options, SequencerParts parts, SequencerStar
       parts_(std::move(parts)),
       position_(start.position),
       sequence_(start.sequence),
+      stamps_(start.last_timestamp_ns),
       timestamp_ns_(start.last_timestamp_ns),
       feed_seed_(start.feed_seed),
       tail_(std::move(start.tail)),
@@ -103,7 +104,7 @@ void Sequencer::idle(IdleSpinner& spinner) {
   if (try_skip() || mend_ring()) return;
   parts_.inbound->prepare_sleep();
   const bool empty = parts_.inbound->still_empty();
-  if (!(empty || stalled_) || parts_.lanes->commands.read_available() > 0 || parts_.handover->marks.read_available() > 0 ||
+  if (!(empty || stalled_ || parts_.handover->held.load(std::memory_order_relaxed)) || parts_.lanes->commands.read_available() > 0 || parts_.handover->marks.read_available() > 0 ||
       (stalled_ && next_segment_ == nullptr && parts_.handover->prepared.read_available() > 0) ||
       stopping_.load(std::memory_order_seq_cst)) {
     parts_.inbound->cancel_sleep();
@@ -277,7 +278,7 @@ inline void Sequencer::prefetch(std::uint64_t slot) const noexcept {
 }
 
 bool Sequencer::step() {
-  if (parts_.handover->state.load(std::memory_order_relaxed) == FeedState::failed) {
+  if (parts_.handover->is_closed()) {
     if (deferred_wakes_ > 0) wake_waiters(true);
     return false;
   }
@@ -315,7 +316,7 @@ void Sequencer::begin_round() {
   if (!tail_.empty()) [[unlikely]] settle_tail();
   parts_.registry->round_position.store(position_, std::memory_order_relaxed);
   std::atomic_signal_fence(std::memory_order_seq_cst);  // a kill sees stores in program order
-  timestamp_ns_ = std::max(timestamp_ns_, realtime_ns());
+  timestamp_ns_ = stamps_.now();
 }
 
 void Sequencer::finish_round(std::uint64_t end_ticket) {

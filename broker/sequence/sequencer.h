@@ -26,6 +26,7 @@
 #include "broker/options.h"
 #include "broker/sequence/lane.h"
 #include "broker/sequence/record_stamper.h"
+#include "broker/sequence/stamp_clock.h"
 #include "shm/broadcast/broadcast_ring.h"
 #include "shm/broadcast/doorbell.h"
 #include "shm/ingest/inbound_ring.h"
@@ -130,7 +131,8 @@ class Sequencer {
   SequencerParts parts_;
   std::uint64_t position_;
   std::uint64_t sequence_;
-  std::int64_t timestamp_ns_;
+  StampClock stamps_;
+  std::int64_t timestamp_ns_;  // of this round
   std::uint64_t feed_seed_;
   JournaledTail tail_;
   std::uint64_t appended_;   // in the journal up to here; beyond it, up to position_, staged in the ring
@@ -156,6 +158,7 @@ class Sequencer {
   bool mark_pending_ = true;  // all that recovery found has been synced
   MarkRequest pending_mark_{};
   bool stalled_ = false;
+  bool end_is_staged_ = false;  // the current segment has its end, but there is no next one yet
   std::unique_ptr<MappedSegment> next_segment_;  // the current one has its end, but this one could not be named yet
   std::atomic<bool> stopping_{false};
   std::thread thread_;

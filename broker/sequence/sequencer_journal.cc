@@ -42,14 +42,18 @@ bool Sequencer::roll() {
       return false;
     }
     next_segment_.reset(next);
-    stage(RecordType::segment_end, 0, nullptr, 0);
-    parts_.journal->seal();
+    if (!end_is_staged_) {
+      stage(RecordType::segment_end, 0, nullptr, 0);
+      parts_.journal->seal();
+      end_is_staged_ = true;
+    }
   }
   if (auto named = parts_.journal->name(*next_segment_, sequence_ + 1, position_); !named) {
     cannot_name(named.error());
     return false;
   }
   set_stalled(false);
+  end_is_staged_ = false;
   std::unique_ptr<MappedSegment> sealed = parts_.journal->replace(std::move(next_segment_));
   const MappedSegment& current = parts_.journal->current();
   parts_.handover->rolled.push({.sealed = sealed.release(), .current_fd = current.fd.get(), .current = current.name});
@@ -62,6 +66,15 @@ bool Sequencer::roll() {
 // The new name may need a block of the directory, so a full disk can show here too: then it is tried again, as with any
 // segment that cannot be had.
 void Sequencer::cannot_name(const Error& error) {
+  // Made ahead of need it may lie about for weeks: what cleaners like to remove. The syncer makes another one.
+  if (error.code == ErrorCode::closed) {
+    if (!stalled_) spdlog::warn("{}: a segment made ahead of need was removed by somebody else; another one is made", error.message);
+    next_segment_.reset();
+    if (!stalled_) bump(parts_.counters->stalls);
+    set_stalled(true);
+    parts_.handover->syncer_wake.notify();
+    return;
+  }
   if (error.code != ErrorCode::no_space) {
     parts_.handover->state.store(FeedState::failed, std::memory_order_release);
     parts_.failed(error);

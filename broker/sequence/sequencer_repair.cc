@@ -61,6 +61,7 @@ bool Sequencer::mend_ring() {
   const std::int64_t now = monotonic_ns();
   if (now < next_mend_ns_) return false;
   next_mend_ns_ = now + kMendNs;
+  stamps_.look();
   if (parts_.inbound->repair_head()) bump(parts_.counters->ring_repairs);
   return take_lost_tickets();
 }
@@ -83,7 +84,7 @@ bool Sequencer::go_back(Lane& lane) {
 // No guess about time: a producer stores its arena's tail after it has filled its ticket. So once the head has passed
 // what was the ring's tail when the entry was first noticed, that ticket lies behind us, or is gone.
 bool Sequencer::take_lost_tickets() {
-  if (parts_.handover->state.load(std::memory_order_relaxed) == FeedState::failed) return false;
+  if (parts_.handover->is_closed()) return false;
   InboundConsumer& inbound = *parts_.inbound;
   bool taken = false;
   for (Lane& lane : lanes_) {

@@ -154,6 +154,9 @@ void FeedObserver::Impl::read_feed(FeedStatus& out) const {
   out.refused_connections = get(page.control.refused_connections);
   out.segments = get(page.syncer.segments);
   out.segment_bytes = get(page.syncer.segment_bytes);
+  out.journal_bytes = get(page.syncer.journal_bytes);
+  if (out.journal_bytes == 0) out.journal_bytes = out.segments * out.segment_bytes;  // an older broker does not say
+  out.lost_segments = get(page.syncer.lost_segments);
   out.recycled_segments = get(page.syncer.recycled_segments);
   out.pruned_segments = get(page.syncer.pruned_segments);
   out.syncs = get(page.syncer.syncs);

@@ -49,6 +49,22 @@ inline bool write_all(int fd, const void* from, std::size_t bytes) noexcept {
   return true;
 }
 
+/// fdatasync and fsync. A signal is not a failed write: it is tried again. 0, or -1 with errno.
+inline int sync_data(int fd) noexcept {
+  int done = 0;
+  do {
+    done = ::fdatasync(fd);
+  } while (done != 0 && errno == EINTR);
+  return done;
+}
+inline int sync_all(int fd) noexcept {
+  int done = 0;
+  do {
+    done = ::fsync(fd);
+  } while (done != 0 && errno == EINTR);
+  return done;
+}
+
 /// posix_fallocate of the file's first `bytes`: real room, or an errno at once. 0 on success.
 inline int allocate_file(int fd, std::uint64_t bytes) noexcept {
   int failed = 0;

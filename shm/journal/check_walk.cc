@@ -89,7 +89,7 @@ void SegmentWalk::take_event(const ProbedRecord& record) {
 }
 
 void SegmentWalk::take(const ProbedRecord& record) {
-  state_.timestamp_ns = std::max(state_.timestamp_ns, record.header.timestamp_ns);
+  state_.timestamp_ns = record.header.timestamp_ns;  // not the greatest: the clock may have been set back
   state_.expected = record.next_sequence();
   switch (record.type()) {
     case RecordType::event: take_event(record); break;

@@ -30,7 +30,7 @@ class TailState {
     if (in_batch_) return;
     scan_.end_position = end;
     scan_.end_sequence = header.sequence;
-    scan_.last_timestamp_ns = std::max(scan_.last_timestamp_ns, header.timestamp_ns);
+    scan_.last_timestamp_ns = header.timestamp_ns;  // not the greatest: the clock may have been set back since
   }
 
   void take_mark(const RecordView& record) {

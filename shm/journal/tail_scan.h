@@ -34,7 +34,7 @@ struct TailScan {
   TailVerdict verdict = TailVerdict::clean_end;
   std::uint64_t end_position = 0;       ///< behind the last whole batch: where the journal goes on
   std::uint64_t end_sequence = 0;       ///< newest event below it
-  std::int64_t last_timestamp_ns = 0;
+  std::int64_t last_timestamp_ns = 0;   ///< of the last record below it
   std::uint64_t bad_position = 0;       ///< torn, corrupt: P
   std::uint64_t durable_position = 0;   ///< the furthest that a mark, or the identity, vouches for
   std::uint64_t durable_sequence = 0;   ///< the newest event that the same vouches for
@@ -56,7 +56,7 @@ struct TailScan {
   void take_over(const TailScan& other) noexcept {
     vouch(other.durable_position, other.durable_sequence);
     next_producer_id = std::max(next_producer_id, other.next_producer_id);
-    last_timestamp_ns = std::max(last_timestamp_ns, other.last_timestamp_ns);
+    if (last_timestamp_ns == 0) last_timestamp_ns = other.last_timestamp_ns;
     marks += other.marks;
   }
 };

@@ -43,9 +43,11 @@ struct SyncerCounters {
   Counter segments;           // 24 on disk, the current one included
   Counter recycled_segments;  // 32
   Counter pruned_segments;    // 40
-  Counter segment_bytes;      // 48 file size of each
+  Counter segment_bytes;      // 48 file size of a new one
+  Counter journal_bytes;      // 56 of all of them, as they are; 0: a broker that does not say
+  Counter lost_segments;      // 64 removed by somebody else while the feed was served
 };
-static_assert(sizeof(SyncerCounters) == 56);
+static_assert(sizeof(SyncerCounters) == 72);
 
 // Written by the control thread alone (offset 320).
 struct ControlCounters {
@@ -94,14 +96,14 @@ static_assert(sizeof(ConsumerRow) == 64 && offsetof(ConsumerRow, name) == 16);
 // off   size field
 //   0     64 file          SharedFileHeader; capacity = producer rows << 32 | consumer rows
 //  64     88 sequencer
-// 192     56 syncer
+// 192     72 syncer
 // 320     56 control
 // 4096       producer rows, then consumer rows
 struct StatusHeader {
   SharedFileHeader file;
   alignas(kCacheLineBytes) SequencerCounters sequencer;
   alignas(kCacheLineBytes) SyncerCounters syncer;
-  alignas(2 * kCacheLineBytes) std::byte gap[64];
+  std::byte gap[56];
   ControlCounters control;
 };
 static_assert(offsetof(StatusHeader, sequencer) == 64 && offsetof(StatusHeader, syncer) == 192);

@@ -73,6 +73,8 @@ std::string report_json(const Sample& now, const Sample* before) {
                {"refused_connections", s.refused_connections},
                {"segments", s.segments},
                {"segment_bytes", s.segment_bytes},
+               {"journal_bytes", s.journal_bytes},
+               {"lost_segments", s.lost_segments},
                {"recycled_segments", s.recycled_segments},
                {"pruned_segments", s.pruned_segments},
                {"syncs", s.syncs},

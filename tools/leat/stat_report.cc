@@ -46,6 +46,13 @@ std::string rates_text(const std::optional<Rates>& rates) {
          " syncs/s, " + decimal(rates->events_per_round, 1) + " events a commit (over " + decimal(rates->seconds, 2) + " s)";
 }
 
+// Segments of one size are "60 of 1.0 MiB"; after another --segment-bytes they are not.
+std::string segments_text(const FeedStatus& s) {
+  const std::string size = human_bytes(static_cast<double>(s.segment_bytes));
+  if (s.journal_bytes == s.segments * s.segment_bytes) return number(s.segments) + " of " + size;
+  return number(s.segments) + ", " + human_bytes(static_cast<double>(s.journal_bytes)) + " in all, new ones of " + size;
+}
+
 void append_summary(std::vector<std::string>& lines, const FeedStatus& s, const std::optional<Rates>& rates) {
   std::string epoch;
   append_hex64(epoch, s.epoch);
@@ -68,8 +75,8 @@ void append_summary(std::vector<std::string>& lines, const FeedStatus& s, const 
                             number(s.stalls) + " stalls for want of a segment"});
   table.add({"sync", "last " + human_duration(s.last_sync_ns) + ", longest " + human_duration(s.max_sync_ns) + ", " +
                          number(s.syncs) + " so far"});
-  table.add({"segments", number(s.segments) + " of " + human_bytes(static_cast<double>(s.segment_bytes)) + ", " +
-                             number(s.recycled_segments) + " recycled, " + number(s.pruned_segments) + " pruned"});
+  table.add({"segments", segments_text(s) + ", " + number(s.recycled_segments) + " recycled, " + number(s.pruned_segments) +
+                             " pruned" + (s.lost_segments > 0 ? ", " + number(s.lost_segments) + " lost" : "")});
   table.add({"rings", "broadcast " + human_bytes(static_cast<double>(s.ring_bytes)) + ", inbound " +
                           number(s.inbound_slots) + " tickets"});
   table.append_to(lines);

@@ -64,7 +64,9 @@ struct FeedStatus {
   std::uint64_t wakeups = 0;            ///< futex wakes of sleeping consumers
   std::uint64_t refused_connections = 0;
   std::uint64_t segments = 0;           ///< journal segments on disk, with the current one
-  std::uint64_t segment_bytes = 0;      ///< size of each
+  std::uint64_t segment_bytes = 0;      ///< size of a new one; older ones may have another, of an earlier --segment-bytes
+  std::uint64_t journal_bytes = 0;      ///< all segments together, as large as they are
+  std::uint64_t lost_segments = 0;      ///< removed by somebody else while the feed was served
   std::uint64_t recycled_segments = 0;
   std::uint64_t pruned_segments = 0;
   std::uint64_t syncs = 0;

@@ -28,6 +28,8 @@ TEST(StatusLayout, OfCountersIsThatOfVersion1) {
   LEAT_AT(SyncerCounters, recycled_segments, 32);
   LEAT_AT(SyncerCounters, pruned_segments, 40);
   LEAT_AT(SyncerCounters, segment_bytes, 48);
+  LEAT_AT(SyncerCounters, journal_bytes, 56);
+  LEAT_AT(SyncerCounters, lost_segments, 64);
   LEAT_AT(ControlCounters, refused_connections, 0);
   LEAT_AT(ControlCounters, producers, 8);
   LEAT_AT(ControlCounters, consumers, 16);

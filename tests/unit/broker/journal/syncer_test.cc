@@ -1,83 +1,10 @@
 // The syncer: watermarks, marks, a segment ahead of need, retention, and the end after a failed sync.
-#include "broker/journal/syncer.h"
-
-#include <fcntl.h>
-#include <gtest/gtest.h>
-
-#include <atomic>
-#include <functional>
-
-#include <spdlog/spdlog.h>
-
-#include "tests/unit/fixtures/journal_maker.h"
-#include "tests/unit/fixtures/shared_buffer.h"
+#include "tests/unit/broker/journal/syncer_fixture.h"
 
 namespace leat::broker {
 namespace {
 
 using namespace shm;
-using test::JournalMaker;
-
-constexpr std::uint64_t kRingBytes = 4096;
-
-template <typename Condition>
-void wait_until(Condition condition) {  // what never comes, the watchdog ends
-  while (!condition()) std::this_thread::sleep_for(std::chrono::microseconds(200));
-}
-
-// A journal of `segments` segments, and a syncer over it that has not been started.
-class SyncerTest : public ::testing::Test {
- protected:
-  SyncerTest() {
-    spdlog::set_level(spdlog::level::off);
-    options.segment_bytes = test::kTinySegment;
-    options.sync_interval_ms = 1;
-    options.retain_bytes = 0;
-    for (Watermark& slot : header().latest) slot.position.store(BroadcastWriter::kNoPosition);
-    ring.commit(0, 0);
-  }
-  BroadcastHeader& header() { return *reinterpret_cast<BroadcastHeader*>(memory.data()); }
-  SyncerCounters& counters() { return reinterpret_cast<StatusHeader*>(page.data())->syncer; }
-  DoorbellHeader& doorbell() { return *reinterpret_cast<DoorbellHeader*>(bell.data()); }
-
-  void make_segments(int count) {
-    for (int i = 1; i < count; ++i) {
-      journal.events(10);
-      journal.roll();
-    }
-    journal.events(10);
-  }
-  std::unique_ptr<Syncer> make() {
-    return std::make_unique<Syncer>(options, journal.fd(), journal.path().string(), handover, journal.pool(), cursors,
-                                    header(), kRingBytes, doorbell(), counters(),
-                                    SyncerHooks{.durable_advanced = [this](std::uint64_t s) { durable_sequence = s; },
-                                                .wake_sequencer =
-                                                    [this] {
-                                                      ++sequencer_wakes;
-                                                      if (on_wake) on_wake();
-                                                    },
-                                                .failed = [this](const Error&) { ++failures; }});
-  }
-  int open_current() {
-    current = UniqueFd(::open(journal.place_of(journal.position()).file.c_str(), O_RDWR | O_CLOEXEC));
-    return current.get();
-  }
-  std::size_t segments_on_disk() { return test::must(list_segments(journal.fd(), journal.path().string())).size(); }
-
-  Options options;
-  JournalMaker journal;
-  test::SharedBuffer memory{kBroadcastDataOffset + kRingBytes};
-  test::SharedBuffer page{8192};
-  test::SharedBuffer bell{8192};
-  BroadcastWriter ring{memory.data(), kRingBytes};
-  JournalHandover handover;
-  CursorTable cursors{journal.fd(), journal.path().string(), {}};
-  UniqueFd current;
-  std::atomic<std::uint64_t> durable_sequence{0};
-  std::atomic<int> sequencer_wakes{0};
-  std::atomic<int> failures{0};
-  std::function<void()> on_wake;
-};
 
 TEST_F(SyncerTest, RaisesDurableToWhatWasCommittedAndAsksForAMark) {
   make_segments(1);
@@ -179,8 +106,8 @@ TEST_F(SyncerTest, PrunesByBytesReadersFirstAndRecycles) {
   const SegmentName oldest = journal.segments()[3];
   EXPECT_EQ(header().earliest_position.load(), oldest.first_position);
   EXPECT_EQ(header().earliest_sequence.load(), oldest.first_sequence);
-  EXPECT_EQ(counters().recycled_segments.load(), SegmentPool::kMaxRecycled);
-  EXPECT_EQ(counters().pruned_segments.load(), 3 - SegmentPool::kMaxRecycled);
+  EXPECT_GE(counters().recycled_segments.load(), SegmentPool::kMaxRecycled);
+  EXPECT_EQ(counters().recycled_segments.load() + counters().pruned_segments.load(), 3u);
 }
 
 TEST_F(SyncerTest, PrunesByEventsAndNeverTheCurrentSegment) {

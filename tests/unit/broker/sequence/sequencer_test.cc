@@ -295,21 +295,63 @@ TEST(Sequencer, StopsWhenTheFeedHasFailed) {
   EXPECT_EQ(producer.status(producer.last_position), CompletionStatus::pending);
 }
 
+// A directory stands where the next segment's name would be.
 TEST(Sequencer, FailsForGoodWhenASegmentCannotBeNamed) {
   OneFeed feed;
   FeedProducer producer = feed.add_producer();
   feed.prepare_segments(1);
-  for (const auto& entry : std::filesystem::directory_iterator(feed.journal_path())) {
-    if (entry.path().filename().string().starts_with("prepared-")) std::filesystem::remove(entry.path());
-  }
   const std::string payload(900, 'z');
   for (int i = 0; i < 12; ++i) {
+    const SegmentName next{.first_sequence = feed.sequencer->sequence() + 1,
+                           .first_position = feed.sequencer->position() + kSegmentEndRecordBytes};
+    const auto in_the_way = std::filesystem::path(feed.journal_path()) / next.to_string();
+    std::filesystem::create_directory(in_the_way);
     (void)producer.publish(an_event(payload));
     feed.drain();
+    std::filesystem::remove(in_the_way);
   }
   EXPECT_EQ(feed.failures.size(), 1u);
   EXPECT_EQ(feed.handover->state.load(), FeedState::failed);
   expect_contiguous(feed.journaled());
+}
+
+TEST(Sequencer, TakesAnotherSegmentWhenTheOneMadeAheadWasRemovedOrRenamed) {
+  for (const bool renamed : {false, true}) {
+    OneFeed feed;
+    FeedProducer producer = feed.add_producer();
+    feed.prepare_segments(1);
+    for (const auto& entry : std::filesystem::directory_iterator(feed.journal_path())) {
+      const std::string name = entry.path().filename().string();
+      if (!name.starts_with("prepared-")) continue;
+      if (renamed) std::filesystem::rename(entry.path(), entry.path().parent_path() / "elsewhere");
+      else std::filesystem::remove(entry.path());
+    }
+    const std::string payload(900, 'z');
+    int published = 0;
+    for (; published < 20; ++published) {
+      if (!producer.publish(an_event(payload))) break;
+      feed.drain();
+    }
+    EXPECT_EQ(feed.handover->state.load(), FeedState::stalled);
+    EXPECT_EQ(feed.failures.size(), 0u);
+    feed.prepare_segments(2);
+    feed.drain();
+    EXPECT_EQ(feed.handover->state.load(), FeedState::running);
+    EXPECT_EQ(feed.journaled().size(), static_cast<std::size_t>(published));
+    expect_contiguous(feed.journaled());
+  }
+}
+
+TEST(Sequencer, TakesNothingWhileTheJournalsNamesAreAway) {
+  OneFeed feed;
+  FeedProducer producer = feed.add_producer();
+  feed.handover->held.store(true);
+  ASSERT_TRUE(producer.publish(an_event("waits")));
+  EXPECT_FALSE(feed.step());
+  EXPECT_TRUE(feed.journaled().empty());
+  feed.handover->held.store(false);
+  feed.drain();
+  EXPECT_EQ(feed.journaled().size(), 1u);
 }
 
 TEST(Sequencer, ClosesWithAMarkThatVouchesForEverything) {
