@@ -76,6 +76,14 @@ void add_journal(CLI::App& app, Options& o) {
   cmdline::add_number(app, "--sync-interval-ms", o.sync_interval_ms, Rule::duration(shm::kMillisecond, 1, 60'000),
                       "For --sync interval")
       ->group(group);
+  cmdline::add_word<JournalWrites>(app, "--journal-writes", o.journal_writes,
+                                   {{"auto", JournalWrites::automatic},
+                                    {"mapped", JournalWrites::mapped},
+                                    {"written", JournalWrites::written},
+                                    {"synced", JournalWrites::synced}},
+                                   "How events get into the journal: mapped (fastest), written (where the file system "
+                                   "copies on write), synced (where a server keeps it), auto (by the file system)")
+      ->group(group);
 }
 
 void add_behaviour(CLI::App& app, Options& o) {

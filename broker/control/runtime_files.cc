@@ -308,12 +308,16 @@ void RuntimeFiles::remove_stray_arenas() {
     const RegistrySlot& slot = registry_slots()[i];
     if (slot.state.load() != static_cast<std::uint32_t>(SlotState::free)) known.insert(arena_name(i, slot.generation));
   }
-  std::error_code ignored;
+  std::error_code failed;
   // A loop over the iterator would throw where the directory cannot be read on: then they stay until the next start.
-  for (auto at = std::filesystem::directory_iterator(directory_, ignored); !ignored && at != std::filesystem::end(at);
-       at.increment(ignored)) {
+  for (auto at = std::filesystem::directory_iterator(directory_, failed); !failed && at != std::filesystem::end(at);
+       at.increment(failed)) {
     const std::string name = at->path().filename();
     if (name.starts_with("arena-") && !known.contains(name)) ::unlink(at->path().c_str());
+  }
+  if (failed) {
+    spdlog::warn("arenas that nobody has any more may stay in {}: it cannot be listed: {}", directory_.string(),
+                 failed.message());
   }
 }
 

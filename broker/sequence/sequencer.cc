@@ -278,9 +278,9 @@ inline void Sequencer::prefetch(std::uint64_t slot) const noexcept {
 }
 
 bool Sequencer::step() {
-  if (parts_.handover->is_closed()) {
-    if (deferred_wakes_ > 0) wake_waiters(true);
-    return false;
+  if (parts_.handover->state.load(std::memory_order_relaxed) != FeedState::running ||
+      parts_.handover->held.load(std::memory_order_relaxed)) [[unlikely]] {
+    if (!may_go_on()) return false;
   }
   InboundConsumer& inbound = *parts_.inbound;
   const std::uint64_t head = inbound.head();
@@ -321,7 +321,7 @@ void Sequencer::begin_round() {
 
 void Sequencer::finish_round(std::uint64_t end_ticket) {
   InboundConsumer& inbound = *parts_.inbound;
-  append_staged();
+  if (!append_staged()) [[unlikely]] return hold_round(end_ticket);
   if (position_ != committed_) {
     SequencerCounters& counters = *parts_.counters;
     bump(counters.events, sequence_ - committed_sequence_);
@@ -349,10 +349,11 @@ void Sequencer::prepare_next_round() noexcept {
 }
 
 // The ring holds the round's records as the journal will: one append, which appears whole or not at all.
-void Sequencer::append_staged() noexcept {
-  if (appended_ == position_) return;
-  parts_.journal->append(parts_.ring->place(appended_), position_ - appended_);
+bool Sequencer::append_staged() noexcept {
+  if (appended_ == position_) return true;
+  if (!parts_.journal->append(parts_.ring->place(appended_), position_ - appended_)) [[unlikely]] return false;
   appended_ = position_;
+  return true;
 }
 
 void Sequencer::complete_entries() {

@@ -77,7 +77,7 @@ Result<void> JournalFiles::refresh() {
 }
 
 UniqueFd JournalFiles::open_file(const std::string& name) const {
-  UniqueFd fd(::openat(directory_fd_.get(), name.c_str(), O_RDONLY | O_CLOEXEC));
+  UniqueFd fd(::openat(directory_fd_.get(), name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   return !fd.valid() && errno == EACCES && opener_ ? opener_(name) : std::move(fd);
 }
 
@@ -176,9 +176,15 @@ JournalFiles::Fill JournalFiles::fill_from_open(RecordBuffer& buffer, std::uint6
 bool JournalFiles::still_retained() const {
   struct stat named {};
   struct stat held {};
-  const UniqueFd again = open_file(current_.to_string());
-  return again.valid() && ::fstat(again.get(), &named) == 0 && ::fstat(segment_fd_.get(), &held) == 0 &&
-         named.st_ino == held.st_ino;
+  if (::fstat(segment_fd_.get(), &held) != 0) return true;
+  const std::string name = current_.to_string();
+  if (::fstatat(directory_fd_.get(), name.c_str(), &named, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (errno == ENOENT) return false;
+    const UniqueFd again = open_file(name);  // who may not look may ask for the file itself
+    if (!again.valid()) return errno != ENOENT;
+    if (::fstat(again.get(), &named) != 0) return true;
+  }
+  return named.st_ino == held.st_ino && named.st_dev == held.st_dev;
 }
 
 std::string JournalFiles::describe(std::uint64_t position) const {
