@@ -163,6 +163,7 @@ Result<void> ControlServer::open_file(Client& client, const Received& received) 
   const UniqueFd file(::openat(journal_directory_fd_, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   FileOpenedMessage answer{};
   answer.header = make_header(MessageType::file_opened, sizeof answer);
+  answer.header.reserved = ask.header.reserved;
   answer.status = file.valid() ? 0 : static_cast<std::uint32_t>(errno);
   const int fds[] = {file.get()};
   return send_message(client.socket.get(), &answer, sizeof answer,

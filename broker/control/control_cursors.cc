@@ -28,6 +28,7 @@ Result<void> ControlServer::serve_cursor(Client& client, const Received& receive
   std::memcpy(&ask, received.bytes.data(), sizeof ask);
   CursorMessage answer{};
   answer.header = make_header(MessageType::cursor_answer, sizeof answer);
+  answer.header.reserved = ask.header.reserved;
   Result<void> done;
   if (type != MessageType::take_cursor && client.cursor.empty()) {
     return Error{ErrorCode::protocol_error, "a consumer without a named cursor wants to move or drop one"};

@@ -12,6 +12,7 @@ Consumer::~Consumer() = default;
 Result<Consumer> Consumer::connect(ConsumerOptions options) {
   auto impl = std::make_unique<Impl>();
   impl->options = std::move(options);
+  if (auto checked = impl->check_options(); !checked) return checked.error();
   if (impl->options.name.empty()) impl->options.name = client::program_name();
   if (auto done = impl->open(); !done) return done.error();
   return Consumer(std::move(impl));
@@ -22,7 +23,7 @@ Poll Consumer::wait(EventView& out, std::chrono::nanoseconds timeout) { return i
 const Reset& Consumer::last_reset() const noexcept { return impl_->reset; }
 const Error& Consumer::last_error() const noexcept { return impl_->error; }
 Cursor Consumer::cursor() const noexcept { return impl_->cursor(); }
-bool Consumer::online() const noexcept { return impl_->ring() != nullptr; }
+bool Consumer::online() const noexcept { return impl_->is_online(); }
 Result<int> Consumer::event_fd() { return impl_->event_fd(); }
 
 Result<void> Consumer::save_cursor() {
@@ -46,23 +47,12 @@ Result<void> Consumer::drop_cursor() {
 }
 
 ConsumerStats Consumer::stats() const noexcept {
-  impl_->report_place();
+  if (impl_->owner.is_here()) impl_->report_place();
   return impl_->stats;
 }
 
-std::uint64_t Consumer::latest_sequence() const noexcept {
-  const auto* ring = impl_->ring();
-  if (ring == nullptr) return impl_->next_sequence - 1;
-  return impl_->options.level == Level::live ? ring->read_latest().sequence
-                                             : ring->header().durable_sequence.load(std::memory_order_acquire);
-}
-
-std::uint64_t Consumer::earliest_sequence() const noexcept {
-  const auto* ring = impl_->ring();
-  if (ring != nullptr) return ring->header().earliest_sequence.load(std::memory_order_acquire);
-  const auto& segments = impl_->stream->files().segments();
-  return segments.empty() ? impl_->next_sequence : segments.front().first_sequence;
-}
+std::uint64_t Consumer::latest_sequence() const noexcept { return impl_->latest_sequence(); }
+std::uint64_t Consumer::earliest_sequence() const noexcept { return impl_->earliest_sequence(); }
 
 const Ended& Consumer::ended() const noexcept { return impl_->ended; }
 const Ended& Consumer::end_at(Poll found) { return impl_->end_at(found); }

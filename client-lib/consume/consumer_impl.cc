@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "shm/base/clock.h"
+#include "shm/base/deadline.h"
 
 namespace leat {
 
@@ -18,18 +19,36 @@ constexpr std::uint64_t kMaxFilteredPerPoll = 4096;
 constexpr std::uint64_t kEventsPerReport = 1024;
 constexpr std::uint32_t kLooksPerClock = 16;
 constexpr std::int64_t kOfflineSleepNs = 10 * kNanosPerMilli;
+constexpr std::int64_t kTendNs = 50 * kNanosPerMilli;
+constexpr std::int64_t kSlowLookNs = kNanosPerMilli;  ///< who looks less often than that reads the clock at each look
 }  // namespace
 
-// Counts the event of next_sequence, and hands it out. False: the filter leaves it out.
-inline bool Consumer::Impl::take_event(const std::byte* record, EventView& out) noexcept {
+Result<void> Consumer::Impl::check_owner() const {
+  if (owner.is_here()) return {};
+  return Error{ErrorCode::used_after_fork,
+               "this reader belongs to the process that this one was forked from; connect (or open) anew in this one"};
+}
+
+// Counts the event of next_sequence, and fills it in.
+inline void Consumer::Impl::count_event(const std::byte* record, EventView& out) noexcept {
   if (++next_sequence % kEventsPerReport == 0) report_place();
   if (const BroadcastReader* live = ring()) epoch = live->header().epoch.load(std::memory_order_relaxed);
   fill_event(out, record, epoch);
-  if (!options.filter.matches_all() && !options.filter.matches(out.topic)) {
+}
+
+// False: the filter, or the time that is waited for, leaves the event out.
+inline bool Consumer::Impl::is_wanted(const EventView& event) noexcept {
+  if (not_before_ns && event.timestamp_ns >= *not_before_ns) {
+    not_before_ns.reset();  // from here on all events are wanted, whatever the clock does
+    first_wanted = event.sequence;
+    use_filter();
+  }
+  if (not_before_ns || (!options.filter.matches_all() && !options.filter.matches(event.topic))) {
     ++stats.filtered;
     return false;
   }
   ++stats.delivered;
+  last_wanted = event.sequence;
   return true;
 }
 
@@ -50,58 +69,109 @@ const Ended& Consumer::Impl::end_at(Poll found) {
   return ended;
 }
 
+// A fork's child finds no event in the buffer (WipedMemory), and so takes the slow way, where it is told.
 Poll Consumer::Impl::poll(EventView& out) {
-  if (!event_fd_armed && !error_pending && !reset_pending && options.filter.matches_all()) [[likely]] {
+  if (obstacles == 0) [[likely]] {
     if (const std::byte* const record = stream->next_event(next_sequence)) [[likely]] {
-      (void)take_event(record, out);
+      count_event(record, out);
+      ++stats.delivered;
       return Poll::event;
     }
   }
   return poll_slowly(out);
 }
 
+// The handed-out descriptor is armed only while poll() has found nothing: on every other way out it is readable, so that
+// nobody sleeps on what is there.
 Poll Consumer::Impl::poll_slowly(EventView& out) {
-  if (event_fd_armed) drain_event_fd();
+  old_stream.reset();
+  const Poll found = look(out);
+  if (has(kEventFdArmed) && !(found == Poll::empty && at_end) && owner.is_here()) make_readable();
+  return found;
+}
+
+Poll Consumer::Impl::look(EventView& out) {
+  at_end = false;
   const std::uint64_t filtered_before = stats.filtered;
   for (;;) {
-    if (stats.filtered - filtered_before >= kMaxFilteredPerPoll) return Poll::empty;  // the caller's deadline counts too
-    if (error_pending) {
-      error_pending = false;
-      return Poll::error;
+    if (stats.filtered - filtered_before >= kMaxFilteredPerPoll) {  // the caller's deadline counts too
+      (void)tend();
+      return Poll::empty;
     }
-    if (reset_pending) {
-      reset_pending = false;
-      ++stats.resets;
-      report_place();
-      return Poll::reset;
-    }
+    if (has(kErrorPending) || has(kResetPending)) return take_pending();
     if (const std::byte* const record = stream->next_event(next_sequence)) {
-      if (take_event(record, out)) return Poll::event;
+      count_event(record, out);
+      if (is_wanted(out)) return Poll::event;
       continue;
     }
-    RecordView record;
     bool again = false;
-    switch (stream->next(record)) {
-      case RecordStream::Next::record:
-        if (record.header.type == static_cast<std::uint16_t>(RecordType::gap)) return take_gap(record);
-        if (record.header.type != static_cast<std::uint16_t>(RecordType::event) ||
-            record.header.sequence != next_sequence) {
-          return wrong_record(record);
-        }
-        if (take_event(record.bytes, out)) return Poll::event;
-        continue;
-      case RecordStream::Next::empty:
-        report_place();
-        if (event_poll.valid() && arm_event_fd()) continue;
-        return Poll::empty;
-      case RecordStream::Next::expired: {
-        const Poll found = expired(again);
-        if (again) continue;
-        return found;
-      }
-      case RecordStream::Next::failed: error = stream->error(); return Poll::error;
-    }
+    const Poll found = look_elsewhere(out, again);
+    if (!again) return found;
   }
+}
+
+Poll Consumer::Impl::take_pending() {
+  if (auto ours = check_owner(); !ours) {
+    error = ours.error();
+    return Poll::error;
+  }
+  if (has(kErrorPending)) {
+    set(kErrorPending, false);
+    return Poll::error;
+  }
+  set(kResetPending, false);
+  ++stats.resets;
+  report_place();
+  return Poll::reset;
+}
+
+// The buffer holds no event that comes next. `again`: look anew.
+Poll Consumer::Impl::look_elsewhere(EventView& out, bool& again) {
+  if (auto ours = check_owner(); !ours) {
+    error = ours.error();
+    return Poll::error;
+  }
+  RecordView record;
+  switch (stream->next(record)) {
+    case RecordStream::Next::record: return take_record(record, out, again);
+    case RecordStream::Next::empty:
+      report_place();
+      blocked = false;
+      again = tend() || (event_poll.valid() && settle_event_fd());
+      at_end = !again;
+      return Poll::empty;
+    case RecordStream::Next::waiting: return wait_for_broker(again);
+    case RecordStream::Next::expired: return expired(again);
+    case RecordStream::Next::failed: break;
+  }
+  // It may be that what we read has been replaced, or is being replaced just now.
+  next_journal_look_ns = 0;
+  again = tend_now(monotonic_ns());
+  at_end = !again && ring() == nullptr && journal_trouble.code != ErrorCode::ok;
+  if (again || at_end) return Poll::empty;
+  error = stream->error();
+  return Poll::error;
+}
+
+Poll Consumer::Impl::take_record(const RecordView& record, EventView& out, bool& again) {
+  if (record.header.type == static_cast<std::uint16_t>(RecordType::gap)) return take_gap(record);
+  if (record.header.type != static_cast<std::uint16_t>(RecordType::event) || record.header.sequence != next_sequence) {
+    return wrong_record(record);
+  }
+  last_position = stream->position() - padded_record_bytes(record.header.length);
+  last_checksum = record.header.checksum;
+  count_event(record.bytes, out);
+  again = !is_wanted(out);
+  return Poll::event;
+}
+
+// There is more, but this user may not open it himself.
+Poll Consumer::Impl::wait_for_broker(bool& again) {
+  blocked = true;
+  again = tend_now(monotonic_ns());
+  if (!again && event_poll.valid()) (void)settle_event_fd();
+  at_end = !again;
+  return Poll::empty;
 }
 
 Poll Consumer::Impl::wrong_record(const RecordView& record) {
@@ -141,8 +211,10 @@ Poll Consumer::Impl::take_gap(const RecordView& record) {
 
 Poll Consumer::Impl::expired(bool& again) {
   if (auto done = stream->files().refresh(); !done) {
+    if (done.error().code == ErrorCode::no_broker) return wait_for_broker(again);
+    again = tend_now(monotonic_ns());
     error = done.error();
-    return Poll::error;
+    return again ? Poll::empty : Poll::error;
   }
   client::Window now;
   if (ring() != nullptr) {
@@ -167,7 +239,7 @@ Poll Consumer::Impl::expired(bool& again) {
     return Poll::empty;
   }
   take_place(client::reset_to_earliest(stream->files(), Reset::Reason::expired, next_sequence, now));
-  reset_pending = false;
+  set(kResetPending, false);
   ++stats.resets;
   report_place();
   return Poll::reset;
@@ -188,31 +260,30 @@ void Consumer::Impl::report_place() noexcept {
 Poll Consumer::Impl::wait(EventView& out, std::int64_t timeout_ns) {
   Poll found = poll(out);
   if (found != Poll::empty || timeout_ns <= 0) return found;
-  constexpr std::int64_t kForever = 1LL << 62;
-  const std::int64_t now = monotonic_ns();
-  const std::int64_t deadline_ns = timeout_ns > kForever - now ? kForever : now + timeout_ns;
-  std::int64_t next_look_ns = now + kMaxSleepNs;
+  const Deadline deadline = Deadline::after_ns(timeout_ns);
   for (std::uint32_t looks = 1;; ++looks) {
     found = poll(out);
     if (found != Poll::empty) {
       spinner.reset();
       return found;
     }
+    if (!at_end) {  // a filter left out all that it was shown, and there is more
+      if (deadline.has_passed()) return Poll::empty;
+      continue;
+    }
     const bool spinning = spinner.keep_spinning();
     if (spinning && looks % kLooksPerClock != 0) continue;
-    const std::int64_t time_ns = monotonic_ns();
-    if (time_ns >= deadline_ns) return Poll::empty;
-    if (!spinning || time_ns >= next_look_ns) {
-      maintain();
-      next_look_ns = time_ns + kMaxSleepNs;
-    }
-    if (!spinning) sleep(deadline_ns - time_ns);
+    const std::int64_t left_ns = deadline.left_ns();
+    if (left_ns == 0) return Poll::empty;
+    if (spinning) continue;
+    sleep(left_ns);
+    looks_until_clock = 1;
   }
 }
 
 void Consumer::Impl::sleep(std::int64_t limit_ns) {
   const BroadcastReader* live = ring();
-  if (live == nullptr) {
+  if (live == nullptr || blocked) {
     const timespec nap{.tv_sec = 0, .tv_nsec = std::min(limit_ns, kOfflineSleepNs)};
     ::nanosleep(&nap, nullptr);
     return;
@@ -223,6 +294,27 @@ void Consumer::Impl::sleep(std::int64_t limit_ns) {
   const std::uint64_t seen = watermark.load(std::memory_order_acquire);
   if (seen > stream->position()) return;
   sleep_on(sleepers, watermark, seen, std::min(limit_ns, kMaxSleepNs));
+}
+
+// Called where poll() finds nothing, which may be millions of times a second, or once in a while.
+bool Consumer::Impl::tend() {
+  if (--looks_until_clock != 0) return false;
+  const std::int64_t now = monotonic_ns();
+  looks_until_clock = now - last_clock_ns >= kSlowLookNs ? 1 : kLooksPerClock;
+  last_clock_ns = now;
+  if (now < next_tend_ns) return false;
+  next_tend_ns = now + kTendNs;
+  return tend_now(now);
+}
+
+void Consumer::Impl::look_around() noexcept {
+  try {
+    const std::int64_t now = monotonic_ns();
+    if (now < next_tend_ns) return;
+    next_tend_ns = now + kTendNs;
+    (void)tend_now(now);
+  } catch (...) {  // no memory: the next call looks again
+  }
 }
 
 }  // namespace leat

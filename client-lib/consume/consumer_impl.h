@@ -12,6 +12,7 @@
 #include "consume/places.h"
 #include "consume/record_stream.h"
 #include "shm/base/idle.h"
+#include "shm/base/process_mark.h"
 #include "shm/broadcast/doorbell.h"
 
 namespace leat {
@@ -48,6 +49,8 @@ struct Consumer::Impl {
   ConsumerOptions options;
   client::Endpoint endpoint;
   FeedPaths paths;
+  bool joins_brokers = true;  ///< false: reads a journal, whoever serves it
+  shm::ProcessOwner owner;
   client::Connection connection;
   shm::Mapping ring_mapping;
   shm::Mapping doorbell_mapping;
@@ -56,47 +59,116 @@ struct Consumer::Impl {
   std::uint64_t doorbell_slots = 0;
   std::uint64_t ring_instance = 0;
   std::optional<client::RecordStream> stream;
+  std::optional<client::RecordStream> old_stream;  // holds the bytes of the event that was handed out last
   std::uint64_t next_sequence = 1;
   std::uint64_t epoch = 0;
-  bool reset_pending = false;
-  bool error_pending = false;  // poll() has yet to report it
-  bool event_fd_armed = false;
+
+  // Why poll() may not take the next event straight from the buffer. 0: it may.
+  enum Obstacle : std::uint32_t {
+    kEventFdArmed = 1,  // the broker was asked to write our eventfd
+    kErrorPending = 2,  // poll() has yet to report it
+    kResetPending = 4,
+    kSelective = 8,     // there is a filter, or a time that is waited for
+  };
+  std::uint32_t obstacles = 0;
+  [[nodiscard]] bool has(Obstacle obstacle) const noexcept { return (obstacles & obstacle) != 0; }
+  void set(Obstacle obstacle, bool there) noexcept {
+    obstacles = there ? obstacles | obstacle : obstacles & ~static_cast<std::uint32_t>(obstacle);
+  }
+
+  bool waits_for_time = false;  ///< at the start no event had come to that time yet
+  std::optional<std::int64_t> not_before_ns;  ///< no event is wanted until one of this time or later has come
+  bool at_end = false;  ///< the last Poll::empty was the end of what there is, not of the caller's patience with a filter
+  bool blocked = false; ///< there is more, but only a broker can open it for us
   Reset reset;
   Error error;
-  std::optional<Error> damage;   ///< of the journal, when it was last looked at without a broker
-  std::string lost_told;       // the last one that was reported of an attempt to join a broker
   Ended ended;
+  shm::FeedUuid journal_uuid = {};
+  std::uint64_t last_position = 0;  // without a broker: of the record read last,
+  std::uint64_t last_checksum = 0;  // which is still to be there; 0: none was read yet
+  std::optional<Error> damage;   ///< of the journal, when it was last looked at without a broker
+  // What keeps us from going on, since when, and what of it poll() has reported.
+  struct Trouble {
+    ErrorCode code = ErrorCode::ok;
+    std::int64_t since_ns = 0;
+    std::string told;
+  };
+  Trouble broker_trouble;
+  Trouble journal_trouble;
   ConsumerStats stats;
   shm::IdleSpinner spinner{shm::IdleStrategy::block, 0, 1};
+
+  std::uint32_t looks_until_clock = 1;
+  std::int64_t last_clock_ns = 0;
+  std::int64_t next_tend_ns = 0;
   std::int64_t next_attempt_ns = 0;
-  shm::UniqueFd event_poll;  // the epoll descriptor handed out by event_fd()
-  shm::UniqueFd retry_timer;
+  std::int64_t next_journal_look_ns = 0;
+  std::int64_t next_take_ns = 0;
+
+  shm::UniqueFd event_poll;   // the epoll descriptor handed out by event_fd()
+  shm::UniqueFd retry_timer;  // in its set
+  std::int64_t offline_seen_ns = 0;
+  std::optional<client::Window> offline_seen;
+
   Cursor named_place;
-  bool cursor_taken = false;  // on this connection
+  bool cursor_taken = false;    // on this connection
+  bool cursor_dropped = false;  // by drop_cursor(): only save_cursor() makes it anew
+  bool cursor_unmade = false;   // it is made once the time that is waited for has come, at first_wanted
+  std::uint64_t first_wanted = 0;
+  // What the broker has of the named cursor covers all that was handed out up to these counts.
+  std::uint64_t saved_sequence = 0;
+  std::uint64_t saved_delivered = 0;
+  std::uint64_t last_wanted = 0;  ///< the last event that passed the filter, if there is one
+  std::uint64_t saved_resets = 0;
+  std::int64_t next_scan_save_ns = 0;
+  std::uint64_t answers_owed = 0;  // by the broker, to questions whose answers nobody waits for
+  std::uint16_t last_question = 0;
+  std::uint16_t scan_question = 0;  // the last of save_scanned(), and what it told
+  std::uint64_t scan_sequence = 0;
 
   Result<void> open();
+  [[nodiscard]] Result<void> check_options() const;
   Result<void> open_online(client::Connection connected);
   Result<void> attach(client::Connection connected, const Start& start);
   shm::UniqueFd open_by_broker(const std::string& name);
   /// One question, one answer on the control connection. Errors: no_broker, timed_out, protocol_error.
-  Result<void> ask(const void* message, std::size_t bytes, shm::MessageType type, std::size_t answer_bytes,
+  Result<void> ask(shm::MessageHeader& message, shm::MessageType answer_type, std::size_t answer_bytes,
                    shm::Received& answer);
+  bool take_late_answer();
+  std::uint16_t next_question() noexcept;
   Result<shm::CursorMessage> ask_cursor(shm::MessageType type, std::optional<Cursor> place = {});  // default: cursor()
+  [[nodiscard]] shm::CursorMessage cursor_message(shm::MessageType type, Cursor place) const;
+  void note_saved(std::uint64_t sequence) noexcept;
+  void save_scanned(std::int64_t now_ns);
   [[nodiscard]] Result<void> check_cursor_name() const;
   /// Takes the named cursor for this connection. True: it exists, and named_place is where it stands.
   Result<bool> take_cursor();
+  Result<bool> take_cursor_patiently();
   Result<void> open_offline(const Start& start);
-  static client::Window window_of(const shm::BroadcastReader& live);
-  [[nodiscard]] client::Window window() const { return window_of(*ring()); }
+  [[nodiscard]] client::Window window() { return client::window_of(*ring(), stream->files()); }
   Result<client::Window> offline_window();
   void take_place(const client::StartPlace& place);
   [[nodiscard]] Cursor cursor() const noexcept { return {.epoch = epoch, .sequence = next_sequence - 1}; }
   [[nodiscard]] const shm::BroadcastReader* ring() const noexcept { return stream ? stream->ring() : nullptr; }
+  ~Impl();
+  void use_filter() noexcept { set(kSelective, not_before_ns.has_value() || !options.filter.matches_all()); }
+
+  /// An error in a process that is not the one that connected; else nothing.
+  [[nodiscard]] Result<void> check_owner() const;
+  [[nodiscard]] std::uint64_t latest_sequence() noexcept;
+  [[nodiscard]] std::uint64_t earliest_sequence() noexcept;
+  [[nodiscard]] client::Window look_offline();
 
   const Ended& end_at(Poll found);
   Poll poll(EventView& out);
   Poll poll_slowly(EventView& out);
-  bool take_event(const std::byte* record, EventView& out) noexcept;
+  Poll look(EventView& out);
+  Poll look_elsewhere(EventView& out, bool& again);
+  Poll take_record(const shm::RecordView& record, EventView& out, bool& again);
+  Poll wait_for_broker(bool& again);
+  Poll take_pending();
+  void count_event(const std::byte* record, EventView& out) noexcept;
+  bool is_wanted(const EventView& event) noexcept;
   Poll wrong_record(const shm::RecordView& record);
   Poll take_gap(const shm::RecordView& record);
   Poll expired(bool& again);
@@ -104,14 +176,31 @@ struct Consumer::Impl {
   void sleep(std::int64_t limit_ns);
   void report_place() noexcept;
 
-  /// Slow path: joins a broker that has come, or its successor.
-  void maintain();
-  void reconnect();
+  /// For where poll() finds nothing: now and then looks whether broker and journal are still those that we read. True:
+  /// something has changed, so look again.
+  bool tend();
+  bool tend_now(std::int64_t now_ns);
+  /// The same for calls that are no poll: what was handed out stays readable.
+  void look_around() noexcept;
+  [[nodiscard]] bool broker_has_gone();
+  [[nodiscard]] bool is_served();
+  [[nodiscard]] bool is_online() noexcept;
+  bool reconnect();
+  bool follow_journal();
+  [[nodiscard]] Result<bool> is_another_journal();
+  Result<void> go_on_in(shm::JournalFiles files);
+  Result<client::StartPlace> find_place_offline(const Start& start);
+  void replace_stream(client::RecordStream fresh);
   void note_lost(const Error& why);
+  enum class Told : std::uint8_t { once, again };
+  bool note_trouble(Trouble& trouble, const Error& why, Told told);
+
   Result<int> event_fd();
   Result<void> watch_events();
-  bool arm_event_fd();
-  void drain_event_fd();
+  void unwatch_events() noexcept;
+  void make_readable() noexcept;
+  void start_retry_timer(bool at_once) noexcept;
+  bool settle_event_fd();
 };
 
 }  // namespace leat

@@ -24,13 +24,17 @@ JournalReader& JournalReader::operator=(JournalReader&&) noexcept = default;
 JournalReader::~JournalReader() = default;
 
 Poll JournalReader::next(EventView& out) { return impl_->consumer.poll(out); }
+const Ended& JournalReader::end_at(Poll found) { return impl_->consumer.end_at(found); }
 const Reset& JournalReader::last_reset() const noexcept { return impl_->consumer.reset; }
 const Error& JournalReader::last_error() const noexcept { return impl_->consumer.error; }
 Cursor JournalReader::cursor() const noexcept { return impl_->consumer.cursor(); }
 
 Result<JournalReader> open_journal(const std::filesystem::path& directory, const Start& start) {
   auto impl = std::make_unique<JournalReader::Impl>();
+  impl->consumer.joins_brokers = false;
   impl->consumer.paths.journal = directory;
+  impl->consumer.options.start = start;
+  if (auto checked = impl->consumer.check_options(); !checked) return checked.error();
   if (auto done = impl->consumer.open_offline(start); !done) return done.error();
   return JournalReader(std::move(impl));
 }

@@ -1,5 +1,9 @@
 #include "consume/places.h"
 
+#include <algorithm>
+#include <ctime>
+
+#include "shm/base/clock.h"
 #include "shm/journal/locate.h"
 
 namespace leat::client {
@@ -29,16 +33,57 @@ Result<StartPlace> place_of_sequence(JournalFiles& files, std::uint64_t sequence
   return StartPlace{.position = located->position, .next_sequence = sequence};
 }
 
+// A time is a condition, not a place: it is kept until an event meets it. What was pruned may have met it too, if what is left
+// begins later; then the reader is told, as for a sequence that is pruned.
 Result<StartPlace> place_of_time(JournalFiles& files, std::int64_t timestamp_ns, const Window& window) {
   auto located = locate_time(files, timestamp_ns, window.latest_position);
   if (!located) return located.error();
-  if (!located->found) {
-    return StartPlace{.position = window.latest_position, .next_sequence = window.latest_sequence + 1};
+  Window now = window;
+  if (const auto& segments = files.segments(); !segments.empty() && segments.front().first_position > now.earliest_position) {
+    now.earliest_position = segments.front().first_position;
+    now.earliest_sequence = segments.front().first_sequence;
   }
-  return StartPlace{.position = located->position, .next_sequence = located->sequence};
+  StartPlace place;
+  const bool pruned = now.earliest_sequence > 1;
+  const bool nothing_earlier = located->sequence <= now.earliest_sequence;
+  const std::int64_t begins_ns = located->found ? located->timestamp_ns : realtime_ns();
+  if (pruned && nothing_earlier && timestamp_ns < begins_ns) {
+    place = reset_to_earliest(files, Reset::Reason::expired, 0, now);
+    place.why.wanted_time_ns = timestamp_ns;
+  } else if (files.segments().empty()) {
+    place = {.position = now.latest_position, .next_sequence = now.latest_sequence + 1};
+  } else {  // also where the search ended at bytes that nobody can vouch for: the reader says what is wrong with them
+    place = {.position = located->position, .next_sequence = located->sequence};
+  }
+  place.not_before_ns = timestamp_ns;
+  place.found_time = located->found;
+  return place;
 }
 
 }  // namespace
+
+// The syncer stores the sequence before the position when it prunes: whoever looks between the two gets an old position with
+// a new sequence. The name of the segment at that position says both.
+Window window_of(const BroadcastReader& live, JournalFiles& files) {
+  const Place latest = live.read_latest();
+  Window now{.latest_position = latest.position, .latest_sequence = latest.sequence};
+  const BroadcastHeader& header = live.header();
+  constexpr int kListings = 3;
+  for (int listing = 0; listing < kListings; ++listing) {
+    now.earliest_position = header.earliest_position.load(std::memory_order_acquire);
+    now.earliest_sequence = header.earliest_sequence.load(std::memory_order_acquire);
+    // What lies below the oldest file has gone since, whatever the ring says yet.
+    const auto& segments = files.segments();
+    const auto name = std::ranges::lower_bound(segments, now.earliest_position, {}, &SegmentName::first_position);
+    if (name != segments.end() && (name == segments.begin() || name->first_position == now.earliest_position)) {
+      now.earliest_position = name->first_position;
+      now.earliest_sequence = name->first_sequence;
+      return now;
+    }
+    if (!files.refresh().ok()) break;
+  }
+  return now;
+}
 
 StartPlace reset_to_earliest(const JournalFiles& files, Reset::Reason reason, std::uint64_t wanted,
                              const Window& window) {
@@ -86,10 +131,35 @@ std::string_view to_string(Reset::Reason reason) noexcept {
   return "unknown";
 }
 
+namespace {
+
+// As `leat tail` prints times: ISO 8601, UTC, nanoseconds.
+std::string format_time(std::int64_t time_ns) {
+  constexpr std::int64_t kSecondNs = shm::kNanosPerSecond;
+  std::int64_t nanos = time_ns % kSecondNs;
+  std::time_t seconds = time_ns / kSecondNs;
+  if (nanos < 0) {
+    nanos += kSecondNs;
+    --seconds;
+  }
+  std::tm parts{};
+  char date[64] = {};
+  if (::gmtime_r(&seconds, &parts) == nullptr || std::strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &parts) == 0) {
+    return std::to_string(time_ns) + " ns";
+  }
+  std::string fraction = std::to_string(kSecondNs + nanos);
+  fraction[0] = '.';
+  return date + fraction + "Z";
+}
+
+}  // namespace
+
 std::string Reset::to_string() const {
-  return "reset (" + std::string(leat::to_string(reason)) + "): sequence " + std::to_string(wanted_sequence) +
-         " cannot be had; retained are " + std::to_string(earliest_sequence) + " to " +
-         std::to_string(latest_sequence) + "; take a fresh snapshot and go on after cursor " + resume.to_string();
+  const std::string wanted =
+      wanted_time_ns ? "all from time " + format_time(*wanted_time_ns) + " on" : "sequence " + std::to_string(wanted_sequence);
+  return "reset (" + std::string(leat::to_string(reason)) + "): " + wanted + " cannot be had; retained are " +
+         std::to_string(earliest_sequence) + " to " + std::to_string(latest_sequence) +
+         "; take a fresh snapshot and go on after cursor " + resume.to_string();
 }
 
 }  // namespace leat

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include <leat/consumer.h>
 
+#include "shm/broadcast/broadcast_ring.h"
 #include "shm/journal/journal_files.h"
 
 namespace leat::client {
@@ -23,7 +25,14 @@ struct StartPlace {
   std::uint64_t next_sequence = 1;
   bool reset = false;
   Reset why = {};
+  /// Start::at_time: until the first event of this time or later has come, those before it are passed over. A place alone would
+  /// not do: what comes next may still be too early.
+  std::optional<std::int64_t> not_before_ns = {};
+  bool found_time = false;  ///< it has come
 };
+
+/// What a ring says is there, with a place of one moment. `files`: of its journal; listed anew where need be.
+Window window_of(const shm::BroadcastReader& live, shm::JournalFiles& files);
 
 /// Resolves a start against a window. The files' identity must be fresh. Errors: io_error, corrupt.
 Result<StartPlace> resolve_start(shm::JournalFiles& files, const Start& start, const Window& window);

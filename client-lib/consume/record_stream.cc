@@ -60,7 +60,12 @@ RecordStream::Next RecordStream::next_after(RecordBuffer::Next found, RecordView
         in_batch_ = (out.header.flags & kFlagMoreInBatch) != 0;
         return Next::record;
       case RecordBuffer::Next::end:
-        if (ring_ || buffer_.position() < verified_end_ || !ends_here()) return judge_bad();
+        if (ring_ || buffer_.position() < verified_end_) return judge_bad();
+        switch (ends_here()) {
+          case End::here: break;
+          case End::later: return judge_bad();
+          case End::unknown: return Next::failed;
+        }
         buffer_.restart(buffer_.position());
         filled_at_ = ~0ULL;
         return Next::empty;
@@ -136,7 +141,10 @@ RecordStream::Filled RecordStream::fill_from_journal(std::uint64_t limit) {
   switch (filled) {
     case JournalFiles::Fill::ok: break;
     case JournalFiles::Fill::no_data: {
-      if (!ring_ && ends_here()) return Filled::empty;
+      if (!ring_) {
+        const End end = ends_here();
+        if (end != End::later) return end == End::here ? Filled::empty : Filled::failed;
+      }
       const std::string at = std::to_string(position);
       if (!ring_) {
         return judge_missing_offline({ErrorCode::corrupt, "corrupt journal: the segment that begins at position " + at +
@@ -172,7 +180,11 @@ RecordStream::Next RecordStream::judge_bad() {
   const std::uint64_t position = buffer_.position();
   buffer_.restart(position);
   filled_at_ = ~0ULL;
-  if (from_journal_ && !files_.still_retained()) return Next::expired;
+  if (from_journal_) {
+    const auto retained = files_.still_retained();
+    if (!retained) return fail(retained.error());
+    if (!*retained) return Next::expired;
+  }
   if (!ring_) return judge_bad_offline();
   if (!from_journal_) {
     return fail({ErrorCode::corrupt, "the broadcast ring holds no record at position " + std::to_string(position)});
@@ -182,10 +194,24 @@ RecordStream::Next RecordStream::judge_bad() {
                                        ") does not hold the record it should; stop the broker and check the disk"});
 }
 
-// No later segment is there: a zero checksum, or no bytes at all, may be the journal's end.
-bool RecordStream::ends_here() {
-  if (auto done = files_.refresh(); !done) return true;  // told at the next fill
-  return files_.segments().empty() || files_.segments().back().first_position <= buffer_.position();
+// No later segment is there: a zero checksum, or no bytes at all, may be the journal's end. A directory that cannot be looked
+// at is no end: see error_.
+RecordStream::End RecordStream::ends_here() {
+  if (auto done = files_.refresh(); !done) {
+    const std::uint64_t position = buffer_.position();
+    seek(position);
+    error_ = done.error();
+    return End::unknown;
+  }
+  const bool here = files_.segments().empty() || files_.segments().back().first_position <= buffer_.position();
+  return here ? End::here : End::later;
+}
+
+// A broker that is away comes back: that is nothing to end for.
+RecordStream::Next RecordStream::judge_failed() {
+  if (error_.code != ErrorCode::no_broker) return Next::failed;
+  seek(position());
+  return Next::waiting;
 }
 
 // Without a broker nobody says where the journal ends: recovery's own tables decide whether this is the end.

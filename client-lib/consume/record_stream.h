@@ -25,6 +25,7 @@ class RecordStream {
     empty,    ///< nothing more up to the limit
     expired,  ///< the position has left the journal
     failed,   ///< see error(); the stream stays where it is
+    waiting,  ///< there is more, but only a broker can open it for this user, and there is none: see error(), try again later
   };
 
   /// Reads from `ring` too from now on, up to its `level` watermark. Without, up to the end of what is stored.
@@ -52,7 +53,8 @@ class RecordStream {
   }
 
   Next next(shm::RecordView& out) {
-    return next_after(buffer_.next(out, files_.feed_seed(), max_record_bytes()), out);
+    const Next found = next_after(buffer_.next(out, files_.feed_seed(), max_record_bytes()), out);
+    return found == Next::failed ? judge_failed() : found;
   }
 
   [[nodiscard]] std::uint64_t position() const noexcept { return buffer_.position(); }
@@ -80,7 +82,9 @@ class RecordStream {
   Filled fill_from_journal(std::uint64_t limit);
   Next judge_bad();
   Next judge_bad_offline();
-  bool ends_here();
+  Next judge_failed();
+  enum class End : std::uint8_t { here, later, unknown };
+  End ends_here();
   bool batch_is_whole(shm::RecordView& first);
   Filled judge_missing_offline(const Error& missing);
   [[nodiscard]] std::string last_affected(const shm::SegmentName& name, const shm::JournalEnd& end) const;

@@ -51,7 +51,7 @@ struct MessageHeader {
   std::uint32_t magic;           // 0  kControlMagic
   std::uint32_t layout_version;  // 4  of the sender
   std::uint16_t type;            // 8  MessageType
-  std::uint16_t reserved;        // 10 0
+  std::uint16_t reserved;        // 10 0; a consumer's question: its number, which the answer repeats
   std::uint32_t bytes;           // 12 of the whole message
 };
 static_assert(sizeof(MessageHeader) == 16);

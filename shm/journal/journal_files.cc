@@ -67,7 +67,9 @@ Result<JournalFiles> JournalFiles::open(UniqueFd directory_fd, std::string direc
 Result<void> JournalFiles::refresh() {
   const UniqueFd file = open_file(std::string(kIdentityFileName));
   const int failed = errno;
-  auto identity = file.valid() ? read_identity(file.get(), directory_) : identity_unreadable(failed, directory_);
+  auto identity = file.valid()       ? read_identity(file.get(), directory_)
+                  : failed == ENOENT ? identity_unreadable(failed, directory_)
+                                     : cannot_open(failed, directory_ + "/" + std::string(kIdentityFileName));
   if (!identity) return identity.error();
   identity_ = std::move(*identity);
   auto names = list_segments(directory_fd_.get(), directory_);
@@ -81,9 +83,14 @@ UniqueFd JournalFiles::open_file(const std::string& name) const {
   return !fd.valid() && errno == EACCES && opener_ ? opener_(name) : std::move(fd);
 }
 
+Error JournalFiles::cannot_open(int error_number, const std::string& what) {
+  if (error_number != kNobodyToAsk) return system_error(error_number, "opening " + what);
+  return {ErrorCode::no_broker, "only a broker can open " + what + " for this user, and there is none; start leatd"};
+}
+
 Result<JournalFiles::OpenSegment> JournalFiles::open_with_header(const std::string& file) const {
   OpenSegment opened{.fd = open_file(file)};
-  if (!opened.fd.valid()) return system_error(errno, "opening segment " + directory_ + "/" + file);
+  if (!opened.fd.valid()) return cannot_open(errno, "segment " + directory_ + "/" + file);
   struct stat status {};
   if (::fstat(opened.fd.get(), &status) != 0) return system_error(errno, "fstat of segment " + file);
   if (read_at(opened.fd.get(), &opened.header, sizeof opened.header, 0) < 0) {
@@ -173,18 +180,38 @@ JournalFiles::Fill JournalFiles::fill_from_open(RecordBuffer& buffer, std::uint6
   return done > 0 ? Fill::ok : Fill::no_data;
 }
 
-bool JournalFiles::still_retained() const {
+Result<bool> JournalFiles::still_retained() const {
+  const std::string file = current_.to_string();
   struct stat named {};
   struct stat held {};
-  if (::fstat(segment_fd_.get(), &held) != 0) return true;
-  const std::string name = current_.to_string();
-  if (::fstatat(directory_fd_.get(), name.c_str(), &named, AT_SYMLINK_NOFOLLOW) != 0) {
-    if (errno == ENOENT) return false;
-    const UniqueFd again = open_file(name);  // who may not look may ask for the file itself
-    if (!again.valid()) return errno != ENOENT;
-    if (::fstat(again.get(), &named) != 0) return true;
+  if (::fstat(segment_fd_.get(), &held) != 0) return system_error(errno, "fstat of segment " + file);
+  int failed = ::fstatat(directory_fd_.get(), file.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : errno;
+  if (failed == EACCES && opener_) {  // who may not look into the directory has to have the file opened
+    const UniqueFd again = opener_(file);
+    failed = !again.valid() || ::fstat(again.get(), &named) != 0 ? errno : 0;
   }
+  if (failed == ENOENT) return false;
+  if (failed != 0) return cannot_open(failed, "segment " + directory_ + "/" + file);
   return named.st_ino == held.st_ino && named.st_dev == held.st_dev;
+}
+
+std::optional<std::uint64_t> JournalFiles::checksum_at(std::uint64_t position) const {
+  if (!segment_fd_.valid() || position < current_.first_position || position - current_.first_position >= data_bytes_) return {};
+  std::uint64_t word = 0;
+  const off_t offset = static_cast<off_t>(data_offset_ + (position - current_.first_position));
+  if (read_at(segment_fd_.get(), &word, sizeof word, offset) != static_cast<ssize_t>(sizeof word)) return {};
+  return word;
+}
+
+Result<JournalFiles::Named> JournalFiles::look_at_name() const {
+  struct stat named {};
+  struct stat held {};
+  if (::fstat(directory_fd_.get(), &held) != 0) return system_error(errno, "fstat of " + directory_);
+  if (::stat(directory_.c_str(), &named) != 0) {
+    if (errno == ENOENT || errno == ENOTDIR) return Named::nowhere;
+    return system_error(errno, "looking at " + directory_);
+  }
+  return named.st_ino == held.st_ino && named.st_dev == held.st_dev ? Named::here : Named::elsewhere;
 }
 
 std::string JournalFiles::describe(std::uint64_t position) const {

@@ -3,6 +3,7 @@
 // (which no checksum lets pass), never a SIGBUS.
 #pragma once
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -28,8 +29,10 @@ Result<std::vector<SegmentName>> list_segments(int directory_fd, const std::stri
 /// Not thread-safe. Any number may read one directory at once, in any number of processes, while a broker writes.
 class JournalFiles {
  public:
-  /// Opens a file of the directory for one who may not do it himself. Sets errno when the descriptor is not valid.
+  /// Opens a file of the directory for one who may not do it himself. Sets errno when the descriptor is not valid;
+  /// kNobodyToAsk says that whoever opens files is away just now, which becomes the error no_broker.
   using Opener = std::function<UniqueFd(const std::string& name)>;
+  static constexpr int kNobodyToAsk = ENOTCONN;
 
   JournalFiles() = default;
   /// `directory` is for messages; the descriptor is what is used. `opener` is asked where permission is denied.
@@ -58,8 +61,18 @@ class JournalFiles {
   Fill fill_from_open(RecordBuffer& buffer, std::uint64_t limit_position);
   [[nodiscard]] const Error& error() const noexcept { return error_; }
 
-  /// True if the segment that the last fill() read is still in the directory under its name.
-  [[nodiscard]] bool still_retained() const;
+  /// Whether the segment that the last fill() read is still in the directory under its name. A look that fails is no answer:
+  /// io_error, no_broker.
+  [[nodiscard]] Result<bool> still_retained() const;
+  [[nodiscard]] bool has_segment() const noexcept { return segment_fd_.valid(); }
+
+  /// The first word of the record at `position`, if that lies in the segment last read.
+  [[nodiscard]] std::optional<std::uint64_t> checksum_at(std::uint64_t position) const;
+
+  /// What the directory's name leads to by now.
+  enum class Named : std::uint8_t { here, elsewhere, nowhere };
+  /// Error: io_error, permission_denied.
+  [[nodiscard]] Result<Named> look_at_name() const;
   /// "segment <name>, offset <n>" of a position in the segment last read.
   [[nodiscard]] std::string describe(std::uint64_t position) const;
   /// Bytes of data that the segment last read can hold; a bound on any record in it.
@@ -83,6 +96,7 @@ class JournalFiles {
   };
 
   UniqueFd open_file(const std::string& name) const;
+  static Error cannot_open(int error_number, const std::string& what);
   Result<OpenSegment> open_with_header(const std::string& file) const;
   Result<void> open_segment(const SegmentName& name);
   std::optional<SegmentName> find(std::uint64_t position, bool exactly) const;

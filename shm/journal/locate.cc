@@ -34,7 +34,9 @@ Result<Located> scan(JournalFiles& files, Located from, std::uint64_t limit_posi
       case RecordBuffer::Next::record:
         starts_segment = record.header.type == static_cast<std::uint16_t>(RecordType::segment_end);
         if (is_event(record)) {
-          if (reached(record.header)) return Located{at.position, record.header.sequence, true};
+          if (reached(record.header)) {
+            return Located{at.position, record.header.sequence, true, false, record.header.timestamp_ns};
+          }
           at.sequence = record.header.sequence + 1;
         } else if (record.header.type == static_cast<std::uint16_t>(RecordType::gap)) {
           const GapBody gap = gap_of(record.header, record.payload);

@@ -16,6 +16,7 @@ struct Located {
   std::uint64_t sequence = 0;  ///< of the event at `position`; at the end: the next one to come
   bool found = false;          ///< false: no event meets it yet
   bool in_gap = false;         ///< locate_sequence: `position` is that of the gap in which the sequence is missing
+  std::int64_t timestamp_ns = 0;  ///< of the event that was found
 };
 
 /// The first event with sequence >= `sequence`. Looks no further than `limit_position`.

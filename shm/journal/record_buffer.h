@@ -4,13 +4,13 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
+#include "shm/base/wiped_memory.h"
 #include "shm/record/record.h"
 
 namespace leat::shm {
 
-/// Not thread-safe. Record views point into it until the next fill.
+/// Not thread-safe. Record views point into it until the next fill. A fork's child finds no record in it.
 class RecordBuffer {
  public:
   enum class [[nodiscard]] Next : std::uint8_t {
@@ -20,7 +20,7 @@ class RecordBuffer {
     bad,        ///< lengths or checksum do not hold; position() stays on it
   };
 
-  explicit RecordBuffer(std::size_t bytes) : words_(bytes / kWordBytes) {}
+  explicit RecordBuffer(std::size_t bytes) : memory_(bytes / kWordBytes * kWordBytes) {}
 
   /// Forgets the bytes and stands at `position`.
   void restart(std::uint64_t position) noexcept {
@@ -29,10 +29,10 @@ class RecordBuffer {
   }
 
   /// Room to fill with the bytes at position(), from its start. Call filled() afterwards.
-  [[nodiscard]] std::byte* room() noexcept { return reinterpret_cast<std::byte*>(words_.data()); }
-  [[nodiscard]] std::size_t capacity() const noexcept { return words_.size() * kWordBytes; }
+  [[nodiscard]] std::byte* room() noexcept { return memory_.data(); }
+  [[nodiscard]] std::size_t capacity() const noexcept { return memory_.bytes(); }
   void ensure_capacity(std::size_t bytes) {
-    if (bytes > capacity()) words_.resize(align_up(bytes, kPageBytes) / kWordBytes);
+    if (bytes > capacity()) memory_.grow(align_up(bytes, kPageBytes));
   }
 
   /// `bytes` at position() are now in room(). `verify`: check each record's checksum (journal), or not (ring, whose
@@ -63,7 +63,7 @@ class RecordBuffer {
   /// The next record if it is whole, sane and, where that is asked for, of the right checksum; the buffer stays where it
   /// is until pass(). nullptr: next() says why. The way of nearly every record, so it decodes nothing.
   [[nodiscard]] const std::byte* peek(std::uint64_t feed_seed, std::size_t max_record_bytes) const noexcept {
-    const std::byte* const from = reinterpret_cast<const std::byte*>(words_.data()) + offset_;
+    const std::byte* const from = memory_.data() + offset_;
     const std::size_t available = filled_ - offset_;
     if (available < kRecordHeaderBytes) return nullptr;
     const auto& header = header_at(from);
@@ -79,10 +79,10 @@ class RecordBuffer {
   }
 
   Next next(RecordView& out, std::uint64_t feed_seed, std::size_t max_record_bytes) noexcept {
-    const std::byte* const from = reinterpret_cast<const std::byte*>(words_.data()) + offset_;
+    const std::byte* const from = memory_.data() + offset_;
     const std::size_t available = filled_ - offset_;
     wanted_ = 0;
-    if (verify_ && available >= kWordBytes && words_[offset_ / kWordBytes] == 0) return Next::end;
+    if (verify_ && available >= kWordBytes && header_at(from).checksum == 0) return Next::end;
     switch (decode_record(from, available, max_record_bytes, out)) {
       case Decode::malformed: return Next::bad;
       case Decode::need_more:
@@ -98,7 +98,7 @@ class RecordBuffer {
   }
 
  private:
-  std::vector<std::uint64_t> words_;
+  WipedMemory memory_;
   std::uint64_t position_ = 0;
   std::size_t offset_ = 0;
   std::size_t filled_ = 0;

@@ -67,6 +67,7 @@ void append_json(std::string& out, const Reset& reset) {
   out += "{\"reset\":{\"reason\":";
   append_json_string(out, to_string(reset.reason));
   append_field(out, ",\"wanted_sequence\":", reset.wanted_sequence);
+  if (reset.wanted_time_ns) out += ",\"wanted_time_ns\":" + std::to_string(*reset.wanted_time_ns);
   append_field(out, ",\"earliest_sequence\":", reset.earliest_sequence);
   append_field(out, ",\"latest_sequence\":", reset.latest_sequence);
   out += ",\"resume\":\"";

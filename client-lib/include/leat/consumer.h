@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -18,13 +19,17 @@
 
 namespace leat {
 
-/// Where a consumer starts.
+/// Where a consumer starts. A place that cannot be had, because it was pruned or lost or is not of this feed, is a Reset.
+///
+/// A time is a wish: a consumer that starts at one yet to come waits for it, however many earlier events, reconnects and
+/// restarts lie between. A sequence or a cursor says what was seen: beyond the newest event it is a Reset (future), and is not
+/// waited for. Sequences begin at 1.
 struct Start {
   enum class Kind : std::uint8_t { earliest, latest, after_cursor, at_sequence, at_time };
   Kind kind = Kind::latest;
   Cursor cursor = {};               ///< after_cursor
   std::uint64_t sequence = 0;       ///< at_sequence: the first event wanted
-  std::int64_t timestamp_ns = 0;    ///< at_time: the first event with this CLOCK_REALTIME time or later
+  std::int64_t timestamp_ns = 0;    ///< at_time: events from the first with this CLOCK_REALTIME time or later on
 
   static Start earliest() { return {.kind = Kind::earliest}; }
   static Start latest() { return {.kind = Kind::latest}; }
@@ -41,33 +46,37 @@ enum class Level : std::uint8_t {
 
 struct ConsumerOptions {
   FeedAddress address = {};
-  std::string name = {};           ///< shown by `leat stat`; default: the program's name
+  std::string name = {};           ///< shown by `leat stat`, at most 32 bytes; default: the program's name
   Start start = {};
   /// A place that the broker keeps, 1 to 63 of A-Z a-z 0-9 . _ -; empty: none. If the feed has a cursor of this name the
   /// consumer goes on after it, whatever `start` says; if not, it is made at `start`. It belongs to one user, to one
-  /// consumer at a time, and holds back the pruning of what lies after it (leatd --cursor-hold-bytes).
+  /// consumer at a time, and holds back the pruning of what lies after it (leatd --cursor-hold-bytes). It says how far was
+  /// looked, with whatever filter: events that the filter leaves out move it by themselves, within a second or so, once all
+  /// that was handed out before them is saved. With a start at a time yet to come it is made when that time has come.
   std::string cursor_name = {};
   Level level = Level::live;
-  TopicFilter filter = {};         ///< applied in this process; filtered events are skipped, not delivered
+  TopicFilter filter = {};         ///< applied in this process; filtered events are looked at, not delivered
   Idle idle = Idle::adaptive;
   std::chrono::nanoseconds connect_timeout = std::chrono::seconds(5);  ///< for the broker's answer in connect()
   bool allow_offline = true;       ///< without a broker, read the journal and join the broker when it comes
 };
 
-/// Why a consumer cannot go on from where it was told to. It now stands at the earliest retained event.
+/// Why a consumer cannot go on from where it was told to. It now stands behind `resume`: at the earliest retained event, or,
+/// with Reason::gap, at the first event behind the gap.
 struct Reset {
   enum class Reason : std::uint8_t {
-    expired,        ///< the place lies below the retained window
+    expired,        ///< the place lies below the retained window (a time: events of it or later may have been pruned)
     lost_tail,      ///< the place lies in the part of an earlier epoch that a crash or repair lost
     unknown_epoch,  ///< the epoch is not of this feed
     future,         ///< the place is beyond the newest event
     gap,            ///< a repair left a hole in the journal here
   };
   Reason reason = Reason::expired;
-  std::uint64_t wanted_sequence = 0;    ///< the first event that was asked for
+  std::uint64_t wanted_sequence = 0;    ///< the first event that was asked for; 0 where a time was asked for
   std::uint64_t earliest_sequence = 0;  ///< retained range; earliest == latest + 1 when the feed is empty
   std::uint64_t latest_sequence = 0;
-  Cursor resume;                        ///< stands just before the earliest retained event
+  Cursor resume = {};                   ///< the consumer goes on just after it
+  std::optional<std::int64_t> wanted_time_ns = {};  ///< the time that was asked for
   [[nodiscard]] std::string to_string() const;
 };
 
@@ -119,7 +128,14 @@ struct ConsumerStats {
 };
 
 /// One consumer. Move-only; belongs to one thread at a time. Holds up neither producers, broker nor other consumers,
-/// however slow it is. Not usable in a child after fork().
+/// however slow it is.
+///
+/// A broker that has gone, or been replaced, is noticed by each way of reading, within some fifty milliseconds and sixteen calls
+/// that find nothing: the consumer then joins the next one by itself, at its place. A poll that joins may take as long as that
+/// broker takes to answer, at most some 200 ms.
+///
+/// In a child after fork() every call that reads or asks says used_after_fork, and nothing that the child does touches the
+/// parent: connect anew there, into the same variable if you like.
 class Consumer {
  public:
   /// Subscribes. A start that cannot be met is not an error here: the first poll() then says Poll::reset.
@@ -131,20 +147,24 @@ class Consumer {
   Consumer& operator=(Consumer&&) noexcept;
   ~Consumer();
 
-  /// Takes the next event if there is one; never sleeps. `out` lives until the next call on this consumer.
+  /// Takes the next event if there is one; does not sleep. `out` lives until the next poll(), wait() or step of a loop, over
+  /// all other calls.
   Poll poll(EventView& out);
 
-  /// As poll(), waiting up to `timeout` for something to report. Poll::empty means the timeout passed.
+  /// As poll(), waiting up to `timeout` for something to report (negative: not at all; max(): for ever). Poll::empty means
+  /// the timeout passed.
   Poll wait(EventView& out, std::chrono::nanoseconds timeout);
 
   [[nodiscard]] const Reset& last_reset() const noexcept;
   [[nodiscard]] const Error& last_error() const noexcept;
 
-  /// After the last event delivered (or where the consumer started): resume with Start::after(cursor()).
+  /// How far was looked: after the last event delivered, or left out by the filter behind it, or where the consumer started.
+  /// Resume with Start::after(cursor()).
   [[nodiscard]] Cursor cursor() const noexcept;
   /// Moves the named cursor to cursor(): "I am done with everything up to here". Sleeps for one answer of the broker,
   /// which writes it to disk within half a second or so; what was saved since is delivered again after a broker's death:
-  /// at least once. Errors: invalid_argument without a cursor_name, no_broker, busy (another has taken it meanwhile).
+  /// at least once. With a filter: saving after the last event that matched is enough, see cursor_name. Errors:
+  /// invalid_argument without a cursor_name, no_broker, busy (another has taken it meanwhile), used_after_fork.
   Result<void> save_cursor();
   /// The same for an earlier place, the `cursor` of an event that this consumer handed out: for whoever is done with events
   /// later than it takes them. Error: invalid_argument for a place that it has not come to; else as save_cursor().
@@ -154,10 +174,11 @@ class Consumer {
   [[nodiscard]] ConsumerStats stats() const noexcept;
   [[nodiscard]] std::uint64_t latest_sequence() const noexcept;   ///< newest event of the feed, at this level
   [[nodiscard]] std::uint64_t earliest_sequence() const noexcept; ///< oldest event retained
-  [[nodiscard]] bool online() const noexcept;                     ///< reads a broker's ring (which may be down now)
+  [[nodiscard]] bool online() const noexcept;                     ///< a broker is there, and serves this consumer
 
-  /// A descriptor for epoll, asyncio and the like: readable when poll() may have something. Owned by the consumer.
-  /// Arm it with poll() returning Poll::empty; poll until empty after each readiness. Error: no_broker, io_error.
+  /// A descriptor for epoll, asyncio and the like: readable unless the last poll() found nothing and nothing has come since.
+  /// One for the consumer's whole life, with a broker or without. Owned by the consumer. Poll after each readiness, once or
+  /// until empty: what is left keeps it readable. Errors: io_error, used_after_fork.
   Result<int> event_fd();
 
   /// Hands each event to `callback`, and sleeps while there is none. The loop that hides nothing: it ends where events are

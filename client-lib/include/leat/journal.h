@@ -25,7 +25,8 @@ struct JournalInfo {
 };
 
 /// A forward reader over a journal directory. Move-only; one thread at a time; several processes may read at once,
-/// also while a broker writes. Poll::empty is the end of what is there now; poll again to follow.
+/// also while a broker writes. Poll::empty is the end of what is there now; poll again to follow. Not usable in a child after
+/// fork(): used_after_fork.
 class JournalReader {
  public:
   JournalReader(JournalReader&&) noexcept;
@@ -33,7 +34,19 @@ class JournalReader {
   ~JournalReader();
 
   /// Never returns Poll::empty in the middle of what is stored: bytes that fail their check are Poll::error.
+  /// Whoever follows: a journal that is replaced under the reader is gone on with (Reset), one that is gone is an error
+  /// within some seconds, for as long as it is.
   Poll next(EventView& out);
+  /// Hands out events until there are no more (Why::idle), or as Consumer::for_each.
+  template <typename Callback>
+  Ended for_each(Callback&& callback) {
+    EventView event;
+    for (;;) {
+      const Poll found = next(event);
+      if (found != Poll::event) return end_at(found);
+      if (!detail::wants_more(callback, event)) return end_at(Poll::event);
+    }
+  }
   [[nodiscard]] const Reset& last_reset() const noexcept;
   [[nodiscard]] const Error& last_error() const noexcept;
   [[nodiscard]] Cursor cursor() const noexcept;
@@ -41,6 +54,7 @@ class JournalReader {
  private:
   friend Result<JournalReader> open_journal(const std::filesystem::path&, const Start&);
   struct Impl;
+  const Ended& end_at(Poll found);
   explicit JournalReader(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

@@ -97,6 +97,42 @@ TEST_F(Places, OfATime) {
   expect_at(Start::at_time(1LL << 62), 61);
 }
 
+TEST_F(Places, OfATimeThatIsYetToComeKeepTheCondition) {
+  const std::int64_t newest = journal.written().back().timestamp_ns;
+  for (const std::int64_t time : {newest, newest + 1, std::int64_t{1} << 62, INT64_MAX}) {
+    const StartPlace found = place(Start::at_time(time));
+    EXPECT_EQ(found.not_before_ns, time);
+    EXPECT_EQ(found.found_time, time == newest);
+    EXPECT_FALSE(found.reset);
+  }
+}
+
+TEST_F(Places, OfATimeBeforeWhatIsRetained) {
+  window.earliest_position = journal.written()[10].position;
+  auto files = journal.files();
+  const std::int64_t first = journal.written()[0].timestamp_ns;
+  for (const std::int64_t time : {first - 1, std::int64_t{0}, std::int64_t{-1}, INT64_MIN}) {
+    // All of the files are there, but the window says that they begin with event 11: what lies before may go at any moment.
+    Window later = window;
+    later.earliest_position = 0;
+    later.earliest_sequence = 2;
+    const StartPlace found = test::must(resolve_start(files, Start::at_time(time), later));
+    ASSERT_TRUE(found.reset) << time;
+    EXPECT_EQ(found.why.reason, Reset::Reason::expired);
+    EXPECT_EQ(found.why.wanted_time_ns, time);
+    EXPECT_EQ(found.not_before_ns, time) << "the condition is kept over the reset";
+    later.earliest_sequence = 1;
+    EXPECT_FALSE(test::must(resolve_start(files, Start::at_time(time), later)).reset) << "nothing was ever pruned";
+  }
+}
+
+TEST_F(Places, OfATimeInAResetAreSaidInWords) {
+  Reset reset{.reason = Reset::Reason::expired, .wanted_time_ns = 1'764'201'600'000'000'005};
+  EXPECT_NE(reset.to_string().find("all from time 2025-11-27T00:00:00.000000005Z on"), std::string::npos) << reset.to_string();
+  reset.wanted_time_ns = -1;
+  EXPECT_NE(reset.to_string().find("1969-12-31T23:59:59.999999999Z"), std::string::npos) << reset.to_string();
+}
+
 TEST_F(Places, OfAnEmptyFeed) {
   JournalMaker empty;
   auto files = empty.files();

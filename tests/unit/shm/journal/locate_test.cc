@@ -135,15 +135,15 @@ TEST(JournalFiles, KnowsWhenTheSegmentItReadIsGone) {
   RecordBuffer buffer(4096);
   buffer.restart(0);
   ASSERT_EQ(files.fill(buffer, false, ~0ULL), JournalFiles::Fill::ok);
-  EXPECT_TRUE(files.still_retained());
+  EXPECT_TRUE(test::must(files.still_retained()));
   const auto file = journal.place_of(0).file;  // as a restored backup would be
   std::filesystem::copy_file(file, journal.path() / "copy");
   std::filesystem::rename(journal.path() / "copy", file);
-  EXPECT_FALSE(files.still_retained()) << "the name is there, but it is another file";
+  EXPECT_FALSE(test::must(files.still_retained())) << "the name is there, but it is another file";
   ASSERT_EQ(JournalFiles::Fill::ok, (files = journal.files()).fill(buffer, false, ~0ULL));
-  EXPECT_TRUE(files.still_retained());
+  EXPECT_TRUE(test::must(files.still_retained()));
   ASSERT_TRUE(journal.pool().recycle(journal.segments().front()).ok());
-  EXPECT_FALSE(files.still_retained());
+  EXPECT_FALSE(test::must(files.still_retained()));
 }
 
 TEST(JournalFiles, RefusesTwoSegmentsOfOnePosition) {
