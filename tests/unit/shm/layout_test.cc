@@ -164,7 +164,7 @@ ConsumerSlot.lapped 16 8
 ConsumerSlot.resets 24 8
 ConsumerSlot.armed 32 4
 StatusHeader.sequencer 64 88
-StatusHeader.syncer 192 56
+StatusHeader.syncer 192 72
 StatusHeader.control 320 56
 ProducerRow size 128
 ProducerRow.state 0 4
