@@ -25,7 +25,8 @@ Result<void> Broker::open(int stop_fd) {
   auto admission = Admission::parse(options_.allow_publish, options_.allow_subscribe);
   if (!admission) return admission.error();
   admission_ = std::move(*admission);
-  auto paths = resolve_feed({options_.feed, options_.runtime_dir, options_.data_dir});
+  auto paths = resolve_feed({.feed = options_.feed, .runtime_dir = options_.runtime_dir, .data_dir = options_.data_dir},
+                            admission_.admits_others());
   if (!paths) return paths.error();
   paths_ = std::move(*paths);
   if (auto alone = become_the_broker(stop_fd); !alone) return alone;
@@ -44,7 +45,7 @@ constexpr const char* kRuntimeAdvice = "remove it, or choose another --runtime-d
 Result<void> Broker::open_directories() {
   const mode_t mode = admission_.admits_others() ? 0711 : 0700;
   if (auto done = make_parents(paths_.runtime.parent_path().parent_path()); !done) return done;
-  const bool default_base = paths_.runtime.parent_path() == "/dev/shm/leat-" + std::to_string(::geteuid());
+  const bool default_base = !paths_.runtime_was_named;
   if (auto done = make_directory(paths_.runtime.parent_path(), mode); !done) return done;
   if (default_base) {  // anybody could have made it before us
     if (auto done = check_owner(paths_.runtime.parent_path(), kRuntimeAdvice); !done) return done;
@@ -120,6 +121,7 @@ Result<void> Broker::recover() {
   if (!identity) {  // leftovers of a feed whose journal is gone are retired
     if (auto done = files_->adopt(recovered_.identity.uuid); !done) return done;
   }
+  files_->make_room_for_held(options_);
   if (auto done = files_->complete(options_, recovered_.identity.uuid, recovered_.ring_can_go_on); !done) return done;
   files_->remove_stray_arenas();
   const std::uint32_t known = files_->registry_header().next_producer_id;
@@ -224,7 +226,7 @@ Result<void> Broker::set_up_ring() {
   if (!files_->ring_adopted()) {
     const std::uint64_t begin = recovered_.segments.back().first_position;
     from = end - begin > options_.ring_bytes ? end - options_.ring_bytes : begin;
-    header.max_record_bytes = static_cast<std::uint32_t>(max_record_bytes(options_));
+    header.max_record_bytes = max_ring_record_bytes(options_.ring_bytes);
     for (Watermark& slot : header.latest) slot.position.store(BroadcastWriter::kNoPosition);
   }
   ring_ = BroadcastWriter(files_->broadcast.data(), files_->broadcast.spec.capacity);
@@ -256,7 +258,6 @@ Result<void> Broker::set_up_ring() {
   header.durable.store(end, std::memory_order_release);
   header.file.publish_state(FileState::ready);
   files_->doorbell_header().file.publish_state(FileState::ready);
-  files_->inbound_header().broker_life.store(broker_life_, std::memory_order_release);
   return {};
 }
 
@@ -264,7 +265,7 @@ Result<void> Broker::set_up_threads() {
   inbound_ = InboundConsumer(files_->inbound.data(), files_->inbound.spec.capacity,
                              files_->registry_header().inbound_head.load(std::memory_order_acquire));
   table_.publish_durable(recovered_.end_sequence);
-  registry_ = std::make_unique<ProducerRegistry>(*files_, table_, lanes_, next_producer_id_);
+  registry_ = std::make_unique<ProducerRegistry>(options_, *files_, table_, lanes_, next_producer_id_);
   control_ = std::make_unique<ControlServer>(options_, admission_, *files_, table_, *registry_, lanes_, *cursors_,
                                              journal_fd_.get(), broker_life_);
   if (auto done = control_->open(); !done) return done;
@@ -332,6 +333,8 @@ int Broker::run(int stop_fd) {
   counters.broker_life.store(broker_life_, std::memory_order_relaxed);
   counters.inbound_slots.store(inbound_.slots(), std::memory_order_relaxed);
   set_state(FeedState::running);
+  // Producers that see this ask at once for our bounds, and find us listening.
+  files_->inbound_header().broker_life.store(broker_life_, std::memory_order_release);
   if (auto started = start_threads(); !started) {
     spdlog::critical("{}", started.error().message);
     return kExitFailed;

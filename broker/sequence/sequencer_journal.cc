@@ -108,7 +108,7 @@ bool Sequencer::may_go_on() {
     if (deferred_wakes_ > 0) wake_waiters(true);
     return false;
   }
-  return !held_ || finish_held_round();
+  return !round_held_ || finish_held_round();
 }
 
 // The journal has no room for a round that is numbered and staged: nobody has seen anything of it, its tickets and entries
@@ -117,8 +117,8 @@ bool Sequencer::may_go_on() {
 void Sequencer::hold_round(std::uint64_t end_ticket) {
   const Error error = parts_.journal->append_error();
   next_append_ns_ = monotonic_ns() + kAppendRetryNs;
-  const bool first = !held_;
-  held_ = true;
+  const bool first = !round_held_;
+  round_held_ = true;
   held_ticket_ = end_ticket;
   if (error.code != ErrorCode::no_space) {
     parts_.handover->state.store(FeedState::failed, std::memory_order_release);
@@ -138,7 +138,7 @@ bool Sequencer::finish_held_round() {
     hold_round(held_ticket_);
     return false;
   }
-  held_ = false;
+  round_held_ = false;
   set_stalled(false);
   spdlog::info("the journal could be written again");
   finish_round(held_ticket_);
@@ -162,7 +162,7 @@ void Sequencer::write_pending_mark() {
     pending_mark_ = request;
     mark_pending_ = true;
   }
-  if (!mark_pending_ || held_ || parts_.handover->state.load(std::memory_order_relaxed) == FeedState::failed) return;
+  if (!mark_pending_ || round_held_ || parts_.handover->state.load(std::memory_order_relaxed) == FeedState::failed) return;
   if (!tail_.empty()) settle_tail();
   parts_.registry->round_position.store(position_, std::memory_order_relaxed);
   std::atomic_signal_fence(std::memory_order_seq_cst);
@@ -177,7 +177,7 @@ void Sequencer::write_pending_mark() {
 Result<std::uint64_t> Sequencer::append_clean_mark() {
   LEAT_ASSERT(!thread_.joinable());
   next_append_ns_ = 0;  // there is no later
-  if (held_ && !finish_held_round()) return parts_.journal->append_error();
+  if (round_held_ && !finish_held_round()) return parts_.journal->append_error();
   if (write_mark(kFlagCleanClose, position_, sequence_)) {
     if (appended_ != position_) return parts_.journal->append_error();
     parts_.ring->commit(position_, sequence_);
@@ -203,6 +203,7 @@ void Sequencer::take_commands() {
     lane.slot = command.slot;
     lane.generation = command.generation;
     lane.producer_id = command.producer_id;
+    lane.max_record_bytes = command.max_record_bytes;
     lane.last_producer_sequence = command.last_producer_sequence;
     lane.live = true;
     lane.row->events.store(0, std::memory_order_relaxed);
