@@ -46,6 +46,8 @@ int run_broker(const broker::Options& options) {
   if (!stop_fd.valid()) return complain(system_error(errno, "signalfd"), broker::kExitFailed);
   broker::install_fault_guard();
 
+  for (const std::string& remark : broker::remarks(options)) spdlog::warn("{}", remark);
+
   broker::Broker broker(options);
   if (auto opened = broker.open(stop_fd.get()); !opened) {
     switch (opened.error().code) {

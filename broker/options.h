@@ -68,6 +68,9 @@ ParsedOptions parse_options(int argc, const char* const* argv);
 /// Error: invalid_argument, naming the options at odds and what would do.
 Result<void> check_options(const Options& options);
 
+/// What fits together, and may yet surprise: for the log, a line each.
+std::vector<std::string> remarks(const Options& options);
+
 /// Bound on a padded record that all of ring, arena and segment can carry.
 std::uint64_t max_record_bytes(const Options& options);
 

@@ -60,23 +60,31 @@ CLI::Option* add_number(CLI::App& app, const std::string& name, std::chrono::nan
                     description, otherwise);
 }
 
-void parse(CLI::App& app, int argc, const char* const* argv) {
-  std::vector<std::string> words;
+bool is_number(const CLI::Option& option) {
+  const std::string type = option.get_type_name();
+  return type == "N" || type == "BYTES" || type == "DURATION";
+}
+
+void parse(CLI::App& app, std::vector<std::string> words) {
+  std::vector<std::string> split;
   bool options_end = false;
-  for (int i = 1; i < argc; ++i) {
-    const std::string word = argv[i];
+  for (std::string& word : words) {
     options_end = options_end || word == "--";
     const bool empty_value = !options_end && word.size() > 3 && word.starts_with("--") && word.find('=') == word.size() - 1;
     if (empty_value && takes_a_value(app, word.substr(0, word.size() - 1))) {
-      words.push_back(word.substr(0, word.size() - 1));
-      words.emplace_back();
+      split.push_back(word.substr(0, word.size() - 1));
+      split.emplace_back();
     } else {
-      words.push_back(word);
+      split.push_back(std::move(word));
     }
   }
-  std::ranges::reverse(words);  // as CLI11 wants them
+  std::ranges::reverse(split);  // as CLI11 wants them
+  app.parse(std::move(split));
+}
+
+void parse(CLI::App& app, int argc, const char* const* argv) {
   if (app.get_name().empty() && argc > 0) app.name(argv[0]);
-  app.parse(std::move(words));
+  parse(app, argc > 0 ? std::vector<std::string>(argv + 1, argv + argc) : std::vector<std::string>());
 }
 
 }  // namespace leat::cmdline

@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -50,5 +51,10 @@ std::uint64_t take_number(const std::string& name, const std::string& text, cons
 /// Parses the command line. As app.parse(), but `--name=` is the empty value: CLI11 would take the next argument in its place,
 /// whatever that says.
 void parse(CLI::App& app, int argc, const char* const* argv);
+/// The same of the words behind the program's name.
+void parse(CLI::App& app, std::vector<std::string> words);
+
+/// Whether it was declared with add_number.
+bool is_number(const CLI::Option& option);
 
 }  // namespace leat::cmdline

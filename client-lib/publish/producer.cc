@@ -14,7 +14,7 @@ std::string_view to_string(Publish outcome) noexcept {
   switch (outcome) {
     case Publish::ok: return "published";
     case Publish::would_block: return "would block: arena or inbound ring full; try again, or wait with publish()";
-    case Publish::too_large: return "too large: over the feed's max_event_bytes, or over half the arena";
+    case Publish::too_large: return "too large: over max_event_bytes(), or a batch over a quarter of the ring, a segment, or half the arena";
     case Publish::bad_topic: return "bad topic: 1 to 255 printable bytes in non-empty tokens separated by dots";
     case Publish::bad_field: return "bad field: key or message id over 255 bytes, a bad batch size, or an open claim";
     case Publish::ephemeral: return "ephemeral: durable=false events never enter a feed";
@@ -44,6 +44,25 @@ ErrorCode code_of(Publish outcome) {
     case Publish::earlier_lost: return ErrorCode::closed;
   }
   return ErrorCode::invalid_argument;
+}
+
+std::uint64_t record_bytes_of(const Event& event) {
+  return padded_record_bytes(
+      record_length(event.topic.size(), event.key.size(), event.message_id.size(), event.payload.size()));
+}
+
+// Which of the bounds binds, and what raises that one: an advice that names another is worse than none.
+Error too_large_error(const std::string& what, std::uint64_t bytes, std::uint64_t feed_bound, std::uint64_t arena_bytes,
+                      const char* feed_option) {
+  std::string text = "too large: " + what + " takes " + std::to_string(bytes) + " bytes, ";
+  if (feed_bound <= max_entry_record_bytes(arena_bytes)) {
+    text += "the feed takes up to " + std::to_string(feed_bound) + "; send less, or raise leatd's " + feed_option;
+  } else {
+    text += "this producer's arena of " + std::to_string(arena_bytes) + " up to " +
+            std::to_string(max_entry_record_bytes(arena_bytes)) + " (half of it, less a header); send less, connect with a "
+            "larger ProducerOptions::arena_bytes, or raise leatd's --arena-bytes";
+  }
+  return {ErrorCode::too_large, text};
 }
 
 }  // namespace
@@ -142,6 +161,10 @@ Result<Receipt> Producer::publish(const Event& event) {
   Receipt receipt;
   const auto deadline = Deadline::after(impl_->options.publish_timeout);
   const Publish outcome = impl_->until(deadline, [&] { return try_publish(event, &receipt); });
+  if (outcome == Publish::too_large) {
+    return too_large_error("the record (48 bytes, topic, key, message id and payload)", record_bytes_of(event),
+                           impl_->max_record_bytes, impl_->arena.capacity(), "--max-event-bytes");
+  }
   return outcome == Publish::ok ? Result<Receipt>(receipt) : error_of(outcome, event);
 }
 
@@ -156,6 +179,17 @@ Result<Receipt> Producer::publish_batch(std::span<const Event> events) {
   const auto deadline = Deadline::after(impl_->options.publish_timeout);
   const Publish outcome = impl_->until(deadline, [&] { return try_publish_batch(events, &receipt); });
   if (outcome == Publish::ok) return receipt;
+  if (outcome == Publish::too_large) {
+    const auto largest = std::ranges::max(events, {}, record_bytes_of);
+    const std::uint64_t bound = std::min(impl_->max_record_bytes, max_entry_record_bytes(impl_->arena.capacity()));
+    if (const std::uint64_t bytes = record_bytes_of(largest); bytes > bound) {
+      return too_large_error("an event of the batch", bytes, impl_->max_record_bytes, impl_->arena.capacity(), "--max-event-bytes");
+    }
+    std::uint64_t bytes = 0;
+    for (const Event& event : events) bytes += record_bytes_of(event);
+    return too_large_error("the batch", bytes, impl_->max_feed_batch_bytes, impl_->arena.capacity(),
+                           "--ring-bytes (a batch is at most a quarter of it) and --segment-bytes (one must hold it)");
+  }
   if (outcome != Publish::bad_topic) return error_of(outcome, {});
   const auto bad = std::ranges::find_if(events, [](const Event& event) { return !topic_is_valid(event.topic); });
   return check_topic(bad->topic).error();

@@ -32,7 +32,7 @@ std::string describe(Refusal reason) {
     case Refusal::bad_entry: return "its entry header is out of bounds";
     case Refusal::bad_record: return "a record's fields contradict each other";
     case Refusal::bad_topic: return "bad topic";
-    case Refusal::too_large: return "larger than the feed allows";
+    case Refusal::too_large: return "larger than the feed allows since the broker was started with other options; raise leatd's --max-event-bytes, or for batches --ring-bytes and --segment-bytes";
     case Refusal::bad_sequence: return "its producer sequence does not follow on";
   }
   return "unknown reason";
@@ -132,6 +132,7 @@ void Producer::Impl::give_up_arena() noexcept {
 
 void Producer::Impl::set_bounds(const WelcomeMessage& welcome) noexcept {
   max_record_bytes = welcome.max_record_bytes;
+  max_feed_batch_bytes = welcome.max_batch_bytes;
   max_batch_bytes = std::min(welcome.max_batch_bytes, max_entry_record_bytes(arena.capacity()));
   max_padded_bytes = std::min(max_record_bytes, max_entry_record_bytes(arena.capacity()));
   open_bound();

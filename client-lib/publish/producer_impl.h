@@ -53,6 +53,7 @@ struct Producer::Impl {
   std::uint64_t max_padded_bytes = 0;  // the least of what record, arena and feed allow
   std::uint64_t max_batch_bytes = 0;
   std::uint64_t last_position = 0;     // of the entry that was published last
+  std::uint64_t max_feed_batch_bytes = 0;  // what the feed alone would allow
   std::uint64_t refused_attempts = 0;
   std::uint64_t lost_events = 0;
   std::uint64_t untold_losses = 0;

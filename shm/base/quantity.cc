@@ -232,11 +232,10 @@ std::string bounds_text(const QuantityRule& rule) {
   return readable(rule.least, rule) + " to " + readable(rule.most, rule) + (rule.unlimited ? " or unlimited" : "");
 }
 
-std::string quoted_text(std::string_view text) {
-  constexpr std::size_t kShown = 64;
+std::string quoted_text(std::string_view text, std::size_t shown) {
   constexpr std::string_view kHexDigits = "0123456789abcdef";
   std::string out = "'";
-  for (const char c : text.substr(0, kShown)) {
+  for (const char c : text.substr(0, shown)) {
     const auto byte = static_cast<std::uint8_t>(c);
     if (byte >= 0x20 && byte < 0x7f) {
       out += c;
@@ -246,7 +245,7 @@ std::string quoted_text(std::string_view text) {
       out += kHexDigits[byte & 15];
     }
   }
-  out += text.size() > kShown ? "...'" : "'";
+  out += text.size() > shown ? "...'" : "'";
   return out;
 }
 

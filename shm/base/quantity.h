@@ -64,6 +64,6 @@ std::string quantity_text(std::uint64_t value, const QuantityRule& rule);
 std::string bounds_text(const QuantityRule& rule);
 
 /// A text of a user as it may stand in a message: on one line, cut when it is long, no byte that a terminal acts upon.
-std::string quoted_text(std::string_view text);
+std::string quoted_text(std::string_view text, std::size_t shown = 64);
 
 }  // namespace leat::shm

@@ -6,7 +6,7 @@
 #include "exit_code.h"
 #include "help_format.h"
 #include "output.h"
-#include "suggest.h"
+#include "cmdline/suggest.h"
 
 namespace leat::tool {
 namespace {
@@ -33,7 +33,7 @@ int print_help(const CLI::App& app, const Commands& commands, const std::string&
 std::string unknown_command(const CLI::App& app, const std::string& typed) {
   std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(command->get_name());
-  const std::string meant = nearest(typed, names);
+  const std::string meant = cmdline::nearest(typed, names);
   return "unknown command '" + typed + "'" + (meant.empty() ? "" : " (did you mean " + meant + "?)") + "; see leat --help";
 }
 

@@ -49,10 +49,13 @@ std::string text_of(const std::vector<NamedCursor>& cursors, std::uint64_t lates
 std::string json_of(const std::vector<NamedCursor>& cursors, std::uint64_t latest) {
   nlohmann::json root = {{"latest_sequence", latest}, {"cursors", nlohmann::json::array()}};
   for (const NamedCursor& cursor : cursors) {
+    std::string saved;
+    append_iso_time(saved, cursor.saved_ns, 9);
     root["cursors"].push_back({{"name", cursor.name},
                                {"sequence", cursor.place.sequence},
                                {"cursor", cursor.place.to_string()},
-                               {"saved_ns", cursor.saved_ns},
+                               {"saved_ns", std::to_string(cursor.saved_ns)},  // a double would round it
+                               {"saved", saved},
                                {"uid", cursor.uid}});
   }
   return root.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";

@@ -5,6 +5,8 @@
 
 #include <cstdlib>
 
+#include "json_text.h"
+
 namespace leat::tool {
 namespace {
 
@@ -46,20 +48,28 @@ bool environment_is_set(const char* name) {
 
 }  // namespace
 
-void append_json(std::string& out, const EventView& event) {
+void append_json(std::string& out, const EventView& event, PayloadStyle style) {
   append_field(out, "{\"sequence\":", event.sequence);
   out += ",\"cursor\":\"";
   append_cursor(out, event.cursor);
   out += "\",\"epoch\":\"";
   append_hex64(out, event.cursor.epoch);  // a string: readers whose numbers are doubles would round it
-  out += "\",\"timestamp_ns\":";
-  append_decimal(out, event.timestamp_ns);
-  append_field(out, ",\"producer_id\":", event.producer_id);
+  out += "\",\"timestamp_ns\":\"";
+  append_decimal(out, event.timestamp_ns);  // likewise
+  out += "\",\"time\":\"";
+  append_iso_time(out, event.timestamp_ns, 9);
+  append_field(out, "\",\"producer_id\":", event.producer_id);
   append_field(out, ",\"producer_sequence\":", event.producer_sequence);
   append_bytes_field(out, "topic", event.topic);
   append_bytes_field(out, "key", event.key);
   append_bytes_field(out, "message_id", event.message_id);
-  append_bytes_field(out, "payload", event.payload);
+  const auto nested = style == PayloadStyle::json ? read_json_value(event.payload) : std::nullopt;
+  if (nested && nested->kind != JsonKind::string) {
+    out += ",\"payload\":";
+    append_json_value(out, nested->text);
+  } else {
+    append_bytes_field(out, "payload", event.payload);
+  }
   out += '}';
 }
 
@@ -104,7 +114,7 @@ void EventPrinter::append_text(std::string& out, const EventView& event) const {
 void EventPrinter::append(std::string& out, const EventView& event) const {
   switch (options_.format) {
     case Format::text: append_text(out, event); break;
-    case Format::json: append_json(out, event); break;
+    case Format::json: append_json(out, event, options_.payload); break;
     case Format::raw: out += event.payload; break;
   }
   out += '\n';
@@ -117,11 +127,12 @@ bool EventPrinter::append(std::string& out, const Reset& reset) const {
   return true;
 }
 
-PrinterOptions printer_options_for_stdout(Format format) {
+PrinterOptions printer_options_for_stdout(Format format, PayloadStyle payload) {
   const bool terminal = ::isatty(STDOUT_FILENO) == 1;
   const char* const term = std::getenv("TERM");
   const bool dumb = term == nullptr || std::string_view(term) == "dumb";
   return {.format = format,
+          .payload = payload,
           .colour = terminal && !dumb && !environment_is_set("NO_COLOR"),
           .ascii_only = terminal && std::string_view(::nl_langinfo(CODESET)) != "UTF-8"};
 }

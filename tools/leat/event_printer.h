@@ -19,8 +19,15 @@ enum class Format : std::uint8_t {
   raw,   ///< the payload as it is, and a newline
 };
 
+/// Of payloads in a line of JSON.
+enum class PayloadStyle : std::uint8_t {
+  text,  ///< a string, byte for byte (payload_base64 if it is not UTF-8)
+  json,  ///< a payload that is JSON, but no string, is nested, without blanks; any other is a string
+};
+
 struct PrinterOptions {
   Format format = Format::text;
+  PayloadStyle payload = PayloadStyle::text;
   bool colour = false;      ///< text only
   bool ascii_only = false;  ///< text only
 };
@@ -45,11 +52,11 @@ class EventPrinter {
   PrinterOptions options_;
 };
 
-void append_json(std::string& out, const EventView& event);
+void append_json(std::string& out, const EventView& event, PayloadStyle style = PayloadStyle::text);
 void append_json(std::string& out, const Reset& reset);
 
 /// Decides on colour and on UTF-8 from descriptor 1, NO_COLOR, TERM and the locale.
-PrinterOptions printer_options_for_stdout(Format format);
+PrinterOptions printer_options_for_stdout(Format format, PayloadStyle payload = PayloadStyle::text);
 
 /// "text", "json" or "raw".
 std::optional<Format> parse_format(std::string_view name);

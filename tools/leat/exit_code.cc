@@ -16,7 +16,7 @@ std::string_view hint_for(ErrorCode code) {
     case ErrorCode::permission_denied: return "ask the feed's owner for access, or run as a user who has it";
     case ErrorCode::layout_mismatch: return "use leat and leatd of the same version";
     case ErrorCode::invalid_argument: return "see leat --help";
-    case ErrorCode::too_large: return "send less, or raise leatd's --max-event-bytes";
+    case ErrorCode::too_large: return "send less";
     case ErrorCode::bad_topic: return "use a topic such as session.created";
     case ErrorCode::would_block: return "try again; see leat stat for who is behind";
     case ErrorCode::timed_out: return "raise --timeout; see leat stat for who is behind";

@@ -4,13 +4,13 @@
 #include <chrono>
 #include <cstdio>
 
+#include "shm/base/quantity.h"
 #include "text_encoding.h"
 
 namespace leat::tool {
 namespace {
 
 constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
-constexpr std::int64_t kNanosPerMicro = 1000;
 constexpr std::int64_t kSecondsPerDay = 86'400;
 // Years whose nanoseconds fit into 64 bits.
 constexpr int kFirstYear = 1970;
@@ -45,6 +45,7 @@ class Scanner {
     rest_.remove_prefix(width);
     return value >= low && value <= high;
   }
+  bool at_digit() const { return !rest_.empty() && rest_.front() >= '0' && rest_.front() <= '9'; }
   /// 1 to 9 digits, as nanoseconds.
   bool take_fraction(std::int64_t& nanos) {
     nanos = 0;
@@ -61,50 +62,107 @@ class Scanner {
   std::string_view rest_;
 };
 
-bool take_date(Scanner& scanner, std::int64_t& days) {
-  int year = 0;
-  int month = 0;
-  int day = 0;
-  if (!scanner.take_number(4, kFirstYear, kLastYear, year) || !scanner.take('-') ||
-      !scanner.take_number(2, 1, 12, month) || !scanner.take('-') || !scanner.take_number(2, 1, 31, day)) {
-    return false;
-  }
-  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
-                                         std::chrono::day(static_cast<unsigned>(day))};
-  if (!date.ok()) return false;
-  days = std::chrono::sys_days(date).time_since_epoch().count();
-  return true;
-}
+/// Reads a time piece by piece. The first piece that is wrong is named.
+class TimeText {
+ public:
+  explicit TimeText(std::string_view text) : scanner_(text) {}
 
-bool take_clock(Scanner& scanner, std::int64_t& seconds, std::int64_t& nanos) {
-  int hour = 0;
-  int minute = 0;
-  int second = 0;
-  if (!scanner.take_number(2, 0, 23, hour) || !scanner.take(':') || !scanner.take_number(2, 0, 59, minute)) return false;
-  if (scanner.take(':')) {
-    if (!scanner.take_number(2, 0, 59, second)) return false;
-    if (scanner.take('.') && !scanner.take_fraction(nanos)) return false;
+  Result<std::int64_t> read() {
+    date();
+    if (!scanner_.at_end() && ok()) {
+      if (!scanner_.take('T') && !scanner_.take('t') && !scanner_.take(' ')) fail("behind the date stands neither T nor a space");
+      clock();
+      zone();
+    }
+    if (ok() && !scanner_.at_end()) fail("something stands behind the time");
+    const std::int64_t seconds = days_ * kSecondsPerDay + seconds_ - east_seconds_;
+    if (ok() && (seconds < 0 || seconds > INT64_MAX / kNanosPerSecond - 1)) fail("it lies outside of 1970 to 2261");
+    if (!ok()) return Error{ErrorCode::invalid_argument, problem_};
+    return seconds * kNanosPerSecond + nanos_;
   }
-  seconds = hour * 3600 + minute * 60 + second;
-  return true;
-}
 
-bool take_zone(Scanner& scanner, std::int64_t& east_seconds) {
-  if (scanner.at_end() || scanner.take('Z')) return true;
-  const bool west = scanner.take('-');
-  int hours = 0;
-  int minutes = 0;
-  if (!west && !scanner.take('+')) return false;
-  if (!scanner.take_number(2, 0, 23, hours)) return false;
-  (void)scanner.take(':');
-  if (!scanner.take_number(2, 0, 59, minutes)) return false;
-  east_seconds = (hours * 3600 + minutes * 60) * (west ? -1 : 1);
-  return true;
+ private:
+  [[nodiscard]] bool ok() const { return problem_.empty(); }
+  void fail(const char* what) {
+    if (ok()) problem_ = what;
+  }
+  void number(std::size_t width, int low, int high, int& value, const char* what) {
+    if (ok() && !scanner_.take_number(width, low, high, value)) fail(what);
+  }
+  void mark(char wanted, const char* what) {
+    if (ok() && !scanner_.take(wanted)) fail(what);
+  }
+
+  void date() {
+    constexpr const char* kShape = "a date is written 2026-08-01";
+    int year = 0;
+    int month = 0;
+    int day = 0;
+    number(4, 0, 9999, year, kShape);
+    mark('-', kShape);
+    number(2, 1, 12, month, "the month is not 01 to 12");
+    mark('-', kShape);
+    number(2, 1, 31, day, "the day is not 01 to 31");
+    if (ok() && (year < kFirstYear || year > kLastYear)) fail("it lies outside of 1970 to 2261");
+    if (!ok()) return;
+    const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
+                                           std::chrono::day(static_cast<unsigned>(day))};
+    if (!date.ok()) return fail("that month has no such day");
+    days_ = std::chrono::sys_days(date).time_since_epoch().count();
+  }
+
+  void clock() {
+    int hour = 0;
+    int minute = 0;
+    int second = 0;
+    number(2, 0, 23, hour, "the hour is not 00 to 23");
+    mark(':', "a time of day is written 12:34:56");
+    number(2, 0, 59, minute, "the minute is not 00 to 59");
+    if (ok() && scanner_.take(':')) {
+      number(2, 0, 60, second, "the second is not 00 to 59");
+      if (ok() && second == 60) fail("leap seconds have no number of their own here: write second 59 or the next minute");
+      if (ok() && (scanner_.take('.') || scanner_.take(',')) && !scanner_.take_fraction(nanos_)) fail("no digit behind the point");
+      if (ok() && scanner_.at_digit()) fail("more digits than nanoseconds have");
+    }
+    seconds_ = hour * 3600 + minute * 60 + second;
+  }
+
+  void zone() {
+    constexpr const char* kShape = "the offset from UTC is not Z, +hh:mm, +hhmm or +hh";
+    if (!ok() || scanner_.at_end() || scanner_.take('Z') || scanner_.take('z')) return;
+    (void)scanner_.take(' ');
+    const bool west = scanner_.take('-');
+    int hours = 0;
+    int minutes = 0;
+    if (!west && !scanner_.take('+')) return fail(kShape);
+    number(2, 0, 23, hours, kShape);
+    if (ok() && !scanner_.at_end()) {
+      (void)scanner_.take(':');
+      number(2, 0, 59, minutes, kShape);
+    }
+    east_seconds_ = (hours * 3600 + minutes * 60) * (west ? -1 : 1);
+  }
+
+  Scanner scanner_;
+  std::string problem_;
+  std::int64_t days_ = 0;
+  std::int64_t seconds_ = 0;
+  std::int64_t nanos_ = 0;
+  std::int64_t east_seconds_ = 0;
+};
+
+/// "1785587696", "1785587696.5": seconds since 1970.
+Result<std::int64_t> read_seconds(std::string_view text) {
+  const auto rule = shm::QuantityRule::seconds(0, INT64_MAX);
+  if (text.find_first_not_of("0123456789.") == std::string_view::npos) {
+    if (auto ns = shm::parse_quantity("time", text, rule)) return static_cast<std::int64_t>(*ns);
+  }
+  return Error{ErrorCode::invalid_argument, "seconds since 1970 are written @1785587696.5, up to 9223372036"};
 }
 
 }  // namespace
 
-void append_iso_time(std::string& out, std::int64_t timestamp_ns) {
+void append_iso_time(std::string& out, std::int64_t timestamp_ns, int digits) {
   using namespace std::chrono;
   std::int64_t seconds = timestamp_ns / kNanosPerSecond;
   std::int64_t nanos = timestamp_ns % kNanosPerSecond;
@@ -126,24 +184,27 @@ void append_iso_time(std::string& out, std::int64_t timestamp_ns) {
   append_padded(out, in_day / 60 % 60, 2);
   out += ':';
   append_padded(out, in_day % 60, 2);
-  out += '.';
-  append_padded(out, static_cast<unsigned>(nanos / kNanosPerMicro), 6);
+  if (digits > 0) {
+    out += '.';
+    const std::size_t behind = out.size();
+    append_padded(out, static_cast<unsigned>(nanos), 9);
+    out.resize(behind + static_cast<std::size_t>(digits));
+  }
   out += 'Z';
 }
 
-std::optional<std::int64_t> parse_iso_time(std::string_view text) {
-  Scanner scanner(text);
-  std::int64_t days = 0;
-  std::int64_t seconds = 0;
-  std::int64_t nanos = 0;
-  std::int64_t east_seconds = 0;
-  if (!take_date(scanner, days)) return std::nullopt;
-  if (!scanner.at_end()) {
-    if (!scanner.take('T') && !scanner.take(' ')) return std::nullopt;
-    if (!take_clock(scanner, seconds, nanos) || !take_zone(scanner, east_seconds)) return std::nullopt;
+Result<std::int64_t> parse_time(std::string_view text) {
+  constexpr std::uint64_t kFirstNanos = 100'000'000'000'000'000;  // 1973
+  if (text.starts_with('@')) return read_seconds(text.substr(1));
+  const bool has_point = text.find('.') != std::string_view::npos;
+  if (!text.empty() && text.find_first_not_of(has_point ? "0123456789." : "0123456789") == std::string_view::npos) {
+    if (has_point) return read_seconds(text);
+    const auto nanos = parse_decimal(text);
+    if (nanos && *nanos >= kFirstNanos && *nanos <= INT64_MAX) return static_cast<std::int64_t>(*nanos);
+    return Error{ErrorCode::invalid_argument, "a number without a mark is nanoseconds since 1970, of 18 or 19 digits; write seconds as @" +
+                                                  std::string(text.substr(0, 20))};
   }
-  if (!scanner.at_end()) return std::nullopt;
-  return (days * kSecondsPerDay + seconds - east_seconds) * kNanosPerSecond + nanos;
+  return TimeText(text).read();
 }
 
 }  // namespace leat::tool

@@ -70,7 +70,7 @@ LineReader::Next LineReader::next(std::chrono::milliseconds slice) {
   }
 }
 
-Result<std::string> read_all(int fd, std::size_t max_bytes) {
+Result<std::string> read_all(int fd, std::size_t max_bytes, const std::string& bound) {
   std::string all;
   while (stop_signal() == 0) {
     if (!wait_readable(fd)) continue;
@@ -82,8 +82,7 @@ Result<std::string> read_all(int fd, std::size_t max_bytes) {
     if (got == 0) return all;
     if (got < 0 && failed != EINTR && failed != EAGAIN) return system_error(failed, "reading standard input");
     if (all.size() > max_bytes) {
-      return Error{ErrorCode::too_large, "standard input holds more than the " + std::to_string(max_bytes) +
-                                             " bytes that an event may have; use --lines for an event a line"};
+      return Error{ErrorCode::too_large, "standard input holds more than the " + bound + ", or use --lines for an event a line"};
     }
   }
   return Error{ErrorCode::closed, "stopped while reading standard input; nothing was published"};

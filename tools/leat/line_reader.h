@@ -49,7 +49,7 @@ class LineReader {
   Error error_;
 };
 
-/// All of `fd` up to its end. Errors: too_large beyond `max_bytes`, io_error, closed when a stop signal came.
-Result<std::string> read_all(int fd, std::size_t max_bytes);
+/// All of `fd` up to its end. Errors: too_large beyond `max_bytes`, which `bound` describes; io_error, closed when a stop signal came.
+Result<std::string> read_all(int fd, std::size_t max_bytes, const std::string& bound);
 
 }  // namespace leat::tool

@@ -16,7 +16,7 @@
 #include "help_format.h"
 #include "output.h"
 #include "stop_signal.h"
-#include "suggest.h"
+#include "cmdline/suggest.h"
 
 #ifndef LEAT_VERSION
 #define LEAT_VERSION "unknown"
@@ -49,7 +49,7 @@ std::string about_unknown(const CLI::App& command, const std::string& name, cons
   for (const CLI::Option* option : command.get_options()) {
     for (const std::string& word : option->get_lnames()) known.push_back("--" + word);
   }
-  const std::string meant = nearest(typed, known);
+  const std::string meant = leat::cmdline::nearest(typed, known);
   return "unknown option '" + typed + "'" + (meant.empty() ? "" : " (did you mean " + meant + "?)") + "; see " + name + " --help";
 }
 

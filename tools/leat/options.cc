@@ -60,21 +60,19 @@ void add_choice(CLI::App& app, const std::string& name, std::string& value, cons
 
 const char* const kStartHelp =
     "Where to start: earliest, latest, N (the first event wanted), CURSOR (after it: <16 hex>-<n>, as in "
-    "--format json), time:ISO or time:NS (UTC unless it says otherwise; nanoseconds since 1970)";
+    "--format json), time:2026-08-01T12:34:56.5+02:00 (UTC unless it says otherwise), "
+    "time:@SECONDS or time:NANOSECONDS (since 1970)";
 
 Result<Start> parse_start(std::string_view text) {
   constexpr std::string_view kTime = "time:";
   constexpr std::size_t kEpochDigits = 16;
-  constexpr std::uint64_t kFirstNanos = 100'000'000'000'000'000;  // 1973: less is a year, seconds, or some other unit
   if (text == "earliest") return Start::earliest();
   if (text == "latest") return Start::latest();
   if (text.starts_with(kTime)) {
-    const std::string_view time = text.substr(kTime.size());
-    const auto nanos = parse_decimal(time);
-    if (nanos && *nanos >= kFirstNanos && *nanos <= INT64_MAX) return Start::at_time(static_cast<std::int64_t>(*nanos));
-    if (const auto iso = parse_iso_time(time)) return Start::at_time(*iso);
-    return Error{ErrorCode::invalid_argument, "--from " + std::string(text) + ": not a time; write time:2026-08-01T12:34:56.5Z, "
-                                                                              "or time:NANOSECONDS since 1970"};
+    const auto time = parse_time(text.substr(kTime.size()));
+    if (time) return Start::at_time(*time);
+    return Error{ErrorCode::invalid_argument, "--from " + std::string(text) + ": " + time.error().message +
+                                                  "; write time:2026-08-01T12:34:56.5Z, time:@SECONDS or time:NANOSECONDS"};
   }
   if (const auto sequence = parse_decimal(text); sequence && *sequence > 0) return Start::at(*sequence);
   if (text.find('-') == kEpochDigits) {
@@ -96,6 +94,9 @@ void add_reading_options(CLI::App& app, ReadingOptions& options) {
   add_choice(app, "--format", options.format, {"text", "json", "raw"},
              "text: sequence, time, topic, key (- if none), payload, escaped so that no terminal acts on it; "
              "json: one object a line, bytes that are not UTF-8 as ..._base64; raw: payload bytes as they are and a newline");
+  add_choice(app, "--payload", options.payload, {"text", "json"},
+             "With --format json. text: the payload as a string, byte for byte; json: nested where it is JSON (but no string), "
+             "without blanks");
   add_seconds(app, "--timeout", options.timeout, 0.001, kMaxSeconds, "End with status 5 after so long without an event",
               "none");
   app.add_flag("--strict", options.strict,
@@ -105,11 +106,15 @@ void add_reading_options(CLI::App& app, ReadingOptions& options) {
 Result<Reading> check(const ReadingOptions& options) {
   auto start = parse_start(options.from);
   if (!start) return start.error();
+  if (options.payload != "text" && options.format != "json") {
+    return Error{ErrorCode::invalid_argument, "--payload json is for --format json: give both"};
+  }
   auto filter = TopicFilter::parse(options.filter);
   if (!filter) return filter.error();
   return Reading{.start = *start,
                  .filter = std::move(*filter),
-                 .format = parse_format(options.format).value_or(Format::text)};
+                 .printing = {.format = parse_format(options.format).value_or(Format::text),
+                              .payload = options.payload == "json" ? PayloadStyle::json : PayloadStyle::text}};
 }
 
 }  // namespace leat::tool

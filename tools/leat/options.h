@@ -47,17 +47,24 @@ struct ReadingOptions {
   std::string from;
   std::string filter = ">";
   std::string format = "text";
+  std::string payload = "text";
   std::uint64_t count = 0;                ///< 0: no bound
   std::chrono::nanoseconds timeout = {};  ///< 0: none
   bool strict = false;
 };
 void add_reading_options(CLI::App& app, ReadingOptions& options);
 
+/// How events are printed.
+struct Printing {
+  Format format = Format::text;
+  PayloadStyle payload = PayloadStyle::text;
+};
+
 /// The same, checked.
 struct Reading {
   Start start;
   TopicFilter filter;
-  Format format = Format::text;
+  Printing printing;
 };
 Result<Reading> check(const ReadingOptions& options);
 

@@ -32,6 +32,8 @@ std::size_t max_line_bytes(const Producer& producer, bool ndjson) {
   return ndjson ? event_bytes * kNdjsonExpansion + kNdjsonExtraBytes : event_bytes;
 }
 
+bool is_marked(std::string_view line) { return line.starts_with("\xef\xbb\xbf"); }
+
 class Stream {
  public:
   Stream(Producer& producer, const StreamOptions& options)
@@ -96,12 +98,13 @@ class Stream {
   void take_line() {
     if (options_.acks) slice_ = kFirstSlice;
     if (!options_.ndjson) return publish({.topic = options_.topic, .key = options_.key, .payload = reader_.line()});
-    if (reader_.line().find_first_not_of(" \t\r") == std::string_view::npos) {
+    if (reader_.line().find_first_not_of(" \t\r", is_marked(reader_.line()) ? 3 : 0) == std::string_view::npos) {
       ++blank_lines_;  // NDJSON allows them
       return;
     }
     auto parsed = parse_ndjson(reader_.line());
     if (!parsed) return take_bad_line(parsed.error());
+    if (parsed->is_reset) return note_reset();
     if (parsed->topic.empty()) parsed->topic = options_.topic;
     if (parsed->topic.empty()) {
       return take_bad_line({ErrorCode::invalid_argument, "no topic; give one in the object, or a default with --topic"});
@@ -138,11 +141,18 @@ class Stream {
     print_acks();
   }
 
+  /// What tail printed of a gap: no event, and nothing that could be published; whoever copies a feed should know.
+  void note_reset() {
+    ++resets_;
+    clear_progress();
+    complain("line " + std::to_string(reader_.line_number()) +
+             ": a reset, not an event: the feed that was read had lost its place here; not published");
+  }
+
   void take_too_long() {
     ++bad_lines_;
     if (options_.acks) acks_.expect(reader_.line_number());
-    reject(reader_.line_number(), {ErrorCode::too_large, "longer than an event may be; split it, or raise leatd's "
-                                                         "--max-event-bytes"});
+    reject(reader_.line_number(), {ErrorCode::too_large, "longer than the " + event_bound_text(producer_) + ", or split it"});
   }
 
   void take_bad_line(const Error& error) {
@@ -208,6 +218,7 @@ class Stream {
     add("bad_lines", "bad", bad_lines_, false);
     add("ephemeral_skipped", "ephemeral skipped", totals.ephemeral, true);
     add("blank_lines", "blank", blank_lines_, false);
+    add("resets_skipped", "resets skipped", resets_, false);
     add("not_acknowledged", "not acknowledged", waiting, false);
     if (options_.json_summary) {
       add("first_sequence", "", totals.first_sequence, true);
@@ -241,6 +252,7 @@ class Stream {
   int status_ = kExitOk;
   std::uint64_t bad_lines_ = 0;
   std::uint64_t blank_lines_ = 0;
+  std::uint64_t resets_ = 0;
   std::uint64_t shown_ = 0;
   unsigned lines_since_clock_ = 0;
   Clock::time_point last_progress_ = Clock::now();

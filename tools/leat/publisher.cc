@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "shm/ingest/arena_layout.h"
 #include "stop_signal.h"
 
 namespace leat::tool {
@@ -26,6 +27,13 @@ std::size_t arena_bytes_of(const Event& event) {
 bool is_not_yet(ErrorCode code) { return code == ErrorCode::timed_out || code == ErrorCode::pending; }
 
 }  // namespace
+
+std::string event_bound_text(const Producer& producer) {
+  const std::size_t bound = producer.max_event_bytes();
+  const bool of_the_arena = bound < producer.arena_bytes() && bound + 2 * shm::kEntryAlignment > producer.arena_bytes() / 2;
+  return std::to_string(bound) + (of_the_arena ? " bytes that fit into half of a producer's arena; raise leatd's --arena-bytes"
+                                               : " bytes that an event may have; raise leatd's --max-event-bytes");
+}
 
 bool Publisher::is_about_one_event(ErrorCode code) noexcept {
   return code == ErrorCode::too_large || code == ErrorCode::bad_topic || code == ErrorCode::invalid_argument ||

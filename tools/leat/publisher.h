@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <string>
 #include <string_view>
 
 #include <leat/producer.h>
@@ -19,6 +20,9 @@ struct PublisherTotals {
   std::uint64_t first_sequence = 0;  ///< 0: none known
   std::uint64_t last_sequence = 0;
 };
+
+/// What bounds an event of this producer, and what raises that: "524224 bytes (half of the producer's arena; raise ...)".
+std::string event_bound_text(const Producer& producer);
 
 /// A producer with a bounded number of receipts outstanding, collected in order. It waits for room and receipts in short
 /// slices, so that it can act on a stop signal. One thread.

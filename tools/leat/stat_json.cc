@@ -48,9 +48,12 @@ std::string report_json(const Sample& now, const Sample* before) {
   const FeedStatus& s = now.status;
   std::string epoch;
   append_hex64(epoch, s.epoch);
+  std::string time;
+  append_iso_time(time, now.realtime_ns, 9);
   Json json = {{"feed", s.feed},
                {"feed_uuid", s.feed_uuid},
-               {"timestamp_ns", now.realtime_ns},
+               {"timestamp_ns", std::to_string(now.realtime_ns)},  // a double would round it
+               {"time", time},
                {"epoch", epoch},
                {"broker_life", s.broker_life},
                {"broker_pid", s.broker_pid},

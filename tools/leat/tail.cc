@@ -121,7 +121,7 @@ int run_tail(const TailOptions& options, const CLI::App& tail) {
     source = std::make_unique<ConsumerSource>(std::move(*consumer), !options.cursor.empty());
   }
   Output output;
-  return print_events(*source, EventPrinter(printer_options_for_stdout(reading->format)), output,
+  return print_events(*source, EventPrinter(printer_options_for_stdout(reading->printing.format, reading->printing.payload)), output,
                       {.filter = reading->filter,
                        .count = options.reading.count,
                        .timeout = options.reading.timeout,

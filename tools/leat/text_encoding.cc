@@ -138,6 +138,30 @@ void append_json_string(std::string& out, std::string_view text) {
   out += '"';
 }
 
+void append_json_value(std::string& out, std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    const char32_t point = length == 0 ? 0 : decode(text, length);
+    if (is_unsafe(point)) {
+      append_json_escape(out, point == 0 ? 0xfffd : point);
+    } else {
+      out.append(text.substr(0, length));
+    }
+    text.remove_prefix(length == 0 ? 1 : length);
+  }
+}
+
+std::string readable_utf8(std::string_view bytes) {
+  std::string out;
+  while (!bytes.empty()) {
+    const std::size_t length = utf8_length(bytes);
+    if (length == 0) append_hex_escape(out, byte_at(bytes, 0));
+    out += bytes.substr(0, length);
+    bytes.remove_prefix(length == 0 ? 1 : length);
+  }
+  return out;
+}
+
 void append_base64(std::string& out, std::string_view bytes) {
   std::size_t i = 0;
   for (; i + 3 <= bytes.size(); i += 3) {

@@ -1,9 +1,9 @@
 // "Did you mean": near enough to be meant, and never a wild guess.
-#include "suggest.h"
+#include "cmdline/suggest.h"
 
 #include <gtest/gtest.h>
 
-namespace leat::tool {
+namespace leat::cmdline {
 namespace {
 
 TEST(Suggest, CountsLettersPutInTakenOutReplacedAndSwapped) {
@@ -35,4 +35,4 @@ TEST(Suggest, SaysNothingRatherThanNonsense) {
 }
 
 }  // namespace
-}  // namespace leat::tool
+}  // namespace leat::cmdline

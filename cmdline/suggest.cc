@@ -1,8 +1,8 @@
-#include "suggest.h"
+#include "cmdline/suggest.h"
 
 #include <algorithm>
 
-namespace leat::tool {
+namespace leat::cmdline {
 namespace {
 
 /// Longer words are nobody's slip of the fingers.
@@ -56,4 +56,4 @@ std::string nearest(std::string_view typed, const std::vector<std::string>& know
   return best;
 }
 
-}  // namespace leat::tool
+}  // namespace leat::cmdline
