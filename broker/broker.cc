@@ -153,6 +153,7 @@ Result<void> Broker::recover() {
   if (!identity) {  // leftovers of a feed whose journal is gone are retired
     if (auto done = files_->adopt(recovered_.identity.uuid); !done) return done;
   }
+  files_->make_room_for_held(options_);
   if (auto done = files_->complete(options_, recovered_.identity.uuid, recovered_.ring_can_go_on); !done) return done;
   files_->remove_stray_arenas();
   const std::uint32_t known = files_->registry_header().next_producer_id;
@@ -234,7 +235,7 @@ Result<void> Broker::set_up_ring() {
   if (!files_->ring_adopted()) {
     const std::uint64_t begin = recovered_.segments.back().first_position;
     from = end - begin > options_.ring_bytes ? end - options_.ring_bytes : begin;
-    header.max_record_bytes = static_cast<std::uint32_t>(max_record_bytes(options_));
+    header.max_record_bytes = max_ring_record_bytes(options_.ring_bytes);
     for (Watermark& slot : header.latest) slot.position.store(BroadcastWriter::kNoPosition);
   }
   ring_ = BroadcastWriter(files_->broadcast.data(), files_->broadcast.spec.capacity);
@@ -272,7 +273,7 @@ Result<void> Broker::set_up_threads() {
   inbound_ = InboundConsumer(files_->inbound.data(), files_->inbound.spec.capacity,
                              files_->registry_header().inbound_head.load(std::memory_order_acquire));
   table_.publish_durable(recovered_.end_sequence);
-  registry_ = std::make_unique<ProducerRegistry>(*files_, table_, lanes_, next_producer_id_);
+  registry_ = std::make_unique<ProducerRegistry>(options_, *files_, table_, lanes_, next_producer_id_);
   control_ = std::make_unique<ControlServer>(options_, admission_, *files_, table_, *registry_, lanes_, *cursors_,
                                              journal_fd_.get(), broker_life_);
   if (auto done = control_->open(); !done) return done;

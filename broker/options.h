@@ -69,4 +69,10 @@ Result<void> check_options(const Options& options);
 /// Bound on a padded record that all of ring, arena and segment can carry.
 std::uint64_t max_record_bytes(const Options& options);
 
+/// The most record bytes that one entry may bring to a feed with these options.
+std::uint64_t max_batch_bytes(const Options& options) noexcept;
+
+/// Makes ring and segments large enough for an entry of so many record bytes, if they are not.
+void make_room_for_entry(Options& options, std::uint64_t record_bytes);
+
 }  // namespace leat::broker

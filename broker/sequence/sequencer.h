@@ -118,6 +118,8 @@ class Sequencer {
   bool go_back(Lane& lane);
   void finish_known_entry(Lane& lane, const Entry& entry);
   void refuse(Lane& lane, const Entry& entry, shm::Refusal reason);
+  void log_refusal(const Lane& lane, const Entry& entry, shm::Refusal reason);
+  void note_bad_ticket(const shm::Ticket& ticket);
   void revoke(Lane& lane, shm::Refusal reason);
 
   bool roll();
@@ -153,6 +155,8 @@ class Sequencer {
   std::uint32_t empty_looks_ = 0;
   std::int64_t next_mend_ns_ = 0;
   LogGate ring_gate_;
+  LogGate refusal_gate_;
+  LogGate ticket_gate_;
   std::uint32_t rounds_ = 0;
   std::uint32_t deferred_wakes_ = 0;  // rounds whose sleepers have not been looked for yet
   bool mark_pending_ = true;  // all that recovery found has been synced
@@ -163,8 +167,5 @@ class Sequencer {
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 };
-
-/// The most record bytes that one entry may bring to a feed with these options.
-std::uint64_t max_batch_bytes(const Options& options) noexcept;
 
 }  // namespace leat::broker

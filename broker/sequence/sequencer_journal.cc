@@ -150,6 +150,7 @@ void Sequencer::take_commands() {
     lane.slot = command.slot;
     lane.generation = command.generation;
     lane.producer_id = command.producer_id;
+    lane.max_record_bytes = command.max_record_bytes;
     lane.last_producer_sequence = command.last_producer_sequence;
     lane.live = true;
     lane.row->events.store(0, std::memory_order_relaxed);
