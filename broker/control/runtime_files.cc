@@ -19,10 +19,6 @@ using namespace shm;
 
 namespace {
 
-std::string arena_name(std::uint32_t slot, std::uint32_t generation) {
-  return "arena-" + std::to_string(slot) + "-" + std::to_string(generation);
-}
-
 // The size that a capacity asks for. Clients can write the headers of some of these files: what they say of it is checked
 // against the real size before anything is found by it.
 std::uint64_t bytes_of(std::uint64_t magic, std::uint64_t capacity) {
@@ -39,6 +35,10 @@ std::uint64_t bytes_of(std::uint64_t magic, std::uint64_t capacity) {
 SharedFileHeader& header_of(const SharedFile& file) { return *reinterpret_cast<SharedFileHeader*>(file.data()); }
 
 }  // namespace
+
+std::string arena_name(std::uint32_t slot, std::uint32_t generation) {
+  return "arena-" + std::to_string(slot) + "-" + std::to_string(generation);
+}
 
 InboundHeader& RuntimeFiles::inbound_header() const { return *reinterpret_cast<InboundHeader*>(inbound.data()); }
 BroadcastHeader& RuntimeFiles::broadcast_header() const {
@@ -141,9 +141,12 @@ LastLife RuntimeFiles::last_life() const {
 }
 
 void RuntimeFiles::retire(SharedFile& file, const std::string& name) {
+  const bool ours = !file.valid() || leads_to(name, file.read_only.get());
   if (file.valid()) header_of(file).publish_state(FileState::retired);  // those who still have it mapped attach anew
+  // Producers look at this word with each event.
+  if (&file == &inbound && file.valid()) inbound_header().broker_life.store(kNoBrokerLife, std::memory_order_release);
   file = SharedFile{};
-  ::unlink((directory_ / name).c_str());
+  if (ours) ::unlink((directory_ / name).c_str());
 }
 
 // What was published lies in an arena from `consumed` on, entry behind entry. Only the registry says how large an entry may
@@ -332,6 +335,7 @@ Result<ArenaFile> RuntimeFiles::open_arena(std::uint32_t slot, std::uint32_t gen
 
 void RuntimeFiles::remove_arena(std::uint32_t slot, std::uint32_t generation) {
   ::unlink((directory_ / arena_name(slot, generation)).c_str());
+  lost_names_.erase(arena_name(slot, generation));
 }
 
 void RuntimeFiles::remove_stray_arenas() {
@@ -340,12 +344,18 @@ void RuntimeFiles::remove_stray_arenas() {
     const RegistrySlot& slot = registry_slots()[i];
     if (slot.state.load() != static_cast<std::uint32_t>(SlotState::free)) known.insert(arena_name(i, slot.generation));
   }
+  std::uint64_t removed = 0;
   std::error_code ignored;
   // A loop over the iterator would throw where the directory cannot be read on: then they stay until the next start.
   for (auto at = std::filesystem::directory_iterator(directory_, ignored); !ignored && at != std::filesystem::end(at);
        at.increment(ignored)) {
     const std::string name = at->path().filename();
-    if (name.starts_with("arena-") && !known.contains(name)) ::unlink(at->path().c_str());
+    if (name.starts_with("arena-") && !known.contains(name) && ::unlink(at->path().c_str()) == 0) ++removed;
+  }
+  if (removed > 0 && !ingest_adopted_) {
+    spdlog::warn("{} arenas of the last broker's producers are given up: the registry that tells what was taken from them is "
+                 "gone, damaged or of another feed; what they had published and was not taken is lost, and they are told "
+                 "when they ask", removed);
   }
 }
 

@@ -50,6 +50,7 @@ std::string name_of(FeedState state) {
     case FeedState::stalled: return "stalled";
     case FeedState::failed: return "failed";
     case FeedState::stopped: return "stopped";
+    case FeedState::unlinked: return "unlinked";
   }
   return "unknown";
 }
@@ -117,7 +118,9 @@ void FeedObserver::Impl::read_feed(FeedStatus& out) const {
   out.epoch = header.epoch.load();
   out.broker_life = get(page.control.broker_life);
   out.broker_pid = page.control.pid.load();
-  out.state = name_of(static_cast<FeedState>(header.feed_state.load()));
+  const auto state = static_cast<FeedState>(header.feed_state.load());
+  const auto control_state = static_cast<FeedState>(page.control.state.load());
+  out.state = name_of(state == FeedState::running && control_state == FeedState::unlinked ? control_state : state);
   out.earliest_sequence = header.earliest_sequence.load();
   out.earliest_position = header.earliest_position.load();
   out.latest_sequence = latest.sequence;
