@@ -7,6 +7,7 @@
 
 #include <leat/result.h>
 
+#include "broker/journal/file_system.h"
 #include "shm/base/idle.h"
 
 namespace leat::broker {
@@ -40,6 +41,7 @@ struct Options {
 
   SyncPolicy sync = SyncPolicy::interval;
   std::uint32_t sync_interval_ms = 50;
+  JournalWrites journal_writes = JournalWrites::automatic;
 
   shm::IdleStrategy idle = shm::IdleStrategy::adaptive;
   std::uint32_t idle_spin_us = 20;

@@ -1,6 +1,7 @@
 #include "broker/control/runtime_files.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -143,8 +144,10 @@ LastLife RuntimeFiles::last_life() const {
 void RuntimeFiles::retire(SharedFile& file, const std::string& name) {
   const bool ours = !file.valid() || leads_to(name, file.read_only.get());
   if (file.valid()) header_of(file).publish_state(FileState::retired);  // those who still have it mapped attach anew
-  // Producers look at this word with each event.
-  if (&file == &inbound && file.valid()) inbound_header().broker_life.store(kNoBrokerLife, std::memory_order_release);
+  if (file.valid() && &file == &inbound) {
+    // On the line that each publish reads: no event more goes where nobody looks. After the state, which says why.
+    inbound_header().broker_life.store(kRetiredLife, std::memory_order_release);
+  }
   file = SharedFile{};
   if (ours) ::unlink((directory_ / name).c_str());
 }
@@ -318,8 +321,15 @@ Result<ArenaFile> RuntimeFiles::create_arena(std::uint32_t slot, std::uint32_t g
                      Mirror::yes);
   if (!file) return file.error();
   header_of(*file).publish_state(FileState::ready);
+  const std::filesystem::path path = directory_ / arena_name(slot, generation);
+  UniqueFd for_client(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  if (!for_client.valid()) return system_error(errno, "opening " + path.string());
+  const bool client_locks = ::flock(for_client.get(), LOCK_SH | LOCK_NB) == 0;
   FaultRange range(file->data(), file->mapping.bytes(), FaultKind::arena);
-  return ArenaFile{.file = std::move(*file), .fault_range = std::move(range)};
+  return ArenaFile{.file = std::move(*file),
+                   .fault_range = std::move(range),
+                   .for_client = std::move(for_client),
+                   .client_locks = client_locks};
 }
 
 Result<ArenaFile> RuntimeFiles::open_arena(std::uint32_t slot, std::uint32_t generation, std::uint64_t bytes) {
@@ -345,10 +355,10 @@ void RuntimeFiles::remove_stray_arenas() {
     if (slot.state.load() != static_cast<std::uint32_t>(SlotState::free)) known.insert(arena_name(i, slot.generation));
   }
   std::uint64_t removed = 0;
-  std::error_code ignored;
+  std::error_code failed;
   // A loop over the iterator would throw where the directory cannot be read on: then they stay until the next start.
-  for (auto at = std::filesystem::directory_iterator(directory_, ignored); !ignored && at != std::filesystem::end(at);
-       at.increment(ignored)) {
+  for (auto at = std::filesystem::directory_iterator(directory_, failed); !failed && at != std::filesystem::end(at);
+       at.increment(failed)) {
     const std::string name = at->path().filename();
     if (name.starts_with("arena-") && !known.contains(name) && ::unlink(at->path().c_str()) == 0) ++removed;
   }
@@ -356,6 +366,10 @@ void RuntimeFiles::remove_stray_arenas() {
     spdlog::warn("{} arenas of the last broker's producers are given up: the registry that tells what was taken from them is "
                  "gone, damaged or of another feed; what they had published and was not taken is lost, and they are told "
                  "when they ask", removed);
+  }
+  if (failed) {
+    spdlog::warn("arenas that nobody has any more may stay in {}: it cannot be listed: {}", directory_.string(),
+                 failed.message());
   }
 }
 

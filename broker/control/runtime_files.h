@@ -43,13 +43,12 @@ struct SharedFile {
 /// The file of a producer's arena.
 std::string arena_name(std::uint32_t slot, std::uint32_t generation);
 
-/// No broker's life: in an inbound ring that nobody takes anything from any more.
-inline constexpr std::uint64_t kNoBrokerLife = ~0ULL;
-
 /// A producer's arena, mapped.
 struct ArenaFile {
   SharedFile file;
   FaultRange fault_range;
+  shm::UniqueFd for_client = {};  ///< of a new one: what its producer maps, an open file description of its own
+  bool client_locks = false;      ///< with a shared lock, which is there as long as that description: as that mapping
 };
 
 /// Why a file cannot be opened: damage stays; anything else (no memory, no descriptor, an I/O error) may pass.

@@ -76,7 +76,7 @@ void RuntimeFiles::mend_names(const ProducerTable& arenas) {
 
 void RuntimeFiles::retire_ingest_in_place() const {
   reinterpret_cast<SharedFileHeader*>(inbound.data())->publish_state(FileState::retired);
-  inbound_header().broker_life.store(kNoBrokerLife, std::memory_order_release);
+  inbound_header().broker_life.store(kRetiredLife, std::memory_order_release);
 }
 
 }  // namespace leat::broker

@@ -67,4 +67,10 @@ std::vector<std::pair<std::uint32_t, int>> ProducerTable::descriptors() const {
   return found;
 }
 
+int ProducerTable::descriptor(std::uint32_t slot) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = arenas_.find(slot);
+  return found == arenas_.end() ? -1 : found->second.file.read_only.get();
+}
+
 }  // namespace leat::broker

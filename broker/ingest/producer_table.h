@@ -30,6 +30,8 @@ class ProducerTable {
   [[nodiscard]] std::byte* base(std::uint32_t slot) const;
   /// A descriptor of each arena, for the control thread, which alone adds and removes them.
   [[nodiscard]] std::vector<std::pair<std::uint32_t, int>> descriptors() const;
+  /// Of the arena's file, for reading; -1 if there is none.
+  [[nodiscard]] int descriptor(std::uint32_t slot) const;
 
  private:
   mutable std::mutex mutex_;

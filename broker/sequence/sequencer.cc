@@ -95,9 +95,8 @@ void Sequencer::idle(IdleSpinner& spinner) {
     if (try_skip() || mend_ring()) return;
   }
   // Tickets that cannot be taken are nothing to look for: whatever the strategy, there is nothing to do until somebody wakes us.
-  const bool failed = parts_.handover->state.load(std::memory_order_relaxed) == FeedState::failed;
-  const bool names_gone = parts_.handover->held.load(std::memory_order_relaxed);
-  const bool held_back = stalled_ || failed || names_gone;
+  const bool closed = parts_.handover->is_closed();
+  const bool held_back = stalled_ || closed;
   if (!held_back && spinner.keep_spinning()) return;
   take_commands();
   write_pending_mark();
@@ -105,7 +104,7 @@ void Sequencer::idle(IdleSpinner& spinner) {
   parts_.inbound->prepare_sleep();
   const bool empty = parts_.inbound->still_empty();
   if (!(empty || held_back) || parts_.lanes->commands.read_available() > 0 || parts_.handover->marks.read_available() > 0 ||
-      (stalled_ && !failed && !names_gone && next_segment_ == nullptr && parts_.handover->prepared.read_available() > 0) ||
+      (stalled_ && !closed && !round_held_ && next_segment_ == nullptr && parts_.handover->prepared.read_available() > 0) ||
       stopping_.load(std::memory_order_seq_cst)) {
     parts_.inbound->cancel_sleep();
     return;
@@ -128,6 +127,7 @@ inline void Sequencer::finish_entry(const Lane& lane, const Entry& entry, Comple
 void Sequencer::refuse(Lane& lane, const Entry& entry, Refusal reason) {
   bump(parts_.counters->refused_entries);
   bump(lane.row->refused);
+  lane.arena.count_refused(entry, reason);
   log_refusal(lane, entry, reason);
   lane.last_producer_sequence =
       std::max(lane.last_producer_sequence, entry.producer_sequence + entry.count - 1);
@@ -279,9 +279,9 @@ inline void Sequencer::prefetch(std::uint64_t slot) const noexcept {
 }
 
 bool Sequencer::step() {
-  if (parts_.handover->is_closed()) {
-    if (deferred_wakes_ > 0) wake_waiters(true);
-    return false;
+  if (parts_.handover->state.load(std::memory_order_relaxed) != FeedState::running ||
+      parts_.handover->held.load(std::memory_order_relaxed)) [[unlikely]] {
+    if (!may_go_on()) return false;
   }
   InboundConsumer& inbound = *parts_.inbound;
   const std::uint64_t head = inbound.head();
@@ -322,7 +322,7 @@ void Sequencer::begin_round() {
 
 void Sequencer::finish_round(std::uint64_t end_ticket) {
   InboundConsumer& inbound = *parts_.inbound;
-  append_staged();
+  if (!append_staged()) [[unlikely]] return hold_round(end_ticket);
   if (position_ != committed_) {
     SequencerCounters& counters = *parts_.counters;
     bump(counters.events, sequence_ - committed_sequence_);
@@ -350,10 +350,11 @@ void Sequencer::prepare_next_round() noexcept {
 }
 
 // The ring holds the round's records as the journal will: one append, which appears whole or not at all.
-void Sequencer::append_staged() noexcept {
-  if (appended_ == position_) return;
-  parts_.journal->append(parts_.ring->place(appended_), position_ - appended_);
+bool Sequencer::append_staged() noexcept {
+  if (appended_ == position_) return true;
+  if (!parts_.journal->append(parts_.ring->place(appended_), position_ - appended_)) [[unlikely]] return false;
   appended_ = position_;
+  return true;
 }
 
 void Sequencer::complete_entries() {
