@@ -359,6 +359,8 @@ Result<void> Broker::start_threads() {
 
 int Broker::shut_down() {
   control_->close_listener();
+  const bool unlinked = !files_->lost_names().empty();
+  if (unlinked) files_->retire_ingest_in_place();  // no successor could find them
   stop_waiting_for_room();
   sequencer_->stop();
   syncer_->stop();
@@ -379,7 +381,7 @@ int Broker::shut_down() {
     spdlog::critical("the journal was closed, but its names are not as they were, as said above: put them right before the next "
                      "start; what was accepted since waits in the rings");
   }
-  if (!failed && !held && registry_->empty() && !control_->has_clients()) {
+  if (!failed && !held && (unlinked || (registry_->empty() && !control_->has_clients()))) {
     files_->remove_all();
   } else {
     spdlog::info("rings and arenas stay for the clients that are still there");

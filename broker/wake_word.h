@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "shm/base/futex.h"
+#include "shm/base/words.h"
 
 namespace leat::broker {
 
@@ -19,6 +20,7 @@ class WakeWord {
   void wait(std::int64_t timeout_ns) noexcept {
     if (word_.load(std::memory_order_acquire) == 0) shm::futex_wait(&word_, 0, timeout_ns);
     word_.store(0, std::memory_order_seq_cst);
+    shm::fence_seq_cst();  // SYNC POINT: pairs with notify(): what it was about is seen by the loads that come now
   }
 
  private:

@@ -84,7 +84,8 @@ Result<void> ControlServer::admit_producer(Client& client, const HelloMessage& h
   }
   const bool resumes = hello.resume_token != 0;
   const std::uint64_t wanted = hello.arena_bytes == 0 ? options_.arena_bytes : hello.arena_bytes;
-  if (wanted < kMinArenaBytes || wanted > options_.max_arena_bytes) {
+  // One that comes back keeps the arena that it has, whatever a new one may be.
+  if (!resumes && (wanted < kMinArenaBytes || wanted > options_.max_arena_bytes)) {
     return Error{ErrorCode::invalid_argument, "an arena of " + std::to_string(wanted) + " bytes is out of bounds (" +
                                                   std::to_string(kMinArenaBytes) + " to " +
                                                   std::to_string(options_.max_arena_bytes) +

@@ -28,6 +28,7 @@ constexpr std::uint64_t kFirstClientId = 16;
 constexpr int kMaxEvents = 64;
 constexpr int kTickMs = 200;
 constexpr std::int64_t kHelloTimeoutNs = 5 * kNanosPerSecond;
+constexpr std::int64_t kNamesNs = kNanosPerSecond;
 constexpr int kBacklog = 256;
 constexpr int kLastRounds = 16;
 constexpr int kAcceptsPerRound = 64;     // those who are connected already are served in between
@@ -178,6 +179,7 @@ Result<void> ControlServer::run(int stop_fd) {
     watch_unwatched();
     resume_listener();
     mend_headers();
+    mend_names();
   }
   return {};
 }
@@ -344,6 +346,18 @@ void ControlServer::mend_headers() {
     spdlog::warn("the header of the inbound ring or the doorbell was written over or cut by a client, and is set right{}",
                  mend_gate_.left_out());
   }
+}
+
+void ControlServer::mend_names() {
+  const std::int64_t now = monotonic_ns();
+  if (now < next_names_ns_) return;
+  next_names_ns_ = now + kNamesNs;
+  files_.mend_names(table_);
+  // Only this thread stores `unlinked`; what the feed itself is stands in the ring.
+  std::atomic<std::uint32_t>& state = files_.status_header().control.state;
+  auto from = static_cast<std::uint32_t>(files_.lost_names().empty() ? FeedState::unlinked : FeedState::running);
+  state.compare_exchange_strong(
+      from, static_cast<std::uint32_t>(files_.lost_names().empty() ? FeedState::running : FeedState::unlinked));
 }
 
 // A process may live on without the producer that it was: a handle that was destroyed while no broker was there to hear of

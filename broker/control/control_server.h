@@ -90,6 +90,7 @@ class ControlServer {
   void drop_silent();
   void drop_abandoned();
   void mend_headers();
+  void mend_names();
   void ring_armed();
   void refresh_rows();
 
@@ -108,6 +109,7 @@ class ControlServer {
   shm::UniqueFd wake_fd_;
   bool listener_paused_ = false;
   std::int64_t next_complaint_ns_ = 0;
+  std::int64_t next_names_ns_ = 0;
   std::int64_t next_abandoned_ns_ = 0;
   std::size_t unwatched_ = 0;  // adopted producers whose process could not be watched yet
   LogGate admission_gate_;

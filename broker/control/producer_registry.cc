@@ -119,6 +119,12 @@ Result<Registration> ProducerRegistry::add(const Peer& peer, const std::string& 
     return Error{ErrorCode::busy, "all " + std::to_string(slots) +
                                       " producer slots are taken; close some producers or raise --max-producers"};
   }
+  // Never twice: what the journal says of a producer, and of what it has published, goes by this number.
+  if (next_producer_id_.load(std::memory_order_relaxed) >= kMaxProducerIds) {
+    return Error{ErrorCode::no_space, "this feed has given all of its " + std::to_string(kMaxProducerIds - 1) +
+                                          " producer ids, and gives none twice; those that are registered go on; begin "
+                                          "another feed"};
+  }
   RegistrySlot& slot = files_.registry_slots()[index];
   const std::uint32_t generation = slot.generation + 1;
   auto arena = files_.create_arena(index, generation, arena_bytes);

@@ -20,10 +20,6 @@ using namespace shm;
 
 namespace {
 
-std::string arena_name(std::uint32_t slot, std::uint32_t generation) {
-  return "arena-" + std::to_string(slot) + "-" + std::to_string(generation);
-}
-
 // The size that a capacity asks for. Clients can write the headers of some of these files: what they say of it is checked
 // against the real size before anything is found by it.
 std::uint64_t bytes_of(std::uint64_t magic, std::uint64_t capacity) {
@@ -40,6 +36,10 @@ std::uint64_t bytes_of(std::uint64_t magic, std::uint64_t capacity) {
 SharedFileHeader& header_of(const SharedFile& file) { return *reinterpret_cast<SharedFileHeader*>(file.data()); }
 
 }  // namespace
+
+std::string arena_name(std::uint32_t slot, std::uint32_t generation) {
+  return "arena-" + std::to_string(slot) + "-" + std::to_string(generation);
+}
 
 InboundHeader& RuntimeFiles::inbound_header() const { return *reinterpret_cast<InboundHeader*>(inbound.data()); }
 BroadcastHeader& RuntimeFiles::broadcast_header() const {
@@ -142,13 +142,14 @@ LastLife RuntimeFiles::last_life() const {
 }
 
 void RuntimeFiles::retire(SharedFile& file, const std::string& name) {
+  const bool ours = !file.valid() || leads_to(name, file.read_only.get());
   if (file.valid()) header_of(file).publish_state(FileState::retired);  // those who still have it mapped attach anew
   if (file.valid() && &file == &inbound) {
     // On the line that each publish reads: no event more goes where nobody looks. After the state, which says why.
     inbound_header().broker_life.store(kRetiredLife, std::memory_order_release);
   }
   file = SharedFile{};
-  ::unlink((directory_ / name).c_str());
+  if (ours) ::unlink((directory_ / name).c_str());
 }
 
 // What was published lies in an arena from `consumed` on, entry behind entry. Only the registry says how large an entry may
@@ -344,6 +345,7 @@ Result<ArenaFile> RuntimeFiles::open_arena(std::uint32_t slot, std::uint32_t gen
 
 void RuntimeFiles::remove_arena(std::uint32_t slot, std::uint32_t generation) {
   ::unlink((directory_ / arena_name(slot, generation)).c_str());
+  lost_names_.erase(arena_name(slot, generation));
 }
 
 void RuntimeFiles::remove_stray_arenas() {
@@ -352,12 +354,18 @@ void RuntimeFiles::remove_stray_arenas() {
     const RegistrySlot& slot = registry_slots()[i];
     if (slot.state.load() != static_cast<std::uint32_t>(SlotState::free)) known.insert(arena_name(i, slot.generation));
   }
+  std::uint64_t removed = 0;
   std::error_code failed;
   // A loop over the iterator would throw where the directory cannot be read on: then they stay until the next start.
   for (auto at = std::filesystem::directory_iterator(directory_, failed); !failed && at != std::filesystem::end(at);
        at.increment(failed)) {
     const std::string name = at->path().filename();
-    if (name.starts_with("arena-") && !known.contains(name)) ::unlink(at->path().c_str());
+    if (name.starts_with("arena-") && !known.contains(name) && ::unlink(at->path().c_str()) == 0) ++removed;
+  }
+  if (removed > 0 && !ingest_adopted_) {
+    spdlog::warn("{} arenas of the last broker's producers are given up: the registry that tells what was taken from them is "
+                 "gone, damaged or of another feed; what they had published and was not taken is lost, and they are told "
+                 "when they ask", removed);
   }
   if (failed) {
     spdlog::warn("arenas that nobody has any more may stay in {}: it cannot be listed: {}", directory_.string(),

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <string>
 
 #include <leat/result.h>
@@ -26,6 +27,8 @@
 
 namespace leat::broker {
 
+class ProducerTable;
+
 /// One shared file, open, mapped and checked.
 struct SharedFile {
   shm::UniqueFd fd;         ///< read-write
@@ -36,6 +39,9 @@ struct SharedFile {
   [[nodiscard]] bool valid() const noexcept { return mapping.valid(); }
   [[nodiscard]] std::byte* data() const noexcept { return mapping.data(); }
 };
+
+/// The file of a producer's arena.
+std::string arena_name(std::uint32_t slot, std::uint32_t generation);
 
 /// A producer's arena, mapped.
 struct ArenaFile {
@@ -79,7 +85,17 @@ class RuntimeFiles {
   /// believe it, they do not believe for long. True if anything had to be. Control thread.
   bool mend_headers();
 
-  /// Retires and removes everything: nobody is left who could want it.
+  /// Looks whether the names of all files still lead to them. One that was renamed gets its name back; one that was removed
+  /// cannot be named again. Says in the log what changed. Control thread, now and then.
+  void mend_names(const ProducerTable& arenas);
+  /// Names of files, of this broker and of its producers, that lead nowhere or elsewhere: as far as mend_names() has come.
+  [[nodiscard]] const std::set<std::string>& lost_names() const noexcept { return lost_names_; }
+
+  /// Tells producers that what they publish from now on is taken by nobody: they register anew. For a stop after which no
+  /// successor could find these files.
+  void retire_ingest_in_place() const;
+
+  /// Retires and removes everything: nobody is left who could want it, or could find it.
   void remove_all();
 
   [[nodiscard]] shm::InboundHeader& inbound_header() const;
@@ -113,7 +129,13 @@ class RuntimeFiles {
   [[nodiscard]] std::uint64_t largest_held_entry();
   Result<void> check_room(const Options& options, bool keep_ring, bool keep_ingest) const;
 
+  enum class Named : std::uint8_t { yes, again, no };
+  Named mend_name(const std::string& name, int fd) const;
+  [[nodiscard]] bool leads_to(const std::string& name, int fd) const;
+
   std::filesystem::path directory_;
+  std::set<std::string> lost_names_;
+  std::size_t next_arena_ = 0;  // to be looked at by mend_names()
   bool ring_adopted_ = false;
   bool ingest_adopted_ = false;
 };

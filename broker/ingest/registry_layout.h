@@ -13,6 +13,9 @@ namespace leat::broker {
 
 inline constexpr std::uint64_t kRegistryMagic = 0x3147455254'41454cULL;  // "LEATREG1"
 
+/// Ids are 1 up to this, exclusive. At a thousand producers a second they last for 49 days.
+inline constexpr std::uint32_t kMaxProducerIds = ~0U;
+
 enum class SlotState : std::uint32_t { free = 0, used = 1, leaving = 2 };
 
 // One producer slot; 128 bytes.
@@ -20,7 +23,7 @@ enum class SlotState : std::uint32_t { free = 0, used = 1, leaving = 2 };
 // off size field                    written by
 //   0    4 state                    control     SlotState
 //   4    4 generation               control     grows with every tenant; 16 bits of it go into tickets
-//   8    4 producer_id              control     never given twice in the life of a feed
+//   8    4 producer_id              control     never given twice in the life of a feed: when all are given, none is
 //  12    4 pid                      control     by SO_PEERCRED
 //  16    8 pid_start_time           control     clock ticks since boot: tells a reused pid apart
 //  24    8 token                    control     what the client shows to a later broker

@@ -1,0 +1,82 @@
+// The names of a running feed's files. The files live as long as somebody has them mapped; a successor finds them by name.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "broker/control/runtime_files.h"
+#include "broker/ingest/producer_table.h"
+#include "broker/log.h"
+
+namespace leat::broker {
+
+using namespace shm;
+
+namespace {
+constexpr std::size_t kMaxArenasAtOnce = 256;  // so that clients do not wait for the rest
+}  // namespace
+
+bool RuntimeFiles::leads_to(const std::string& name, int fd) const {
+  struct stat file {};
+  struct stat named {};
+  return ::fstat(fd, &file) == 0 && ::lstat((directory_ / name).c_str(), &named) == 0 && file.st_ino == named.st_ino &&
+         file.st_dev == named.st_dev;
+}
+
+// The kernel gives a name only to a file that has one. What stands in our place, in a directory that is ours alone, goes.
+RuntimeFiles::Named RuntimeFiles::mend_name(const std::string& name, int fd) const {
+  if (leads_to(name, fd)) return Named::yes;
+  struct stat file {};
+  if (::fstat(fd, &file) != 0 || file.st_nlink == 0) return Named::no;
+  (void)::mkdir(directory_.c_str(), 0700);
+  const std::string own = "/proc/self/fd/" + std::to_string(fd);
+  const std::string beside = (directory_ / (name + ".named")).string();
+  (void)::unlink(beside.c_str());
+  if (::linkat(AT_FDCWD, own.c_str(), AT_FDCWD, beside.c_str(), AT_SYMLINK_FOLLOW) != 0) return Named::no;
+  if (::rename(beside.c_str(), (directory_ / name).c_str()) == 0) return Named::again;
+  (void)::unlink(beside.c_str());
+  return Named::no;
+}
+
+void RuntimeFiles::mend_names(const ProducerTable& arenas) {
+  std::set<std::string> lost = lost_names_;
+  std::string again;
+  const auto look = [&](const std::string& name, int fd) {
+    const Named named = mend_name(name, fd);
+    if (named == Named::no) lost.insert(name);
+    else lost.erase(name);
+    if (named == Named::again) again += (again.empty() ? "" : ", ") + name;
+  };
+  look("inbound", inbound.read_only.get());
+  look("registry", registry.read_only.get());
+  look("broadcast", broadcast.read_only.get());
+  look("doorbell", doorbell.read_only.get());
+  const auto all = arenas.descriptors();
+  for (std::size_t looks = std::min(all.size(), kMaxArenasAtOnce); looks > 0; --looks) {
+    const auto& [slot, fd] = all[next_arena_++ % all.size()];
+    look(arena_name(slot, registry_slots()[slot].generation), fd);
+  }
+  if (!again.empty()) {
+    spdlog::warn("files of the running feed had been moved out of {}, or others put in their place: {} lead to the "
+                 "broker's own again", directory_.string(), again);
+  }
+  if (lost == lost_names_) return;
+  if (lost.empty()) {
+    spdlog::info("all files of the running feed have their names again");
+  } else {
+    std::string text;
+    for (const std::string& name : lost) text += (text.empty() ? "" : ", ") + name;
+    spdlog::error("files of the running feed were removed from {}: {}. Clients that are connected go on; but were this "
+                  "broker killed now, what they have published and it has not taken would be lost, and nobody could tell "
+                  "what was. Stop leatd, which loses nothing, and start it again", directory_.string(), text);
+  }
+  lost_names_ = std::move(lost);
+}
+
+void RuntimeFiles::retire_ingest_in_place() const {
+  reinterpret_cast<SharedFileHeader*>(inbound.data())->publish_state(FileState::retired);
+  inbound_header().broker_life.store(kRetiredLife, std::memory_order_release);
+}
+
+}  // namespace leat::broker
