@@ -66,7 +66,8 @@ Result<void> Broker::open(int stop_fd) {
   auto admission = Admission::parse(options_.allow_publish, options_.allow_subscribe);
   if (!admission) return admission.error();
   admission_ = std::move(*admission);
-  auto paths = resolve_feed({options_.feed, options_.runtime_dir, options_.data_dir});
+  auto paths = resolve_feed({.feed = options_.feed, .runtime_dir = options_.runtime_dir, .data_dir = options_.data_dir},
+                            admission_.admits_others());
   if (!paths) return paths.error();
   paths_ = std::move(*paths);
   if (auto alone = become_the_broker(stop_fd); !alone) return alone;
@@ -80,7 +81,7 @@ Result<void> Broker::open(int stop_fd) {
 Result<void> Broker::open_directories() {
   const mode_t mode = admission_.admits_others() ? 0711 : 0700;
   if (auto done = make_parents(paths_.runtime.parent_path().parent_path()); !done) return done;
-  const bool default_base = paths_.runtime.parent_path() == "/dev/shm/leat-" + std::to_string(::geteuid());
+  const bool default_base = !paths_.runtime_was_named;
   if (auto done = make_directory(paths_.runtime.parent_path(), mode); !done) return done;
   if (default_base) {  // anybody could have made it before us
     if (auto done = check_owner(paths_.runtime.parent_path()); !done) return done;
@@ -264,7 +265,6 @@ Result<void> Broker::set_up_ring() {
   header.durable.store(end, std::memory_order_release);
   header.file.publish_state(FileState::ready);
   files_->doorbell_header().file.publish_state(FileState::ready);
-  files_->inbound_header().broker_life.store(broker_life_, std::memory_order_release);
   return {};
 }
 
@@ -340,6 +340,8 @@ int Broker::run(int stop_fd) {
   counters.broker_life.store(broker_life_, std::memory_order_relaxed);
   counters.inbound_slots.store(inbound_.slots(), std::memory_order_relaxed);
   set_state(FeedState::running);
+  // Producers that see this ask at once for our bounds, and find us listening.
+  files_->inbound_header().broker_life.store(broker_life_, std::memory_order_release);
   if (auto started = start_threads(); !started) {
     spdlog::critical("{}", started.error().message);
     return kExitFailed;

@@ -149,7 +149,8 @@ void declare_options(CLI::App& app, Options& o) {
   app.set_version_flag("--version", "leatd 0.1.0 (layout version " + std::to_string(shm::kLayoutVersion) + ")");
   app.add_option("--feed", o.feed, "Name of the feed: 1 to 64 of A-Z a-z 0-9 _ -")->required();
   app.add_option("--runtime-dir", o.runtime_dir,
-                 "Rings, arenas and socket go to DIR/<feed>; default $LEAT_RUNTIME_DIR, else /dev/shm/leat-<uid>");
+                 "Rings, arenas and socket go to DIR/<feed>; default $LEAT_RUNTIME_DIR, else $XDG_RUNTIME_DIR/leat, else "
+                 "/dev/shm/leat-<uid>");
   app.add_option("--data-dir", o.data_dir,
                  "The journal goes to DIR/<feed>; default $LEAT_DATA_DIR, else ~/.local/share/leat (/var/lib/leat for "
                  "root)");

@@ -1,6 +1,7 @@
 #include "broker/control/producer_registry.h"
 
 #include <sched.h>
+#include <sys/file.h>
 
 #include <algorithm>
 #include <bit>
@@ -123,10 +124,12 @@ Result<Registration> ProducerRegistry::add(const Peer& peer, const std::string& 
   slot.last_producer_sequence.store(0, std::memory_order_relaxed);
   slot.uid = peer.uid;
   slot.revoked.store(0, std::memory_order_relaxed);
+  slot.client_locks = arena->client_locks ? 1 : 0;
   std::memset(slot.name, 0, sizeof slot.name);
   std::memcpy(slot.name, name.data(), std::min(name.size(), sizeof slot.name));
   slot.state.store(static_cast<std::uint32_t>(SlotState::used), std::memory_order_release);
-  last_arena_fds_.fd = std::move(arena->file.fd);
+  last_arena_fds_.fd = std::move(arena->for_client);
+  arena->file.fd.reset();
   table_.add(index, std::move(*arena));
   announce(index, 0);
   return Registration{.slot = index,
@@ -151,6 +154,16 @@ Result<Registration> ProducerRegistry::resume(const Peer& peer, std::uint32_t in
                       .producer_id = slot.producer_id,
                       .token = token,
                       .arena_bytes = slot.arena_bytes};
+}
+
+// The lock is that of the open file description that the client got, and no fork's child has its mapping: it ends with the
+// mapping, whether the handle was destroyed, the process ended, or it became another program.
+bool ProducerRegistry::is_abandoned(std::uint32_t index) const {
+  if (slot(index).client_locks != 1) return false;
+  const int arena = table_.descriptor(index);
+  if (arena < 0 || ::flock(arena, LOCK_EX | LOCK_NB) != 0) return false;
+  ::flock(arena, LOCK_UN);
+  return true;
 }
 
 void ProducerRegistry::leave(std::uint32_t index) {

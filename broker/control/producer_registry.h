@@ -40,6 +40,8 @@ class ProducerRegistry {
   Result<Registration> add(const Peer& peer, const std::string& name, std::uint64_t arena_bytes);
   /// A producer of an earlier broker shows its token. Error: refused when it is not known (any more).
   Result<Registration> resume(const Peer& peer, std::uint32_t slot, std::uint64_t token);
+  /// True if nobody maps the slot's arena any more as its producer. False where that cannot be known.
+  [[nodiscard]] bool is_abandoned(std::uint32_t slot) const;
   /// Its connection, or its process, has ended.
   void leave(std::uint32_t slot);
   /// The sequencer has drained a leaving producer's tickets: unmaps and removes the arena, frees the slot.

@@ -1,6 +1,7 @@
 #include "broker/control/runtime_files.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/statvfs.h>
 
 #include <bit>
@@ -140,6 +141,10 @@ LastLife RuntimeFiles::last_life() const {
 
 void RuntimeFiles::retire(SharedFile& file, const std::string& name) {
   if (file.valid()) header_of(file).publish_state(FileState::retired);  // those who still have it mapped attach anew
+  if (file.valid() && &file == &inbound) {
+    // On the line that each publish reads: no event more goes where nobody looks. After the state, which says why.
+    inbound_header().broker_life.store(kRetiredLife, std::memory_order_release);
+  }
   file = SharedFile{};
   ::unlink((directory_ / name).c_str());
 }
@@ -271,8 +276,15 @@ Result<ArenaFile> RuntimeFiles::create_arena(std::uint32_t slot, std::uint32_t g
                      Mirror::yes);
   if (!file) return file.error();
   header_of(*file).publish_state(FileState::ready);
+  const std::filesystem::path path = directory_ / arena_name(slot, generation);
+  UniqueFd for_client(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  if (!for_client.valid()) return system_error(errno, "opening " + path.string());
+  const bool client_locks = ::flock(for_client.get(), LOCK_SH | LOCK_NB) == 0;
   FaultRange range(file->data(), file->mapping.bytes(), FaultKind::arena);
-  return ArenaFile{.file = std::move(*file), .fault_range = std::move(range)};
+  return ArenaFile{.file = std::move(*file),
+                   .fault_range = std::move(range),
+                   .for_client = std::move(for_client),
+                   .client_locks = client_locks};
 }
 
 Result<ArenaFile> RuntimeFiles::open_arena(std::uint32_t slot, std::uint32_t generation, std::uint64_t bytes) {

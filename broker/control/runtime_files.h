@@ -41,6 +41,8 @@ struct SharedFile {
 struct ArenaFile {
   SharedFile file;
   FaultRange fault_range;
+  shm::UniqueFd for_client = {};  ///< of a new one: what its producer maps, an open file description of its own
+  bool client_locks = false;      ///< with a shared lock, which is there as long as that description: as that mapping
 };
 
 /// Why a file cannot be opened: damage stays; anything else (no memory, no descriptor, an I/O error) may pass.

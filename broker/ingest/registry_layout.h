@@ -30,7 +30,8 @@ enum class SlotState : std::uint32_t { free = 0, used = 1, leaving = 2 };
 //  56    4 uid                      control
 //  60    4 revoked                  sequencer   1: nothing more is taken from here
 //  64   32 name                     control
-//  96   32 reserved
+//  96    4 client_locks             control     1: whoever maps the arena as its producer holds a lock on it (flock)
+// 100   28 reserved
 //
 // Slots are written and then made `used` (release), so that a kill in between leaves a free slot.
 struct RegistrySlot {
@@ -46,8 +47,10 @@ struct RegistrySlot {
   std::uint32_t uid;
   std::atomic<std::uint32_t> revoked;
   char name[shm::kClientNameBytes];
-  std::uint64_t reserved[4];
+  std::uint32_t client_locks;
+  std::uint32_t reserved[7];
 };
+static_assert(offsetof(RegistrySlot, client_locks) == 96);
 static_assert(sizeof(RegistrySlot) == 128 && offsetof(RegistrySlot, consumed) == 40);
 static_assert(offsetof(RegistrySlot, uid) == 56 && offsetof(RegistrySlot, name) == 64);
 

@@ -128,6 +128,7 @@ inline void Sequencer::finish_entry(const Lane& lane, const Entry& entry, Comple
 void Sequencer::refuse(Lane& lane, const Entry& entry, Refusal reason) {
   bump(parts_.counters->refused_entries);
   bump(lane.row->refused);
+  lane.arena.count_refused(entry, reason);
   lane.last_producer_sequence =
       std::max(lane.last_producer_sequence, entry.producer_sequence + entry.count - 1);
   finish_entry(lane, entry, CompletionStatus::refused, static_cast<std::uint64_t>(reason));
