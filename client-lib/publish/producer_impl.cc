@@ -153,7 +153,13 @@ Publish Producer::Impl::over_bound(std::size_t padded) noexcept {
   // A broker that was started anew may allow more.
   if (padded > max_padded_bytes && inbound.broker_life() != broker_life) look();
   if (untold_losses > 0) return after_registering();
+  if (padded > max_padded_bytes && bounds_are_coming(monotonic_ns())) return Publish::would_block;
   return padded <= max_padded_bytes ? Publish::ok : Publish::too_large;
+}
+
+// Of a broker that was reached and has not answered yet; one that is silent for long hangs, and is not waited for.
+bool Producer::Impl::bounds_are_coming(std::int64_t now) const noexcept {
+  return attempt && now < attempt_deadline_ns - kAttemptNs + kBoundsPatienceNs;
 }
 
 // Nothing of this attempt is in the new arena. Whatever the old one has lost is told once, before anything else.
@@ -291,7 +297,7 @@ Publish Producer::Impl::meet_other_life(std::uint64_t record_bytes) noexcept {
   resume(now, kAnswerPatienceNs);
   if (registration != before) return after_registering();
   // Its bounds will be told in a moment: until then nothing more is accepted under those of its predecessor.
-  if (attempt && now < attempt_deadline_ns - kAttemptNs + kBoundsPatienceNs) return Publish::would_block;
+  if (bounds_are_coming(now)) return Publish::would_block;
   const bool narrower = max_padded_bytes < bound_before || record_bytes > max_batch_bytes;
   return narrower ? Publish::would_block : Publish::ok;
 }
