@@ -26,8 +26,10 @@ Error cannot_reach(const std::string& feed, const FeedPaths& paths, const std::f
     return {ErrorCode::permission_denied, "no right to reach feed '" + feed + "' at " + socket +
                                               "; ask its owner for --allow-publish or --allow-subscribe"};
   }
-  std::error_code ignored;
-  if (failed == ENOENT && !std::filesystem::exists(paths.journal / "feed", ignored)) {
+  // One that may not be looked at is not one that is not there.
+  struct stat journal {};
+  const bool no_journal = ::stat((paths.journal / "feed").c_str(), &journal) != 0 && (errno == ENOENT || errno == ENOTDIR);
+  if (failed == ENOENT && no_journal) {
     return {ErrorCode::unknown_feed, "unknown feed '" + feed + "': neither " + socket + " nor a journal in " +
                                          paths.journal.string() + "; start it with: leatd --feed " + feed};
   }

@@ -10,7 +10,7 @@
 #include <optional>
 #include <string>
 
-#include "fixtures/temp_directory.h"
+#include "tests/unit/fixtures/temp_directory.h"
 
 namespace leat {
 namespace {
