@@ -250,13 +250,15 @@ void Producer::Impl::take_answer(std::int64_t now, std::int64_t patience_ns,
 
 std::byte* Producer::Impl::reserve_after_look(std::uint64_t record_bytes, Publish& outcome) noexcept {
   const std::uint64_t before = registration;
-  const std::uint64_t bound_before = max_batch_bytes;
+  const std::uint64_t event_before = max_padded_bytes;
+  const std::uint64_t batch_before = max_batch_bytes;
   look();
   if (registration != before) {
     outcome = after_registering();
     return nullptr;
   }
-  std::byte* const room = max_batch_bytes < bound_before ? nullptr : arena.reserve(record_bytes);
+  const bool narrower = max_padded_bytes < event_before || max_batch_bytes < batch_before;  // to be checked once more
+  std::byte* const room = narrower ? nullptr : arena.reserve(record_bytes);
   if (room == nullptr) outcome = no_room();
   else arena.look_behind(entry_bytes(record_bytes) + stride_bytes);
   return room;
