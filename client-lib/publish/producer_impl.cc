@@ -154,7 +154,13 @@ Publish Producer::Impl::over_bound(std::size_t padded) noexcept {
   // A broker that was started anew may allow more.
   if (padded > max_padded_bytes && inbound.broker_life() != broker_life) look();
   if (untold_losses > 0) return after_registering();
+  if (padded > max_padded_bytes && bounds_are_coming(monotonic_ns())) return Publish::would_block;
   return padded <= max_padded_bytes ? Publish::ok : Publish::too_large;
+}
+
+// Of a broker that was reached and has not answered yet; one that is silent for long hangs, and is not waited for.
+bool Producer::Impl::bounds_are_coming(std::int64_t now) const noexcept {
+  return attempt && now < attempt_deadline_ns - kAttemptNs + kBoundsPatienceNs;
 }
 
 // Nothing of this attempt is in the new arena. Whatever the old one has lost is told once, before anything else.
@@ -245,13 +251,15 @@ void Producer::Impl::take_answer(std::int64_t now, std::int64_t patience_ns,
 
 std::byte* Producer::Impl::reserve_after_look(std::uint64_t record_bytes, Publish& outcome) noexcept {
   const std::uint64_t before = registration;
-  const std::uint64_t bound_before = max_batch_bytes;
+  const std::uint64_t event_before = max_padded_bytes;
+  const std::uint64_t batch_before = max_batch_bytes;
   look();
   if (registration != before) {
     outcome = after_registering();
     return nullptr;
   }
-  std::byte* const room = max_batch_bytes < bound_before ? nullptr : arena.reserve(record_bytes);
+  const bool narrower = max_padded_bytes < event_before || max_batch_bytes < batch_before;  // to be checked once more
+  std::byte* const room = narrower ? nullptr : arena.reserve(record_bytes);
   if (room == nullptr) outcome = no_room();
   else arena.look_behind(entry_bytes(record_bytes) + stride_bytes);
   return room;
@@ -292,7 +300,7 @@ Publish Producer::Impl::meet_other_life(std::uint64_t record_bytes) noexcept {
   resume(now, kAnswerPatienceNs);
   if (registration != before) return after_registering();
   // Its bounds will be told in a moment: until then nothing more is accepted under those of its predecessor.
-  if (attempt && now < attempt_deadline_ns - kAttemptNs + kBoundsPatienceNs) return Publish::would_block;
+  if (bounds_are_coming(now)) return Publish::would_block;
   const bool narrower = max_padded_bytes < bound_before || record_bytes > max_batch_bytes;
   return narrower ? Publish::would_block : Publish::ok;
 }

@@ -123,6 +123,7 @@ struct Producer::Impl {
   Publish no_ticket() noexcept;
   Publish meet_other_life(std::uint64_t record_bytes) noexcept;
   Publish after_registering() noexcept;
+  [[nodiscard]] bool bounds_are_coming(std::int64_t now) const noexcept;
 
   /// Publishes what has been encoded in the room that the arena reserved. Inlined: with its caller it is the whole of
   /// publishing. Two locked instructions: the ticket, the slot.
