@@ -88,6 +88,7 @@ class ControlServer {
   void watch_unwatched();
   void drop_former_holder(const Client& successor, std::uint32_t slot);
   void drop_silent();
+  void drop_abandoned();
   void mend_headers();
   void ring_armed();
   void refresh_rows();
@@ -107,6 +108,7 @@ class ControlServer {
   shm::UniqueFd wake_fd_;
   bool listener_paused_ = false;
   std::int64_t next_complaint_ns_ = 0;
+  std::int64_t next_abandoned_ns_ = 0;
   std::size_t unwatched_ = 0;  // adopted producers whose process could not be watched yet
   LogGate admission_gate_;
   LogGate refusal_gate_;

@@ -15,6 +15,7 @@
 
 #include "broker/log.h"
 #include "shm/base/clock.h"
+#include "shm/base/lock_holders.h"
 
 namespace leat::broker {
 
@@ -102,8 +103,9 @@ Result<UniqueFd> take_lock(const std::filesystem::path& path, const std::string&
   // flock, not fcntl: a POSIX lock would be gone when any descriptor of the file is closed.
   if (::flock(fd->get(), LOCK_EX | LOCK_NB) == 0) return fd;
   if (errno != EWOULDBLOCK) return system_error(errno, "locking " + path.string());
+  const std::string who = lock_holders(fd->get());
   return Error{ErrorCode::busy, "another broker serves feed '" + feed + "' (it holds " + path.string() +
-                                    "); stop it first, or choose another --feed, --runtime-dir or --data-dir"};
+                                    (who.empty() ? "" : ": " + who) + "); stop it first, or choose another --feed, --runtime-dir or --data-dir"};
 }
 
 Result<UniqueFd> wait_for_lock(const std::filesystem::path& path, const std::string& feed, int stop_fd) {

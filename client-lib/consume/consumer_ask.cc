@@ -56,10 +56,10 @@ Result<void> Consumer::Impl::ask(MessageHeader& message, MessageType answer_type
   }
   const std::uint16_t question = next_question();
   message.reserved = question;
-  if (auto sent = send_message(socket, &message, message.bytes); !sent) return sent;
   const Deadline deadline = Deadline::after_ms(kAnswerTimeoutMs);
+  if (auto sent = send_message(socket, &message, message.bytes, deadline); !sent) return sent;
   for (;;) {
-    auto done = receive_message(socket, answer, deadline.left_ms());
+    auto done = receive_message(socket, answer, deadline);
     if (!done && done.error().code == ErrorCode::timed_out) ++answers_owed;
     if (!done) return done;
     if (answer.size == 0) return Error{ErrorCode::closed, "the broker has gone"};
@@ -145,6 +145,12 @@ Result<CursorMessage> Consumer::Impl::ask_cursor(MessageType type, std::optional
     cursor_dropped = true;
   }
   return answer;
+}
+
+bool Consumer::Impl::is_of_this_feed(const Cursor& place) {
+  if (place.epoch == epoch) return true;
+  const auto holds = [&] { return stream->files().identity().check(place) == CursorCheck::ok; };
+  return holds() || (owner.is_here() && stream->files().refresh().ok() && holds());
 }
 
 void Consumer::Impl::note_saved(std::uint64_t sequence) noexcept {
