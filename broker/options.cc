@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <bit>
 #include <filesystem>
+#include <memory>
 #include <sstream>
 
 #include <toml++/toml.h>
 
 #include "broker/option_list.h"
+#include "cmdline/help_format.h"
 #include "cmdline/word_option.h"
 #include "shm/broadcast/broadcast_layout.h"
 #include "shm/ingest/arena_layout.h"
@@ -156,7 +158,7 @@ Error at_odds(const std::string& text) { return {ErrorCode::invalid_argument, te
 
 void declare_options(CLI::App& app, Options& o) {
   app.set_version_flag("--version", "leatd 0.1.0 (layout version " + std::to_string(shm::kLayoutVersion) + ")");
-  app.add_option("--feed", o.feed, "Name of the feed: 1 to 64 of A-Z a-z 0-9 _ -")->required();
+  app.add_option("--feed", o.feed, "Name of the feed: 1 to 64 of A-Z a-z 0-9 _ -")->required()->envname("LEAT_FEED");
   app.add_option("--runtime-dir", o.runtime_dir,
                  "Rings, arenas and socket go to DIR/<feed>; default $LEAT_RUNTIME_DIR, else $XDG_RUNTIME_DIR/leat, else "
                  "/dev/shm/leat-<uid>");
@@ -172,6 +174,10 @@ void declare_options(CLI::App& app, Options& o) {
   app.set_config("--config", "", "TOML file; keys are the long option names, e.g. ring-bytes = \"64M\"; the command "
                                  "line wins");
   app.allow_config_extras(CLI::config_extras_mode::error);
+  app.formatter(std::make_shared<cmdline::HelpFormatter>([](const CLI::App*) {
+    return std::vector<std::string>{"leatd --feed demo", "leatd --feed orders --retain-bytes 20G --retain-seconds 7d --sync always",
+                                    "leatd --config /etc/leat/orders.toml"};
+  }));
   app.footer("Exit status: 0 clean stop, 1 failed, 2 bad option, 3 another broker serves the feed, 74 I/O error.");
 }
 
