@@ -1,8 +1,10 @@
 #include "broker/option_list.h"
 
+#include <memory>
 #include <sstream>
 
 #include "broker/toml_config.h"
+#include "cmdline/help_format.h"
 #include "cmdline/suggest.h"
 #include "cmdline/word_option.h"
 #include "shm/broadcast/broadcast_layout.h"
@@ -170,7 +172,7 @@ Result<void> check_alone(const ConfigEntry& entry, std::vector<std::string> word
 void declare_options(CLI::App& app, OptionList& list) {
   Options& o = list.options;
   app.set_version_flag("--version", "leatd 0.1.0 (layout version " + std::to_string(shm::kLayoutVersion) + ")");
-  app.add_option("--feed", o.feed, "Name of the feed: 1 to 64 of A-Z a-z 0-9 _ -")->required();
+  app.add_option("--feed", o.feed, "Name of the feed: 1 to 64 of A-Z a-z 0-9 _ -")->required()->envname("LEAT_FEED");
   app.add_option("--runtime-dir", o.runtime_dir,
                  "Rings, arenas and socket go to DIR/<feed>; default $LEAT_RUNTIME_DIR, else $XDG_RUNTIME_DIR/leat, else "
                  "/dev/shm/leat-<uid>");
@@ -184,6 +186,10 @@ void declare_options(CLI::App& app, OptionList& list) {
   add_behaviour(app, o);
   app.add_option("--config", list.config,
                  "TOML file; keys are the long option names, e.g. ring-bytes = \"64M\"; the command line wins");
+  app.formatter(std::make_shared<cmdline::HelpFormatter>([](const CLI::App*) {
+    return std::vector<std::string>{"leatd --feed demo", "leatd --feed orders --retain-bytes 20G --retain-seconds 7d --sync always",
+                                    "leatd --config /etc/leat/orders.toml"};
+  }));
   app.footer("Exit status: 0 clean stop, 1 failed, 2 bad option, 3 another broker serves the feed, 74 I/O error.");
 }
 
