@@ -61,6 +61,8 @@ Result<void> check_owner(const std::filesystem::path& path) {
 
 }  // namespace
 
+Broker::~Broker() { set_fault_state_words(nullptr, nullptr); }  // they lie in mappings that go with us
+
 Result<void> Broker::open(int stop_fd) {
   if (auto checked = check_options(options_); !checked) return checked;
   auto admission = Admission::parse(options_.allow_publish, options_.allow_subscribe);
@@ -69,6 +71,7 @@ Result<void> Broker::open(int stop_fd) {
   auto paths = resolve_feed({options_.feed, options_.runtime_dir, options_.data_dir});
   if (!paths) return paths.error();
   paths_ = std::move(*paths);
+  if (auto fits = check_socket_path((paths_.runtime / "control.sock").string()); !fits) return fits;
   if (auto alone = become_the_broker(stop_fd); !alone) return alone;
   for (const auto step : {&Broker::recover, &Broker::open_current_segment, &Broker::set_up_ring,
                           &Broker::set_up_threads}) {
@@ -120,7 +123,10 @@ Result<void> Broker::become_the_broker(int stop_fd) {
 }
 
 Result<void> Broker::lock(UniqueFd& held, const std::filesystem::path& path, int stop_fd) {
-  auto taken = options_.standby ? wait_for_lock(path, options_.feed, stop_fd) : take_lock(path, options_.feed);
+  const auto waits = [&] {
+    if (notifier_ != nullptr) notifier_->waiting("standby: another broker serves feed " + options_.feed);
+  };
+  auto taken = options_.standby ? wait_for_lock(path, options_.feed, stop_fd, waits) : take_lock(path, options_.feed);
   if (!taken) return taken.error();
   held = std::move(*taken);
   return {};
@@ -344,12 +350,43 @@ int Broker::run(int stop_fd) {
     spdlog::critical("{}", started.error().message);
     return kExitFailed;
   }
-  spdlog::info("ready: {} (life {}, {})", (paths_.runtime / "control.sock").string(), broker_life_,
-               paths_.journal.string());
+  const std::string socket = (paths_.runtime / "control.sock").string();
+  spdlog::info("ready: {} (life {}, {})", socket, broker_life_, paths_.journal.string());
+  control_->watch_names(watched_names());
+  if (notifier_ != nullptr) {
+    notifier_->ready("serves feed " + options_.feed + " at " + socket);
+    control_->on_tick([this] { notifier_->alive(); });
+  }
   const auto served = control_->run(stop_fd);
   if (!served) spdlog::critical("the control thread ends: {}", served.error().message);
-  const int status = shut_down();
+  const Names names = served && *served == ControlServer::End::name_lost ? Names::lost : Names::in_place;
+  if (notifier_ != nullptr && names == Names::in_place) notifier_->stopping();
+  const int status = shut_down(names);
+  if (status == kExitOk && names == Names::lost) return kServeAgain;
   return served.ok() ? status : kExitFailed;
+}
+
+NameWatch Broker::watched_names() {
+  NameWatch names;
+  runtime_fd_ = UniqueFd(::open(paths_.runtime.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const std::filesystem::path shm = paths_.runtime / "shm";
+  if (runtime_fd_.valid()) names.add(paths_.runtime, runtime_fd_.get());
+  names.add(shm / "lock", runtime_lock_.get());
+  names.add(shm / "inbound", files_->inbound.fd.get());
+  names.add(shm / "registry", files_->registry.fd.get());
+  names.add(shm / "broadcast", files_->broadcast.fd.get());
+  names.add(shm / "doorbell", files_->doorbell.fd.get());
+  return names;
+}
+
+void Broker::set_admission(Admission admission) {
+  if (admission.admits_others()) {  // as at a start: opened when somebody else may come, closed at the next start only
+    ::chmod(paths_.runtime.c_str(), 0711);
+    if (paths_.runtime.parent_path() == "/dev/shm/leat-" + std::to_string(::geteuid())) {
+      ::chmod(paths_.runtime.parent_path().c_str(), 0711);
+    }
+  }
+  control_->set_admission(std::move(admission));
 }
 
 Result<void> Broker::start_threads() {
@@ -362,8 +399,9 @@ Result<void> Broker::start_threads() {
   return {};
 }
 
-int Broker::shut_down() {
+int Broker::shut_down(Names names) {
   control_->close_listener();
+  if (names == Names::lost) files_->tell_retired();  // before the last round: what is published after it would be lost
   sequencer_->stop();
   syncer_->stop();
   control_->take_notices();
@@ -382,7 +420,7 @@ int Broker::shut_down() {
     spdlog::critical("the journal was closed, but its names are not as they were, as said above: put them right before the next "
                      "start; what was accepted since waits in the rings");
   }
-  if (!failed && !held && registry_->empty() && !control_->has_clients()) {
+  if (!failed && !held && (names == Names::lost || (registry_->empty() && !control_->has_clients()))) {
     files_->remove_all();
   } else {
     spdlog::info("rings and arenas stay for the clients that are still there");

@@ -155,6 +155,8 @@ void declare_options(CLI::App& app, Options& o) {
                  "root)");
   app.add_flag("--standby", o.standby,
                "If another broker serves the feed, wait for its end, however that comes, and take over; several may wait");
+  app.add_option("--ready-fd", o.ready_fd, "Write a line to this open descriptor, and close it, once the feed is served")
+      ->check(CLI::Range(1, 1 << 20));
   add_sizes(app, o);
   add_journal(app, o);
   add_behaviour(app, o);

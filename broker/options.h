@@ -48,6 +48,8 @@ struct Options {
   std::vector<std::string> allow_publish;    ///< "user:NAME", "group:NAME", "uid:N", "gid:N", "any"
   std::vector<std::string> allow_subscribe;
 
+  int ready_fd = -1;  ///< told, and closed, once the feed is served; -1: nobody
+
   std::string log_level = "info";
   std::string log_file;
 };

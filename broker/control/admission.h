@@ -33,11 +33,13 @@ class Admission {
   Result<void> check(const Peer& peer, shm::Role role) const;
   /// True if anybody but the broker's own user may come in: the socket must then be reachable for others.
   [[nodiscard]] bool admits_others() const noexcept;
+  [[nodiscard]] mode_t socket_mode() const noexcept { return admits_others() ? 0666 : 0600; }
 
  private:
   struct Rule {
     enum class Kind { any, user, group } kind = Kind::any;
     std::uint32_t id = 0;
+    std::string text;  // as it was given
   };
   static Result<std::vector<Rule>> parse_rules(const std::vector<std::string>& rules, const char* option);
   static bool matches(const std::vector<Rule>& rules, const Peer& peer);

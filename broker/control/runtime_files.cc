@@ -1,12 +1,14 @@
 #include "broker/control/runtime_files.h"
 
 #include <fcntl.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 
 #include <bit>
 #include <cerrno>
 #include <set>
 
+#include "broker/control/memory_room.h"
 #include "broker/log.h"
 #include "shm/base/random.h"
 #include "shm/ingest/arena_layout.h"
@@ -16,6 +18,9 @@ namespace leat::broker {
 using namespace shm;
 
 namespace {
+
+// What leatd itself takes while it serves: page tables, stacks, tables by client.
+constexpr std::uint64_t kMemoryReserve = 2ULL << 20;
 
 std::string arena_name(std::uint32_t slot, std::uint32_t generation) {
   return "arena-" + std::to_string(slot) + "-" + std::to_string(generation);
@@ -159,12 +164,26 @@ Result<void> RuntimeFiles::check_room(const Options& o) const {
   struct statvfs stats {};
   if (::statvfs(directory_.c_str(), &stats) != 0) return system_error(errno, "statvfs of " + directory_.string());
   const std::uint64_t available = stats.f_bavail * stats.f_frsize;
-  if (available >= needed) return {};
+  if (available >= needed) return check_memory(needed, "the rings and one arena", "--ring-bytes, --arena-bytes or --inbound-slots");
   return Error{ErrorCode::no_space,
                "not enough shared memory in " + directory_.string() + ": the rings and one arena need " +
                    std::to_string(needed) + " bytes, " + std::to_string(available) +
                    " are free; lower --ring-bytes (now " + std::to_string(o.ring_bytes) +
                    "), --arena-bytes or --inbound-slots, or enlarge it (containers: --shm-size)"};
+}
+
+// tmpfs takes its pages from the memory of this process's cgroup, and a cgroup that is full kills where the file system would
+// say that there is no room.
+Result<void> RuntimeFiles::check_memory(std::uint64_t bytes, const std::string& what, const std::string& options) const {
+  struct statfs system {};
+  constexpr long kTmpfsMagic = 0x01021994;
+  if (::statfs(directory_.c_str(), &system) != 0 || static_cast<long>(system.f_type) != kTmpfsMagic) return {};
+  const MemoryRoom room = find_memory_room();
+  if (room.bytes >= kMemoryReserve && room.bytes - kMemoryReserve >= bytes) return {};
+  return Error{ErrorCode::no_space,
+               "not enough memory for " + what + ": " + std::to_string(bytes) + " bytes are needed, and " +
+                   std::to_string(kMemoryReserve) + " besides, but " + room.bound + " leaves " + std::to_string(room.bytes) +
+                   "; lower " + options + ", or raise that limit (MemoryMax of systemd, --memory of containers)"};
 }
 
 Result<void> RuntimeFiles::create_ingest(const Options& o, const FeedUuid& uuid) {
@@ -262,6 +281,7 @@ Result<void> RuntimeFiles::complete(const Options& o, const FeedUuid& uuid, bool
 }
 
 Result<ArenaFile> RuntimeFiles::create_arena(std::uint32_t slot, std::uint32_t generation, std::uint64_t bytes) {
+  if (auto room = check_memory(arena_file_bytes(bytes), "another producer's arena", "--arena-bytes"); !room) return room.error();
   auto file = create(arena_name(slot, generation),
                      {.magic = kArenaMagic,
                       .feed_uuid = inbound.spec.feed_uuid,
@@ -303,6 +323,11 @@ void RuntimeFiles::remove_stray_arenas() {
     const std::string name = at->path().filename();
     if (name.starts_with("arena-") && !known.contains(name)) ::unlink(at->path().c_str());
   }
+}
+
+void RuntimeFiles::tell_retired() {
+  for (SharedFile* file : {&inbound, &registry, &broadcast, &doorbell}) header_of(*file).publish_state(FileState::retired);
+  inbound_header().broker_life.store(~std::uint64_t{0}, std::memory_order_release);
 }
 
 void RuntimeFiles::remove_all() {

@@ -73,6 +73,8 @@ class RuntimeFiles {
   /// believe it, they do not believe for long. True if anything had to be. Control thread.
   bool mend_headers();
 
+  /// Tells all who have them mapped that these files are not to be used any more; we go on with them for a last round.
+  void tell_retired();
   /// Retires and removes everything: nobody is left who could want it.
   void remove_all();
 
@@ -105,6 +107,7 @@ class RuntimeFiles {
   Result<void> create_broadcast(const Options& options, const shm::FeedUuid& uuid);
   [[nodiscard]] bool any_slot_used() const;
   Result<void> check_room(const Options& options) const;
+  Result<void> check_memory(std::uint64_t bytes, const std::string& what, const std::string& options) const;
 
   std::filesystem::path directory_;
   bool ring_adopted_ = false;
