@@ -1,6 +1,7 @@
 #include "broker/broker.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,9 +9,12 @@
 #include <cerrno>
 #include <cstring>
 #include <system_error>
+#include <thread>
+#include <vector>
 
 #include "broker/control/feed_lock.h"
 #include "broker/log.h"
+#include "broker/start_trace.h"
 #include "shm/base/clock.h"
 #include "shm/base/whole_io.h"
 
@@ -22,6 +26,7 @@ namespace {
 
 Result<void> make_directory(const std::filesystem::path& path, mode_t mode) {
   if (::mkdir(path.c_str(), mode) == 0) {
+    StartTrace::made_directory(path);
     // umask may have taken bits away that others need to get through.
     return ::chmod(path.c_str(), mode) == 0 ? Result<void>{} : system_error(errno, "chmod of " + path.string());
   }
@@ -65,22 +70,108 @@ Broker::~Broker() { set_fault_state_words(nullptr, nullptr); }  // they lie in m
 
 Result<void> Broker::open(int stop_fd) {
   if (auto checked = check_options(options_); !checked) return checked;
+  mind_real_time();
   auto admission = Admission::parse(options_.allow_publish, options_.allow_subscribe);
   if (!admission) return admission.error();
   admission_ = std::move(*admission);
+  admission_.set_user_share(options_.user_share);
   auto paths = resolve_feed({options_.feed, options_.runtime_dir, options_.data_dir});
   if (!paths) return paths.error();
   paths_ = std::move(*paths);
   if (auto fits = check_socket_path((paths_.runtime / "control.sock").string()); !fits) return fits;
+  StartTrace trace;  // whatever refuses the start from here on, nothing of it stays
+  trace_ = &trace;
+  auto done = open_traced(stop_fd);
+  if (done) trace.keep();
+  trace_ = nullptr;
+  return done;
+}
+
+// What can refuse a start comes first, as far as it can be known before anything is changed.
+Result<void> Broker::open_traced(int stop_fd) {
   if (auto alone = become_the_broker(stop_fd); !alone) return alone;
+  if (auto enough = check_resources(); !enough) return enough;
+  auto door = std::make_unique<ListeningSocket>();
+  if (auto bound = door->bind((paths_.runtime / "control.sock").string(), admission_.socket_mode()); !bound) return bound;
+  trace_->did([this] { forget_everything(); });
   for (const auto step : {&Broker::recover, &Broker::open_current_segment, &Broker::set_up_ring,
                           &Broker::set_up_threads}) {
     if (auto done = (this->*step)(); !done) return done;
   }
-  return control_->listen((paths_.runtime / "control.sock").string());
+  return control_->listen(std::move(door));
 }
 
-Result<void> Broker::open_directories() {
+// A thread that spins under a real-time policy never gives its core to anybody below it, the kernel's own threads among them.
+void Broker::mind_real_time() {
+  const int policy = ::sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
+  if (policy != SCHED_FIFO && policy != SCHED_RR) return;
+  if (options_.idle == IdleStrategy::spin) {
+    options_.idle = IdleStrategy::block;
+    spdlog::warn("leatd runs under {}: --idle spin would take a core from all others for good, so it sleeps (block) instead",
+                 policy == SCHED_FIFO ? "SCHED_FIFO" : "SCHED_RR");
+  } else {
+    spdlog::info("leatd runs under {}", policy == SCHED_FIFO ? "SCHED_FIFO" : "SCHED_RR");
+  }
+}
+
+// Descriptors and threads that we cannot do without.
+Result<void> Broker::check_resources() {
+  constexpr int kDescriptors = 40;
+  std::vector<UniqueFd> taken;
+  for (int i = 0; i < kDescriptors; ++i) {
+    taken.emplace_back(::fcntl(journal_fd_.get(), F_DUPFD_CLOEXEC, 0));
+    if (!taken.back().valid()) return system_error(errno, "taking the " + std::to_string(kDescriptors) + " descriptors that leatd needs");
+  }
+  try {
+    std::thread first([] {});
+    try {
+      std::thread([] {}).join();
+    } catch (...) {
+      first.join();
+      throw;
+    }
+    first.join();
+  } catch (const std::system_error& error) {
+    return system_error(error.code().value(), "starting a thread");
+  }
+  return {};
+}
+
+// The newest part of a start that is refused: the rings that it made go, those of the last broker stay, and what stands in
+// the journal says again what it said before.
+void Broker::forget_everything() {
+  set_fault_state_words(nullptr, nullptr);
+  fault_ranges_ = {};
+  control_.reset();
+  syncer_.reset();
+  sequencer_.reset();
+  registry_.reset();
+  if (files_ != nullptr) files_->take_back();
+  journal_.reset();
+  if (pool_ != nullptr) (void)pool_->clear_leftovers().ok();
+  if (!journal_was_empty_) return restore_identity();
+  if (const auto names = list_segments(journal_fd_.get(), paths_.journal.string())) {
+    for (const SegmentName& name : *names) ::unlinkat(journal_fd_.get(), name.to_string().c_str(), 0);
+  }
+  ::unlinkat(journal_fd_.get(), std::string(kIdentityFileName).c_str(), 0);
+}
+
+void Broker::restore_identity() {
+  if (!identity_stored_ || !stored_identity_) return;
+  FeedIdentity before = *stored_identity_;
+  const bool proven = before.current().id == recovered_.identity.current().id;
+  if (before.closed_cleanly() && proven && !recovered_.segments.empty()) {
+    // Our own work on the last segment must not look like somebody else's.
+    struct stat status {};
+    const std::string last = recovered_.segments.back().to_string();
+    if (::fstatat(journal_fd_.get(), last.c_str(), &status, 0) == 0) before.closed_change_ns = change_time_ns(status);
+  }
+  if (auto stored = store_identity(journal_fd_.get(), paths_.journal.string(), before); !stored) {
+    spdlog::warn("the refused start could not be taken back: {}", stored.error().message);
+  }
+}
+
+Result<void> Broker::open_directories(Modes modes) {
   const mode_t mode = admission_.admits_others() ? 0711 : 0700;
   if (auto done = make_parents(paths_.runtime.parent_path().parent_path()); !done) return done;
   const bool default_base = paths_.runtime.parent_path() == "/dev/shm/leat-" + std::to_string(::geteuid());
@@ -88,13 +179,15 @@ Result<void> Broker::open_directories() {
   if (default_base) {  // anybody could have made it before us
     if (auto done = check_owner(paths_.runtime.parent_path()); !done) return done;
     // It is shared by all feeds of this user: opened when one of them is, never closed again.
-    if (mode == 0711 && ::chmod(paths_.runtime.parent_path().c_str(), mode) != 0) {
+    if (modes == Modes::set && mode == 0711 && ::chmod(paths_.runtime.parent_path().c_str(), mode) != 0) {
       return system_error(errno, "chmod of " + paths_.runtime.parent_path().string());
     }
   }
   if (auto done = make_directory(paths_.runtime, mode); !done) return done;
   if (auto done = check_owner(paths_.runtime); !done) return done;
-  if (auto done = make_own_directory(paths_.runtime, mode); !done) return done;
+  if (modes == Modes::set) {
+    if (auto done = make_own_directory(paths_.runtime, mode); !done) return done;
+  }
   if (auto done = make_own_directory(paths_.runtime / "shm", 0700); !done) return done;
   if (auto done = make_parents(paths_.journal.parent_path()); !done) return done;
   if (auto done = make_own_directory(paths_.journal, 0700); !done) return done;
@@ -110,12 +203,15 @@ Result<void> Broker::become_the_broker(int stop_fd) {
   for (;;) {
     std::error_code ignored;
     if (!options_.standby || !std::filesystem::exists(paths_.journal, ignored)) {
-      if (auto done = open_directories(); !done) return done;
+      if (auto done = open_directories(Modes::leave); !done) return done;
     }
     if (auto done = lock(journal_lock_, journal_path, stop_fd); !done) return done;
-    if (auto done = open_directories(); !done) return done;  // again: they may have been moved while we waited
+    // Again: they may have been moved while we waited. Only now are they ours to change.
+    if (auto done = open_directories(Modes::leave); !done) return done;
     if (auto done = lock(runtime_lock_, runtime_path, stop_fd); !done) return done;
-    if (lock_is_in_place(journal_lock_, journal_path) && lock_is_in_place(runtime_lock_, runtime_path)) return {};
+    if (lock_is_in_place(journal_lock_, journal_path) && lock_is_in_place(runtime_lock_, runtime_path)) {
+      return open_directories(Modes::set);
+    }
     spdlog::warn("the directories of feed '{}' were moved or removed meanwhile: trying again", options_.feed);
     runtime_lock_.reset();
     journal_lock_.reset();
@@ -152,6 +248,8 @@ Result<void> Broker::recover() {
     stored_identity_ = *identity;
     if (auto done = files_->adopt(identity->uuid); !done) return done;
   }
+  const auto segments = list_segments(journal_fd_.get(), paths_.journal.string());
+  journal_was_empty_ = !identity && segments && segments->empty();
   if (files_->last_life().failed) drop_page_cache();
   auto recovered = recover_journal(journal_fd_.get(), paths_.journal.string(), files_->last_life());
   if (!recovered) return recovered.error();
@@ -186,12 +284,13 @@ Result<void> Broker::open_current_segment() {
   pool_ = std::make_unique<SegmentPool>(journal_fd_.get(), paths_.journal.string(), options_.segment_bytes,
                                         options_.sync == SyncPolicy::always);
   if (auto done = pool_->clear_leftovers(); !done) return done;
-  // After a kill it stands there already: then a full disk does not keep the feed from starting again.
-  if (stored_identity_ != recovered_.identity) {
-    if (auto done = store_identity(journal_fd_.get(), paths_.journal.string(), recovered_.identity); !done) return done;
-  }
   cursors_ = std::make_unique<CursorTable>(journal_fd_.get(), paths_.journal.string(), recovered_.identity.uuid);
   if (auto done = cursors_->load(); !done) return done;
+  // After a kill it stands there already: then a full disk does not keep the feed from starting again.
+  if (stored_identity_ != recovered_.identity) {
+    identity_stored_ = true;
+    if (auto done = store_identity(journal_fd_.get(), paths_.journal.string(), recovered_.identity); !done) return done;
+  }
   handover_ = std::make_unique<JournalHandover>();
   std::atomic<std::uint64_t>& round_position = files_->registry_header().round_position;
   if (recovered_.tail.empty()) round_position.store(recovered_.end_position);  // no round is left to be finished

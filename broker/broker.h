@@ -28,6 +28,7 @@
 #include "broker/notify.h"
 #include "broker/options.h"
 #include "broker/sequence/sequencer.h"
+#include "broker/start_trace.h"
 
 namespace leat::broker {
 
@@ -57,7 +58,13 @@ class Broker {
 
  private:
   friend struct BrokerInternals;  // defined by tests that do the threads' work step by step
-  Result<void> open_directories();
+  Result<void> open_traced(int stop_fd);
+  Result<void> check_resources();
+  void mind_real_time();
+  void forget_everything();
+  void restore_identity();
+  enum class Modes : bool { leave, set };
+  Result<void> open_directories(Modes modes);
   Result<void> become_the_broker(int stop_fd);
   Result<void> lock(shm::UniqueFd& held, const std::filesystem::path& path, int stop_fd);
   Result<void> recover();
@@ -80,6 +87,9 @@ class Broker {
   Options options_;
   Notifier* notifier_;
   FeedPaths paths_;
+  StartTrace* trace_ = nullptr;       // while open() runs
+  bool journal_was_empty_ = false;    // before this start
+  bool identity_stored_ = false;      // by this start
   shm::UniqueFd runtime_fd_;  // the feed's own runtime directory
   Admission admission_;
   shm::UniqueFd journal_lock_;

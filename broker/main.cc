@@ -123,6 +123,7 @@ class Host {
       spdlog::error("SIGHUP: the log was opened anew; the options stay as they are: {}", admission.error().message);
       return;
     }
+    admission->set_user_share(parsed.options.user_share);
     const std::lock_guard lock(mutex_);
     const broker::SettingChanges changes = broker::compare_settings(options_, parsed.options);
     broker::take_live_settings(options_, parsed.options);

@@ -47,6 +47,7 @@ struct Options {
 
   std::vector<std::string> allow_publish;    ///< "user:NAME", "group:NAME", "uid:N", "gid:N", "any"
   std::vector<std::string> allow_subscribe;
+  std::uint32_t user_share = 50;  ///< percent of slots, cursors and shared memory that one other user may take
 
   int ready_fd = -1;  ///< told, and closed, once the feed is served; -1: nobody
 

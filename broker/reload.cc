@@ -40,6 +40,7 @@ std::vector<Setting> settings_of(const Options& o) {
       {"--skip-wait-us", number(o.skip_wait_us)},
       {"--allow-publish", joined(o.allow_publish), kLive},
       {"--allow-subscribe", joined(o.allow_subscribe), kLive},
+      {"--user-share", number(o.user_share), kLive},
       {"--log-level", o.log_level, kLive},
       {"--log-file", o.log_file},
   };
@@ -60,6 +61,7 @@ SettingChanges compare_settings(const Options& running, const Options& wanted) {
 void take_live_settings(Options& running, const Options& wanted) {
   running.allow_publish = wanted.allow_publish;
   running.allow_subscribe = wanted.allow_subscribe;
+  running.user_share = wanted.user_share;
   running.log_level = wanted.log_level;
 }
 

@@ -1,20 +1,28 @@
 #include "broker/start_trace.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 namespace leat::broker {
 
+namespace {
+
+StartTrace* g_current = nullptr;
+
+}  // namespace
+
+StartTrace::StartTrace() { g_current = this; }
+
+StartTrace::~StartTrace() {
+  g_current = nullptr;
+  take_back();
+}
+
 void StartTrace::made_directory(const std::filesystem::path& path) {
-  did([path] { ::rmdir(path.c_str()); });
+  if (g_current != nullptr) g_current->did([path] { ::rmdir(path.c_str()); });
 }
 
 void StartTrace::made_file(const std::filesystem::path& path) {
-  did([path] { ::unlink(path.c_str()); });
-}
-
-void StartTrace::changed_mode(const std::filesystem::path& path, mode_t before) {
-  did([path, before] { ::chmod(path.c_str(), before); });
+  if (g_current != nullptr) g_current->did([path] { ::unlink(path.c_str()); });
 }
 
 void StartTrace::take_back() {

@@ -1,8 +1,6 @@
 // What a start has made and changed so far, so that a start that is refused leaves nothing behind that was not there.
 #pragma once
 
-#include <sys/types.h>
-
 #include <filesystem>
 #include <functional>
 #include <utility>
@@ -10,18 +8,18 @@
 
 namespace leat::broker {
 
-/// One thread. Takes everything back when it is destroyed, newest first, unless keep() was called.
+/// One at a time, and one thread: what makes directories and files during a start notes it here, where there is a start.
+/// Takes everything back when it is destroyed, newest first, unless keep() was called.
 class StartTrace {
  public:
-  StartTrace() = default;
-  ~StartTrace() { take_back(); }
+  StartTrace();
+  ~StartTrace();
   StartTrace(const StartTrace&) = delete;
   StartTrace& operator=(const StartTrace&) = delete;
 
   /// The directory goes again if it is empty by then.
-  void made_directory(const std::filesystem::path& path);
-  void made_file(const std::filesystem::path& path);
-  void changed_mode(const std::filesystem::path& path, mode_t before);
+  static void made_directory(const std::filesystem::path& path);
+  static void made_file(const std::filesystem::path& path);
   void did(std::function<void()> undo) { undo_.push_back(std::move(undo)); }
 
   /// The start has succeeded.

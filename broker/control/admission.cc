@@ -115,6 +115,13 @@ bool Admission::matches(const std::vector<Rule>& rules, const Peer& peer) {
   });
 }
 
+std::uint64_t Admission::share_of(uid_t uid, std::uint64_t total) const noexcept {
+  if (uid == ::geteuid() || uid == 0) return total;
+  constexpr std::uint64_t kPercent = 100;
+  const std::uint64_t share = total / kPercent * user_share_ + total % kPercent * user_share_ / kPercent;
+  return std::clamp<std::uint64_t>(share, 1, total);
+}
+
 Result<void> Admission::check(const Peer& peer, Role role) const {
   if (peer.uid == ::geteuid() || peer.uid == 0) return {};
   const bool publishes = role == Role::producer;

@@ -96,6 +96,9 @@ class ControlServer {
   void refuse_for_want_of_descriptors();
   Result<void> serve_message(Client& client, const shm::Received& received);
   Result<void> admit(Client& client, const shm::Received& received);
+  Result<void> check_producer_share(const Client& client, std::uint64_t arena_bytes) const;
+  Result<void> check_consumer_share(const Client& client) const;
+  Result<void> check_cursor_share(const Client& client) const;
   Result<void> admit_producer(Client& client, const shm::HelloMessage& hello);
   Result<void> admit_consumer(Client& client);
   Result<void> admit_observer(Client& client);

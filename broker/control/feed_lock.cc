@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "broker/log.h"
+#include "broker/start_trace.h"
 #include "shm/base/clock.h"
 #include "shm/base/whole_io.h"
 
@@ -25,7 +26,13 @@ using namespace shm;
 namespace {
 
 Result<UniqueFd> open_lock(const std::filesystem::path& path) {
-  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  constexpr int kFlags = O_RDWR | O_CLOEXEC | O_NOFOLLOW;
+  UniqueFd made(::open(path.c_str(), kFlags | O_CREAT | O_EXCL, 0600));
+  if (made.valid()) {
+    StartTrace::made_file(path);
+    return made;
+  }
+  UniqueFd fd(::open(path.c_str(), kFlags | O_CREAT, 0600));
   if (!fd.valid()) return system_error(errno, "opening the lock " + path.string());
   return fd;
 }

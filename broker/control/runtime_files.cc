@@ -1,9 +1,11 @@
 #include "broker/control/runtime_files.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <set>
@@ -156,11 +158,18 @@ bool RuntimeFiles::any_slot_used() const {
   return false;
 }
 
-Result<void> RuntimeFiles::check_room(const Options& o) const {
+// Before anything is retired: a start that is refused for want of room must leave the last broker's rings to the next one.
+Result<void> RuntimeFiles::check_room(const Options& o, bool new_ring, bool new_ingest) const {
   std::uint64_t needed = status_file_bytes(o.max_producers, o.max_consumers);
-  if (!inbound.valid()) needed += arena_file_bytes(o.arena_bytes);  // else a restart could fail where nothing is needed
-  if (!broadcast.valid()) needed += broadcast_file_bytes(o.ring_bytes) + doorbell_file_bytes(o.max_consumers);
-  if (!inbound.valid()) needed += inbound_file_bytes(o.inbound_slots) + registry_file_bytes(o.max_producers);
+  if (new_ingest) needed += arena_file_bytes(o.arena_bytes);  // else a restart could fail where nothing is needed
+  if (new_ring) needed += broadcast_file_bytes(o.ring_bytes) + doorbell_file_bytes(o.max_consumers);
+  if (new_ingest) needed += inbound_file_bytes(o.inbound_slots) + registry_file_bytes(o.max_producers);
+  std::uint64_t freed = 0;
+  if (new_ring && broadcast.valid()) freed += broadcast.spec.file_bytes + doorbell.spec.file_bytes;
+  if (new_ingest && inbound.valid()) freed += inbound.spec.file_bytes + registry.spec.file_bytes;
+  struct stat old_status {};
+  if (::stat((directory_ / "status").c_str(), &old_status) == 0) freed += static_cast<std::uint64_t>(old_status.st_size);
+  needed -= std::min(needed, freed);
   struct statvfs stats {};
   if (::statvfs(directory_.c_str(), &stats) != 0) return system_error(errno, "statvfs of " + directory_.string());
   const std::uint64_t available = stats.f_bavail * stats.f_frsize;
@@ -240,16 +249,19 @@ Result<void> RuntimeFiles::complete(const Options& o, const FeedUuid& uuid, bool
   const bool ring_fits = broadcast.valid() && broadcast.spec.capacity == o.ring_bytes &&
                          doorbell.spec.capacity == o.max_consumers &&
                          broadcast_header().max_record_bytes == max_record_bytes(o);
-  if (broadcast.valid() && (!ring_fits || !ring_can_go_on)) {
+  const bool ingest_fits = inbound.valid() && inbound.spec.capacity == o.inbound_slots &&
+                           registry.spec.capacity == o.max_producers;
+  const bool new_ring = !broadcast.valid() || !ring_fits || !ring_can_go_on;
+  const bool new_ingest = !inbound.valid() || (!ingest_fits && !any_slot_used());
+  if (auto room = check_room(o, new_ring, new_ingest); !room) return room;
+  if (broadcast.valid() && new_ring) {
     spdlog::warn("the old broadcast ring is retired ({}); consumers attach to a new one by themselves",
                  ring_fits ? "the journal ends below what it showed" : "other options");
     retire(broadcast, "broadcast");
     retire(doorbell, "doorbell");
   }
-  const bool ingest_fits = inbound.valid() && inbound.spec.capacity == o.inbound_slots &&
-                           registry.spec.capacity == o.max_producers;
   if (inbound.valid() && !ingest_fits) {
-    if (any_slot_used()) {
+    if (!new_ingest) {
       spdlog::warn("--inbound-slots and --max-producers stay at {} and {} while producers of the last broker are there",
                    inbound.spec.capacity, registry.spec.capacity);
     } else {
@@ -257,10 +269,10 @@ Result<void> RuntimeFiles::complete(const Options& o, const FeedUuid& uuid, bool
       retire(registry, "registry");
     }
   }
+  completing_ = true;
   ring_adopted_ = broadcast.valid();
   ingest_adopted_ = inbound.valid();
   ::unlink((directory_ / "status").c_str());  // first: on a full tmpfs its room is the new one's
-  if (auto room = check_room(o); !room) return room;
   if (!inbound.valid()) {
     if (auto done = create_ingest(o, uuid); !done) return done;
   }
@@ -322,6 +334,24 @@ void RuntimeFiles::remove_stray_arenas() {
        at.increment(ignored)) {
     const std::string name = at->path().filename();
     if (name.starts_with("arena-") && !known.contains(name)) ::unlink(at->path().c_str());
+  }
+}
+
+std::uint64_t RuntimeFiles::file_system_bytes() const {
+  struct statvfs stats {};
+  return ::statvfs(directory_.c_str(), &stats) == 0 ? stats.f_blocks * stats.f_frsize : 0;
+}
+
+void RuntimeFiles::take_back() {
+  if (!completing_) return;
+  retire(status, "status");
+  if (!ring_adopted_) {
+    retire(broadcast, "broadcast");
+    retire(doorbell, "doorbell");
+  }
+  if (!ingest_adopted_) {
+    retire(inbound, "inbound");
+    retire(registry, "registry");
   }
 }
 

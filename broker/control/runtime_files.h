@@ -73,6 +73,8 @@ class RuntimeFiles {
   /// believe it, they do not believe for long. True if anything had to be. Control thread.
   bool mend_headers();
 
+  /// A start is refused: removes what complete() has made, and leaves what an earlier broker left.
+  void take_back();
   /// Tells all who have them mapped that these files are not to be used any more; we go on with them for a last round.
   void tell_retired();
   /// Retires and removes everything: nobody is left who could want it.
@@ -86,6 +88,8 @@ class RuntimeFiles {
   [[nodiscard]] RegistrySlot* registry_slots() const;
   [[nodiscard]] std::uint32_t producer_slots() const { return static_cast<std::uint32_t>(registry.spec.capacity); }
   [[nodiscard]] std::uint32_t consumer_slots() const { return static_cast<std::uint32_t>(doorbell.spec.capacity); }
+  /// Size of the file system that they lie on; 0 if it cannot be found out.
+  [[nodiscard]] std::uint64_t file_system_bytes() const;
   [[nodiscard]] bool ring_adopted() const noexcept { return ring_adopted_; }
   [[nodiscard]] bool ingest_adopted() const noexcept { return ingest_adopted_; }
 
@@ -106,10 +110,11 @@ class RuntimeFiles {
   Result<void> create_ingest(const Options& options, const shm::FeedUuid& uuid);
   Result<void> create_broadcast(const Options& options, const shm::FeedUuid& uuid);
   [[nodiscard]] bool any_slot_used() const;
-  Result<void> check_room(const Options& options) const;
+  Result<void> check_room(const Options& options, bool new_ring, bool new_ingest) const;
   Result<void> check_memory(std::uint64_t bytes, const std::string& what, const std::string& options) const;
 
   std::filesystem::path directory_;
+  bool completing_ = false;
   bool ring_adopted_ = false;
   bool ingest_adopted_ = false;
 };

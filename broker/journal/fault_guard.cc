@@ -1,5 +1,6 @@
 #include "broker/journal/fault_guard.h"
 
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -58,8 +59,11 @@ bool make_whole(const WatchedRange& range) noexcept {
 }
 
 [[noreturn]] void fail_stop(const char* message) noexcept {
-  // write(2) and _exit(2) are all that is safe here.
-  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, message, std::strlen(message));
+  // poll(2), write(2) and _exit(2) are all that is needed, and safe here. A pipe that nobody reads must not hold up the end.
+  constexpr int kPatienceMs = 1000;
+  pollfd writable{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
+  const bool taken = ::poll(&writable, 1, kPatienceMs) > 0;
+  [[maybe_unused]] const ssize_t written = taken ? ::write(STDERR_FILENO, message, std::strlen(message)) : 0;
   // The words themselves may lie in what was cut: then their store brings us here again.
   static std::atomic<bool> stopping{false};
   if (stopping.exchange(true)) ::_exit(kExitIoError);

@@ -1,9 +1,6 @@
 // leat: the command line of a feed.
-#include <fcntl.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <clocale>
 #include <csignal>
 #include <exception>
