@@ -171,6 +171,22 @@ void Broker::restore_identity() {
   }
 }
 
+// Whoever can write above our directory can put another one in its place.
+void Broker::mind_parents(const std::filesystem::path& directory) {
+  for (std::filesystem::path above = directory.parent_path(); above.has_relative_path(); above = above.parent_path()) {
+    struct stat status {};
+    if (::stat(above.c_str(), &status) != 0) return;
+    const bool sticky = (status.st_mode & S_ISVTX) != 0;
+    const bool others_write = (status.st_mode & 022) != 0 && !sticky;
+    if (status.st_uid == 0 || status.st_uid == ::geteuid()) {
+      if (!others_write) continue;
+    }
+    spdlog::warn("{} belongs to user {} and has mode {:o}: others could put another directory in the place of {}; chmod go-w "
+                 "it, or choose another --runtime-dir", above.string(), status.st_uid, status.st_mode & 07777, directory.string());
+    return;
+  }
+}
+
 Result<void> Broker::open_directories(Modes modes) {
   const mode_t mode = admission_.admits_others() ? 0711 : 0700;
   if (auto done = make_parents(paths_.runtime.parent_path().parent_path()); !done) return done;
@@ -186,6 +202,7 @@ Result<void> Broker::open_directories(Modes modes) {
   if (auto done = make_directory(paths_.runtime, mode); !done) return done;
   if (auto done = check_owner(paths_.runtime); !done) return done;
   if (modes == Modes::set) {
+    mind_parents(paths_.runtime);
     if (auto done = make_own_directory(paths_.runtime, mode); !done) return done;
   }
   if (auto done = make_own_directory(paths_.runtime / "shm", 0700); !done) return done;

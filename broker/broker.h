@@ -61,6 +61,7 @@ class Broker {
   Result<void> open_traced(int stop_fd);
   Result<void> check_resources();
   void mind_real_time();
+  void mind_parents(const std::filesystem::path& directory);
   void forget_everything();
   void restore_identity();
   enum class Modes : bool { leave, set };
