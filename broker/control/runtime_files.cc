@@ -1,6 +1,7 @@
 #include "broker/control/runtime_files.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
@@ -170,6 +171,16 @@ Result<void> RuntimeFiles::check_room(const Options& o, bool new_ring, bool new_
   struct stat old_status {};
   if (::stat((directory_ / "status").c_str(), &old_status) == 0) freed += static_cast<std::uint64_t>(old_status.st_size);
   needed -= std::min(needed, freed);
+  rlimit file_size{};
+  const std::uint64_t largest = std::max({broadcast_file_bytes(o.ring_bytes), inbound_file_bytes(o.inbound_slots),
+                                          arena_file_bytes(o.arena_bytes)});
+  if (::getrlimit(RLIMIT_FSIZE, &file_size) == 0 && file_size.rlim_cur != RLIM_INFINITY && file_size.rlim_cur < largest) {
+    return Error{ErrorCode::no_space, "cannot allocate files of " + std::to_string(largest) + " bytes in " +
+                                          directory_.string() + ": this process may make them " +
+                                          std::to_string(file_size.rlim_cur) +
+                                          " bytes large; lower --ring-bytes, --arena-bytes or --inbound-slots, or raise the "
+                                          "limit on the size of files (ulimit -f, LimitFSIZE of systemd)"};
+  }
   struct statvfs stats {};
   if (::statvfs(directory_.c_str(), &stats) != 0) return system_error(errno, "statvfs of " + directory_.string());
   const std::uint64_t available = stats.f_bavail * stats.f_frsize;

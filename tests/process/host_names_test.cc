@@ -4,6 +4,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <fstream>
 #include <functional>
@@ -11,6 +12,7 @@
 #include <thread>
 
 #include "process/load.h"
+#include "shm/base/unique_fd.h"
 
 namespace leat::test {
 namespace {
