@@ -50,8 +50,7 @@ class Host {
   Host(int argc, char** argv, broker::Options options) : argc_(argc), argv_(argv), options_(std::move(options)) {}
 
   int run() {
-    broker::SignalThread::block_signals();
-    auto notifier = broker::Notifier::open(options_.ready_fd);
+    auto notifier = broker::Notifier::open(options_.ready_fd == 0 ? -1 : static_cast<int>(options_.ready_fd));
     if (!notifier) return fail_early(notifier.error());
     notifier_ = std::move(*notifier);
     auto log = broker::Log::open(options_.log_level, options_.log_file);
@@ -156,6 +155,7 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  broker::SignalThread::block_signals();
   shm::prepare_program();
   try {
     return run(argc, argv);

@@ -158,8 +158,8 @@ void declare_options(CLI::App& app, Options& o) {
                  "root)");
   app.add_flag("--standby", o.standby,
                "If another broker serves the feed, wait for its end, however that comes, and take over; several may wait");
-  cmdline::add_number(app, "--ready-fd", o.ready_fd, Rule::count(1, 1 << 20),
-                      "Write a line to this open descriptor, and close it, once the feed is served");
+  cmdline::add_number(app, "--ready-fd", o.ready_fd, QuantityRule::count(1, 1 << 20),
+                      "Write a line to this open descriptor, and close it, once the feed is served", "none");
   add_sizes(app, o);
   add_journal(app, o);
   add_behaviour(app, o);

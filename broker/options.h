@@ -49,7 +49,7 @@ struct Options {
   std::vector<std::string> allow_subscribe;
   std::uint32_t user_share = 50;  ///< percent of slots, cursors and shared memory that one other user may take
 
-  int ready_fd = -1;  ///< told, and closed, once the feed is served; -1: nobody
+  std::uint32_t ready_fd = 0;  ///< told, and closed, once the feed is served; 0: nobody
 
   std::string log_level = "info";
   std::string log_file;

@@ -73,11 +73,11 @@ TEST_F(HostSignals, UnderNohupAHangUpReloadsAsWell) {
 // An interval timer lives on over exec, and its default action is the end of the process.
 TEST_F(HostSignals, ATimerThatAParentLeftRunningDoesNothing) {
   broker_->set_prefix({"/usr/bin/env", "python3", "-c",
-                       "import os, signal, sys; signal.setitimer(signal.ITIMER_REAL, 0.05, 0.01); "
+                       "import os, signal, sys; signal.setitimer(signal.ITIMER_REAL, 4, 0.01); "
                        "signal.signal(signal.SIGALRM, signal.SIG_IGN); signal.pthread_sigmask(signal.SIG_BLOCK, []); "
                        "signal.signal(signal.SIGALRM, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"});
   start();
-  std::this_thread::sleep_for(milliseconds(300));
+  std::this_thread::sleep_for(milliseconds(5000));  // not before leatd has begun: until then nobody could help it
   publish_one();
 }
 

@@ -27,12 +27,11 @@ int run_greedy(const HelperArguments& arguments) {
   std::vector<Producer> producers;
   std::vector<Producer> large;
   std::vector<Consumer> consumers;
-  take_all("producers", producers, [&](int) { return Producer::connect({.address = arguments.address()}); });
-  take_all("consumers", consumers, [&](int) { return Consumer::connect({.address = arguments.address()}); });
-  producers.clear();
   take_all("large", large, [&](int) {
     return Producer::connect({.address = arguments.address(), .arena_bytes = arguments.number("large")});
   });
+  take_all("producers", producers, [&](int) { return Producer::connect({.address = arguments.address()}); });
+  take_all("consumers", consumers, [&](int) { return Consumer::connect({.address = arguments.address()}); });
   return 0;
 }
 
