@@ -37,6 +37,10 @@ Result<void> Consumer::save_cursor(const Cursor& place) {
     return Error{ErrorCode::invalid_argument, "a cursor cannot be saved at " + place.to_string() + ": this consumer has come to " +
                                                   here.to_string() + " only; save the cursor of an event that it handed out"};
   }
+  if (!impl_->is_of_this_feed(place)) {
+    return Error{ErrorCode::invalid_argument, "a cursor cannot be saved at " + place.to_string() + ": its epoch is not of this "
+                                                  "feed, or was lost there; save the cursor of an event that it handed out"};
+  }
   auto saved = impl_->ask_cursor(shm::MessageType::save_cursor, place);
   return saved ? Result<void>{} : Result<void>(saved.error());
 }

@@ -147,6 +147,12 @@ Result<CursorMessage> Consumer::Impl::ask_cursor(MessageType type, std::optional
   return answer;
 }
 
+bool Consumer::Impl::is_of_this_feed(const Cursor& place) {
+  if (place.epoch == epoch) return true;
+  const auto holds = [&] { return stream->files().identity().check(place) == CursorCheck::ok; };
+  return holds() || (owner.is_here() && stream->files().refresh().ok() && holds());
+}
+
 void Consumer::Impl::note_saved(std::uint64_t sequence) noexcept {
   cursor_dropped = cursor_unmade = false;
   const bool all_is_done = sequence == next_sequence - 1 || (!options.filter.matches_all() && sequence >= last_wanted);

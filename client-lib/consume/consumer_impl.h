@@ -137,6 +137,7 @@ struct Consumer::Impl {
   std::uint16_t next_question() noexcept;
   Result<shm::CursorMessage> ask_cursor(shm::MessageType type, std::optional<Cursor> place = {});  // default: cursor()
   [[nodiscard]] shm::CursorMessage cursor_message(shm::MessageType type, Cursor place) const;
+  [[nodiscard]] bool is_of_this_feed(const Cursor& place);
   void note_saved(std::uint64_t sequence) noexcept;
   void save_scanned(std::int64_t now_ns);
   [[nodiscard]] Result<void> check_cursor_name() const;

@@ -131,6 +131,30 @@ TEST_F(Starts, AtATimeBeforeWhatIsRetainedAreAReset) {
   EXPECT_EQ(exact->next(event), Poll::event);
 }
 
+TEST_F(Starts, OfTheToolAtATimeBeforeWhatIsRetainedEndUnderStrict) {
+  keep_little();
+  start();
+  const std::string before = "time:" + std::to_string(shm::realtime_ns());
+  prune_the_first();
+  const std::string log = (broker_->scratch() / "tool.log").string();
+  const auto run = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), LEAT_TEST_LEAT);
+    for (const char* word : {"--from", before.c_str(), "--count", "1"}) words.emplace_back(word);
+    return ChildProcess({.arguments = words, .environment = {}, .output = log, .user = {}}).wait();
+  };
+  const FeedAddress address = broker_->address();
+  const std::vector<std::string> tail = {"tail",          "--feed",     address.feed,    "--runtime-dir",
+                                         address.runtime_dir, "--data-dir", address.data_dir};
+  const std::vector<std::string> replay = {"replay", "--journal", broker_->journal().string()};
+  for (const auto& command : {tail, replay}) {
+    EXPECT_EQ(run(command), 0) << "without --strict it is told, and gone on";
+    auto strictly = command;
+    strictly.emplace_back("--strict");
+    EXPECT_EQ(run(strictly), 8);
+  }
+  EXPECT_NE(read_file(log).find("reset (expired): all from time 20"), std::string::npos) << read_file(log);
+}
+
 TEST_F(Starts, AtATimeBeforeTheFirstEventOfAWholeFeedAreNoReset) {
   start();
   publish("t", 3);
@@ -203,6 +227,18 @@ TEST_F(Starts, WithANameThatWasDroppedDoNotMakeItAnewByThemselves) {
   EXPECT_EQ(cursor_of("gone"), ~0ULL);
   ASSERT_TRUE(consumer->save_cursor().ok());
   while (cursor_of("gone") != 10) std::this_thread::sleep_for(milliseconds(5));
+}
+
+TEST_F(Starts, WithANameTakeNoPlaceOfAnotherFeed) {
+  start();
+  publish("t", 3);
+  auto consumer = connect(Start::earliest(), "", "mine");
+  ASSERT_TRUE(consumer.ok());
+  const Cursor first = take_event(*consumer).cursor;
+  EXPECT_EQ(take_event(*consumer).sequence, 2U);
+  expect_error(consumer->save_cursor({.epoch = first.epoch + 1, .sequence = 1}), ErrorCode::invalid_argument, {"not of this feed"});
+  EXPECT_TRUE(consumer->save_cursor(first).ok());
+  while (cursor_of("mine") != 1) std::this_thread::sleep_for(milliseconds(5));
 }
 
 // leat tail has its own filter: it saves as it goes, whether anything is printed or not.

@@ -41,6 +41,29 @@ TEST(MadeJournal, ReadsEveryEventOverManySegments) {
   EXPECT_EQ(reader.cursor(), (Cursor{journal.identity().current().id, 340}));
 }
 
+TEST(MadeJournal, SaysWhyALoopOverItEnded) {
+  JournalMaker journal;
+  journal.events(5);
+  journal.gap(6, 9);
+  journal.events(3);
+  JournalReader reader = test::must(read_journal(journal.path()));
+  std::vector<std::uint64_t> sequences;
+  const auto take = [&](const EventView& event) { sequences.push_back(event.sequence); };
+  Ended ended = reader.for_each([&](const EventView& event) {
+    take(event);
+    return event.sequence < 2;
+  });
+  EXPECT_EQ(ended.why, Ended::Why::stopped);
+  ended = reader.for_each(take);
+  EXPECT_EQ(ended.why, Ended::Why::reset);
+  EXPECT_EQ(ended.reset.reason, Reset::Reason::gap);
+  EXPECT_EQ(ended.reset.resume.sequence, 9u);
+  EXPECT_NE(ended.to_string().find("gap"), std::string::npos);
+  ended = reader.for_each(take);
+  EXPECT_EQ(ended.why, Ended::Why::idle);
+  EXPECT_EQ(sequences, (std::vector<std::uint64_t>{1, 2, 3, 4, 5, 10, 11, 12}));
+}
+
 TEST(MadeJournal, StartsAfterAnyCursor) {
   JournalMaker journal;
   journal.events(60, 500);
