@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "broker/control/feed_lock.h"
+#include "broker/directories.h"
+#include "broker/journal/fault_guard.h"
 #include "broker/log.h"
 #include "broker/start_trace.h"
 #include "shm/base/clock.h"
@@ -21,50 +23,6 @@
 namespace leat::broker {
 
 using namespace shm;
-
-namespace {
-
-Result<void> make_directory(const std::filesystem::path& path, mode_t mode) {
-  if (::mkdir(path.c_str(), mode) == 0) {
-    StartTrace::made_directory(path);
-    // umask may have taken bits away that others need to get through.
-    return ::chmod(path.c_str(), mode) == 0 ? Result<void>{} : system_error(errno, "chmod of " + path.string());
-  }
-  if (errno != EEXIST) return system_error(errno, "creating directory " + path.string());
-  struct stat status {};
-  if (::lstat(path.c_str(), &status) != 0) return system_error(errno, "looking at " + path.string());
-  if (!S_ISDIR(status.st_mode)) return Error{ErrorCode::invalid_argument, path.string() + " is not a directory"};
-  return {};
-}
-
-// The way to a directory of ours, as far as it is not there: nobody else may write on it, whatever the umask says.
-Result<void> make_parents(const std::filesystem::path& path) {
-  std::error_code ignored;
-  if (path.empty() || std::filesystem::exists(path, ignored)) return {};
-  if (auto done = make_parents(path.parent_path()); !done) return done;
-  return make_directory(path, 0755);
-}
-
-// For directories of this feed alone: one that an earlier start made with other rules gets the mode of today's.
-Result<void> make_own_directory(const std::filesystem::path& path, mode_t mode) {
-  if (auto done = make_directory(path, mode); !done) return done;
-  struct stat status {};
-  if (::lstat(path.c_str(), &status) != 0) return system_error(errno, "looking at " + path.string());
-  if (status.st_uid != ::geteuid() || (status.st_mode & 07777) == mode) return {};
-  return ::chmod(path.c_str(), mode) == 0 ? Result<void>{} : system_error(errno, "chmod of " + path.string());
-}
-
-// A directory that somebody else made in a place where all can write could be anything.
-Result<void> check_owner(const std::filesystem::path& path) {
-  struct stat status {};
-  if (::lstat(path.c_str(), &status) != 0) return system_error(errno, "looking at " + path.string());
-  if (status.st_uid == ::geteuid() && (status.st_mode & 022) == 0) return {};
-  return Error{ErrorCode::permission_denied,
-               path.string() + " belongs to user " + std::to_string(status.st_uid) +
-                   " or can be written by others; remove it, or choose another --runtime-dir"};
-}
-
-}  // namespace
 
 Broker::~Broker() { set_fault_state_words(nullptr, nullptr); }  // they lie in mappings that go with us
 
@@ -75,7 +33,8 @@ Result<void> Broker::open(int stop_fd) {
   if (!admission) return admission.error();
   admission_ = std::move(*admission);
   admission_.set_user_share(options_.user_share);
-  auto paths = resolve_feed({options_.feed, options_.runtime_dir, options_.data_dir});
+  auto paths = resolve_feed({.feed = options_.feed, .runtime_dir = options_.runtime_dir, .data_dir = options_.data_dir},
+                            admission_.admits_others());
   if (!paths) return paths.error();
   paths_ = std::move(*paths);
   if (auto fits = check_socket_path((paths_.runtime / "control.sock").string()); !fits) return fits;
@@ -187,29 +146,34 @@ void Broker::mind_parents(const std::filesystem::path& directory) {
   }
 }
 
+namespace {
+constexpr const char* kJournalAdvice = "run leatd as the directory's owner, or choose another --data-dir";
+constexpr const char* kRuntimeAdvice = "remove it, or choose another --runtime-dir";
+}
+
 Result<void> Broker::open_directories(Modes modes) {
   const mode_t mode = admission_.admits_others() ? 0711 : 0700;
   if (auto done = make_parents(paths_.runtime.parent_path().parent_path()); !done) return done;
-  const bool default_base = paths_.runtime.parent_path() == "/dev/shm/leat-" + std::to_string(::geteuid());
+  const bool default_base = !paths_.runtime_was_named;
   if (auto done = make_directory(paths_.runtime.parent_path(), mode); !done) return done;
   if (default_base) {  // anybody could have made it before us
-    if (auto done = check_owner(paths_.runtime.parent_path()); !done) return done;
+    if (auto done = check_owner(paths_.runtime.parent_path(), kRuntimeAdvice); !done) return done;
     // It is shared by all feeds of this user: opened when one of them is, never closed again.
     if (modes == Modes::set && mode == 0711 && ::chmod(paths_.runtime.parent_path().c_str(), mode) != 0) {
       return system_error(errno, "chmod of " + paths_.runtime.parent_path().string());
     }
   }
   if (auto done = make_directory(paths_.runtime, mode); !done) return done;
-  if (auto done = check_owner(paths_.runtime); !done) return done;
+  if (auto done = check_owner(paths_.runtime, kRuntimeAdvice); !done) return done;
   if (modes == Modes::set) {
     mind_parents(paths_.runtime);
     if (auto done = make_own_directory(paths_.runtime, mode); !done) return done;
   }
   if (auto done = make_own_directory(paths_.runtime / "shm", 0700); !done) return done;
   if (auto done = make_parents(paths_.journal.parent_path()); !done) return done;
-  if (auto done = make_own_directory(paths_.journal, 0700); !done) return done;
-  journal_fd_ = UniqueFd(::open(paths_.journal.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!journal_fd_.valid()) return system_error(errno, "opening " + paths_.journal.string());
+  auto journal = take_journal_directory(paths_.journal, kJournalAdvice);
+  if (!journal) return journal.error();
+  journal_fd_ = std::move(*journal);
   return {};
 }
 
@@ -218,9 +182,12 @@ Result<void> Broker::become_the_broker(int stop_fd) {
   const auto journal_path = paths_.journal / kLockFileName;
   const auto runtime_path = paths_.runtime / "shm" / "lock";
   for (;;) {
-    std::error_code ignored;
-    if (!options_.standby || !std::filesystem::exists(paths_.journal, ignored)) {
+    struct stat there {};
+    const bool missing = ::stat(paths_.journal.c_str(), &there) != 0;  // for whatever reason: open_directories() says it
+    if (!options_.standby || missing) {
       if (auto done = open_directories(Modes::leave); !done) return done;
+    } else if (auto ours = check_owner(paths_.journal, kJournalAdvice); !ours) {
+      return ours;
     }
     if (auto done = lock(journal_lock_, journal_path, stop_fd); !done) return done;
     // Again: they may have been moved while we waited. Only now are they ours to change.
@@ -252,7 +219,7 @@ void Broker::drop_page_cache() {
   if (!names) return;  // recovery will say so
   spdlog::warn("the last broker failed on the disk: the journal is read back from it, not from the page cache");
   for (const SegmentName& name : *names) {
-    const UniqueFd fd(::openat(journal_fd_.get(), name.to_string().c_str(), O_RDONLY | O_CLOEXEC));
+    const UniqueFd fd(::openat(journal_fd_.get(), name.to_string().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     if (fd.valid()) ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED);
   }
 }
@@ -274,6 +241,7 @@ Result<void> Broker::recover() {
   if (!identity) {  // leftovers of a feed whose journal is gone are retired
     if (auto done = files_->adopt(recovered_.identity.uuid); !done) return done;
   }
+  files_->make_room_for_held(options_);
   if (auto done = files_->complete(options_, recovered_.identity.uuid, recovered_.ring_can_go_on); !done) return done;
   files_->remove_stray_arenas();
   const std::uint32_t known = files_->registry_header().next_producer_id;
@@ -296,10 +264,33 @@ void Broker::guard_mappings() {
                    guard(files_->status, FaultKind::own)};
 }
 
+// By what the file system can promise, unless an option says otherwise.
+Result<SegmentWrites> Broker::choose_segment_writes() {
+  auto found = look_at_file_system(journal_fd_.get(), paths_.journal.string());
+  if (!found) return found.error();
+  switch (options_.journal_writes) {
+    case JournalWrites::written: return SegmentWrites::written;
+    case JournalWrites::synced: return SegmentWrites::synced;
+    case JournalWrites::mapped:
+      if (found->writes != SegmentWrites::mapped) {
+        spdlog::warn("--journal-writes mapped on {}: {}; a full disk stops it in the middle of a store", found->name, found->why);
+      }
+      return SegmentWrites::mapped;
+    case JournalWrites::automatic: break;
+  }
+  if (found->writes != SegmentWrites::mapped) {
+    spdlog::info("the journal's file system is {}: {}; so segments are written{}, not mapped", found->name, found->why,
+                 found->writes == SegmentWrites::synced ? " and synced round by round" : "");
+  }
+  return found->writes;
+}
+
 Result<void> Broker::open_current_segment() {
   const std::uint64_t seed = feed_checksum_seed(recovered_.identity.uuid);
+  auto writes = choose_segment_writes();
+  if (!writes) return writes.error();
   pool_ = std::make_unique<SegmentPool>(journal_fd_.get(), paths_.journal.string(), options_.segment_bytes,
-                                        options_.sync == SyncPolicy::always);
+                                        options_.sync == SyncPolicy::always, *writes);
   if (auto done = pool_->clear_leftovers(); !done) return done;
   cursors_ = std::make_unique<CursorTable>(journal_fd_.get(), paths_.journal.string(), recovered_.identity.uuid);
   if (auto done = cursors_->load(); !done) return done;
@@ -337,7 +328,7 @@ Result<void> Broker::sync_what_was_left() {
   for (std::size_t i = 0; i + 1 < segments.size(); ++i) {
     if (segments[i + 1].first_position <= recovered_.durable_position) continue;
     const std::string name = segments[i].to_string();
-    const UniqueFd sealed(::openat(journal_fd_.get(), name.c_str(), O_RDONLY | O_CLOEXEC));
+    const UniqueFd sealed(::openat(journal_fd_.get(), name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     if (!sealed.valid() || sync_data(sealed.get()) != 0) {
       return system_error(errno, "syncing segment " + paths_.journal.string() + "/" + name);
     }
@@ -356,11 +347,13 @@ Result<void> Broker::set_up_ring() {
   if (!files_->ring_adopted()) {
     const std::uint64_t begin = recovered_.segments.back().first_position;
     from = end - begin > options_.ring_bytes ? end - options_.ring_bytes : begin;
-    header.max_record_bytes = static_cast<std::uint32_t>(max_record_bytes(options_));
+    header.max_record_bytes = max_ring_record_bytes(options_.ring_bytes);
     for (Watermark& slot : header.latest) slot.position.store(BroadcastWriter::kNoPosition);
   }
   ring_ = BroadcastWriter(files_->broadcast.data(), files_->broadcast.spec.capacity);
-  auto files = JournalFiles::open(paths_.journal.string());
+  UniqueFd own(::fcntl(journal_fd_.get(), F_DUPFD_CLOEXEC, 0));
+  if (!own.valid()) return system_error(errno, "a second descriptor of " + paths_.journal.string());
+  auto files = JournalFiles::open(std::move(own), paths_.journal.string());
   if (!files) return files.error();
   RecordBuffer buffer(256 * 1024);
   ring_.raise_intent(end);
@@ -386,7 +379,6 @@ Result<void> Broker::set_up_ring() {
   header.durable.store(end, std::memory_order_release);
   header.file.publish_state(FileState::ready);
   files_->doorbell_header().file.publish_state(FileState::ready);
-  files_->inbound_header().broker_life.store(broker_life_, std::memory_order_release);
   return {};
 }
 
@@ -394,7 +386,7 @@ Result<void> Broker::set_up_threads() {
   inbound_ = InboundConsumer(files_->inbound.data(), files_->inbound.spec.capacity,
                              files_->registry_header().inbound_head.load(std::memory_order_acquire));
   table_.publish_durable(recovered_.end_sequence);
-  registry_ = std::make_unique<ProducerRegistry>(*files_, table_, lanes_, next_producer_id_);
+  registry_ = std::make_unique<ProducerRegistry>(options_, *files_, table_, lanes_, next_producer_id_);
   control_ = std::make_unique<ControlServer>(options_, admission_, *files_, table_, *registry_, lanes_, *cursors_,
                                              journal_fd_.get(), broker_life_);
   if (auto done = control_->open(); !done) return done;
@@ -462,6 +454,8 @@ int Broker::run(int stop_fd) {
   counters.broker_life.store(broker_life_, std::memory_order_relaxed);
   counters.inbound_slots.store(inbound_.slots(), std::memory_order_relaxed);
   set_state(FeedState::running);
+  // Producers that see this ask at once for our bounds, and find us listening.
+  files_->inbound_header().broker_life.store(broker_life_, std::memory_order_release);
   if (auto started = start_threads(); !started) {
     spdlog::critical("{}", started.error().message);
     return kExitFailed;
@@ -498,7 +492,7 @@ NameWatch Broker::watched_names() {
 void Broker::set_admission(Admission admission) {
   if (admission.admits_others()) {  // as at a start: opened when somebody else may come, closed at the next start only
     ::chmod(paths_.runtime.c_str(), 0711);
-    if (paths_.runtime.parent_path() == "/dev/shm/leat-" + std::to_string(::geteuid())) {
+    if (!paths_.runtime_was_named) {
       ::chmod(paths_.runtime.parent_path().c_str(), 0711);
     }
   }
@@ -518,6 +512,7 @@ Result<void> Broker::start_threads() {
 int Broker::shut_down(Names names) {
   control_->close_listener();
   if (names == Names::lost) files_->tell_retired();  // before the last round: what is published after it would be lost
+  stop_waiting_for_room();
   sequencer_->stop();
   syncer_->stop();
   control_->take_notices();
@@ -527,7 +522,8 @@ int Broker::shut_down(Names names) {
     if (auto closed = close_journal(); !closed) {
       spdlog::critical("the journal could not be closed: {}; what is on disk is found out at the next start",
                        closed.error().message);
-      set_state(FeedState::failed);
+      // For want of room nothing is lost: what was accepted waits in rings and arenas for the next broker.
+      if (closed.error().code != ErrorCode::no_space) set_state(FeedState::failed);
       return kExitFailed;
     }
     set_state(FeedState::stopped);
@@ -546,7 +542,9 @@ int Broker::shut_down(Names names) {
 }
 
 Result<void> Broker::close_journal() {
-  const std::uint64_t end = sequencer_->append_clean_mark();
+  const auto marked = sequencer_->append_clean_mark();
+  if (!marked) return marked.error();
+  const std::uint64_t end = *marked;
   if (sync_data(journal_->current().fd.get()) != 0) return system_error(errno, "the last fdatasync");
   if (has_no_name(journal_->current().fd.get())) {
     return Error{ErrorCode::io_error, "the current segment " + paths_.journal.string() + "/" + journal_->current().file_name +

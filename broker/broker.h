@@ -70,6 +70,7 @@ class Broker {
   Result<void> lock(shm::UniqueFd& held, const std::filesystem::path& path, int stop_fd);
   Result<void> recover();
   void drop_page_cache();
+  Result<SegmentWrites> choose_segment_writes();
   Result<void> open_current_segment();
   Result<void> sync_what_was_left();
   Result<void> set_up_ring();

@@ -1,6 +1,7 @@
 #include "broker/options.h"
 
 #include <algorithm>
+#include <bit>
 #include <filesystem>
 #include <sstream>
 
@@ -75,6 +76,14 @@ void add_journal(CLI::App& app, Options& o) {
       ->group(group);
   cmdline::add_number(app, "--sync-interval-ms", o.sync_interval_ms, Rule::duration(shm::kMillisecond, 1, 60'000),
                       "For --sync interval")
+      ->group(group);
+  cmdline::add_word<JournalWrites>(app, "--journal-writes", o.journal_writes,
+                                   {{"auto", JournalWrites::automatic},
+                                    {"mapped", JournalWrites::mapped},
+                                    {"written", JournalWrites::written},
+                                    {"synced", JournalWrites::synced}},
+                                   "How events get into the journal: mapped (fastest), written (where the file system "
+                                   "copies on write), synced (where a server keeps it), auto (by the file system)")
       ->group(group);
 }
 
@@ -152,7 +161,8 @@ void declare_options(CLI::App& app, Options& o) {
   app.set_version_flag("--version", "leatd 0.1.0 (layout version " + std::to_string(shm::kLayoutVersion) + ")");
   app.add_option("--feed", o.feed, "Name of the feed: 1 to 64 of A-Z a-z 0-9 _ -")->required();
   app.add_option("--runtime-dir", o.runtime_dir,
-                 "Rings, arenas and socket go to DIR/<feed>; default $LEAT_RUNTIME_DIR, else /dev/shm/leat-<uid>");
+                 "Rings, arenas and socket go to DIR/<feed>; default $LEAT_RUNTIME_DIR, else $XDG_RUNTIME_DIR/leat, else "
+                 "/dev/shm/leat-<uid>");
   app.add_option("--data-dir", o.data_dir,
                  "The journal goes to DIR/<feed>; default $LEAT_DATA_DIR, else ~/.local/share/leat (/var/lib/leat for "
                  "root)");
@@ -193,6 +203,18 @@ ParsedOptions parse_options(int argc, const char* const* argv) {
 std::uint64_t max_record_bytes(const Options& o) {
   return std::min({shm::align_up(o.max_event_bytes, shm::kRecordAlignment), o.ring_bytes / 4,
                    shm::max_segment_batch_bytes(o.segment_bytes)});
+}
+
+std::uint64_t max_batch_bytes(const Options& o) noexcept {
+  return std::min(o.ring_bytes / 4, shm::max_segment_batch_bytes(o.segment_bytes));
+}
+
+void make_room_for_entry(Options& o, std::uint64_t record_bytes) {
+  if (record_bytes > o.ring_bytes / 4) o.ring_bytes = std::min(std::bit_ceil(4 * record_bytes), shm::kMaxRingBytes);
+  if (record_bytes > shm::max_segment_batch_bytes(o.segment_bytes)) {
+    const std::uint64_t own_records = 2 * shm::kMarkRecordBytes + shm::kSegmentReserveBytes;
+    o.segment_bytes = shm::segment_size_for(record_bytes + own_records);
+  }
 }
 
 Result<void> check_options(const Options& o) {

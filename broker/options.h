@@ -7,6 +7,7 @@
 
 #include <leat/result.h>
 
+#include "broker/journal/file_system.h"
 #include "shm/base/idle.h"
 
 namespace leat::broker {
@@ -40,6 +41,7 @@ struct Options {
 
   SyncPolicy sync = SyncPolicy::interval;
   std::uint32_t sync_interval_ms = 50;
+  JournalWrites journal_writes = JournalWrites::automatic;
 
   shm::IdleStrategy idle = shm::IdleStrategy::adaptive;
   std::uint32_t idle_spin_us = 20;
@@ -71,5 +73,11 @@ Result<void> check_options(const Options& options);
 
 /// Bound on a padded record that all of ring, arena and segment can carry.
 std::uint64_t max_record_bytes(const Options& options);
+
+/// The most record bytes that one entry may bring to a feed with these options.
+std::uint64_t max_batch_bytes(const Options& options) noexcept;
+
+/// Makes ring and segments large enough for an entry of so many record bytes, if they are not.
+void make_room_for_entry(Options& options, std::uint64_t record_bytes);
 
 }  // namespace leat::broker

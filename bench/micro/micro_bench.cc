@@ -116,7 +116,7 @@ void BM_JournalAppend(benchmark::State& state) {
       roll();
       state.ResumeTiming();
     }
-    journal.append(reinterpret_cast<const std::byte*>(record.data()), bytes);
+    (void)journal.append(reinterpret_cast<const std::byte*>(record.data()), bytes);
     position += bytes;
   }
   count(state, state.iterations());

@@ -264,6 +264,7 @@ void ControlServer::tick() {
   if (now < next_tick_ns_) return;
   next_tick_ns_ = now + kWorkPeriodNs;
   drop_silent();
+  drop_abandoned();
   look_at_unwatched();
   resume_listener();
   mend_headers();
@@ -472,6 +473,20 @@ void ControlServer::mend_headers() {
     spdlog::warn("the header of the inbound ring or the doorbell was written over or cut by a client, and is set right{}",
                  mend_gate_.left_out());
   }
+}
+
+// A process may live on without the producer that it was: a handle that was destroyed while no broker was there to hear of
+// it, or before it had met this one, or that went with an exec. Then nobody maps its arena any more.
+void ControlServer::drop_abandoned() {
+  const std::int64_t now = monotonic_ns();
+  if (now < next_abandoned_ns_) return;
+  next_abandoned_ns_ = now + kTickMs * kNanosPerMilli;
+  std::vector<ClientId> abandoned;
+  for (const auto& [id, client] : clients_) {
+    const bool detached = client.admitted && client.role == Role::producer && !client.socket.valid();
+    if (detached && registry_.is_abandoned(client.slot)) abandoned.push_back(id);
+  }
+  for (const ClientId id : abandoned) drop(id);
 }
 
 void ControlServer::drop_silent() {

@@ -117,6 +117,7 @@ class ControlServer {
   void look_at_unwatched();
   void drop_former_holder(const Client& successor, std::uint32_t slot);
   void drop_silent();
+  void drop_abandoned();
   void mend_headers();
   void ring_armed();
   void refresh_rows();
@@ -147,6 +148,7 @@ class ControlServer {
   ClientId next_unwatched_ = 0;  // where the last look at them ended
   std::int64_t next_unwatched_ns_ = 0;
   bool said_no_pidfd_ = false;
+  std::int64_t next_abandoned_ns_ = 0;
   LogGate admission_gate_;
   LogGate refusal_gate_;
   LogGate mend_gate_;

@@ -11,13 +11,12 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
-#include <cstdlib>
 #include <thread>
 
 #include "broker/log.h"
 #include "broker/start_trace.h"
 #include "shm/base/clock.h"
-#include "shm/base/whole_io.h"
+#include "shm/base/lock_holders.h"
 
 namespace leat::broker {
 
@@ -43,19 +42,6 @@ int lock_now(int fd) {
     done = ::flock(fd, LOCK_EX | LOCK_NB);
   } while (done != 0 && errno == EINTR);
   return done;
-}
-
-// For people and for the next one who finds it taken. What it says is only believed while the lock is held.
-void write_holder(int fd) {
-  const std::string text = std::to_string(::getpid()) + "\n";
-  if (::ftruncate(fd, 0) == 0) (void)write_at(fd, text.data(), text.size(), 0);
-}
-
-std::string holder_of(int fd) {
-  char text[32] = {};
-  const ssize_t bytes = read_at(fd, text, sizeof text - 1, 0);
-  const long pid = bytes > 0 ? std::strtol(text, nullptr, 10) : 0;
-  return pid > 0 ? "pid " + std::to_string(pid) + ", which" : std::string("it");
 }
 
 /// A handler that does nothing, without SA_RESTART: the signal ends a system call, and that is all.
@@ -134,23 +120,18 @@ Result<UniqueFd> take_lock(const std::filesystem::path& path, const std::string&
   auto fd = open_lock(path);
   if (!fd) return fd.error();
   // flock, not fcntl: a POSIX lock would be gone when any descriptor of the file is closed.
-  if (lock_now(fd->get()) == 0) {
-    write_holder(fd->get());
-    return fd;
-  }
+  if (lock_now(fd->get()) == 0) return fd;
   if (errno != EWOULDBLOCK) return system_error(errno, "locking " + path.string());
-  return Error{ErrorCode::busy, "another broker serves feed '" + feed + "' (" + holder_of(fd->get()) + " holds " + path.string() +
-                                    "); stop it first, or choose another --feed, --runtime-dir or --data-dir"};
+  const std::string who = lock_holders(fd->get());
+  return Error{ErrorCode::busy, "another broker serves feed '" + feed + "' (it holds " + path.string() +
+                                    (who.empty() ? "" : ": " + who) + "); stop it first, or choose another --feed, --runtime-dir or --data-dir"};
 }
 
 Result<UniqueFd> wait_for_lock(const std::filesystem::path& path, const std::string& feed, int stop_fd,
                                const std::function<void()>& waits) {
   auto fd = open_lock(path);
   if (!fd) return fd.error();
-  if (lock_now(fd->get()) == 0) {
-    write_holder(fd->get());
-    return fd;
-  }
+  if (lock_now(fd->get()) == 0) return fd;
   if (errno != EWOULDBLOCK) return system_error(errno, "locking " + path.string());
   spdlog::info("standby: another broker serves feed '{}'; waiting for {}", feed, path.string());
   if (waits) waits();
@@ -160,7 +141,6 @@ Result<UniqueFd> wait_for_lock(const std::filesystem::path& path, const std::str
   if (outcome != 0) return system_error(outcome, "waiting for the lock " + path.string());
   spdlog::info("standby: takes over feed '{}' after {} ms of waiting", feed,
                (monotonic_ns() - began_ns) / kNanosPerMilli);
-  write_holder(fd->get());
   return fd;
 }
 

@@ -11,7 +11,7 @@
 
 namespace leat::broker {
 
-/// Takes the lock and writes down whose it is, or says who is in the way. Error: busy, io_error, ...
+/// Takes the lock, or says who is in the way. Error: busy, io_error, ...
 Result<shm::UniqueFd> take_lock(const std::filesystem::path& path, const std::string& feed);
 
 /// Takes the lock, asleep until it is free; says in the log that it waits and, then, that it takes over. Of several who

@@ -1,6 +1,7 @@
 #include "broker/control/producer_registry.h"
 
 #include <sched.h>
+#include <sys/file.h>
 
 #include <algorithm>
 #include <bit>
@@ -18,6 +19,13 @@ void ProducerRegistry::push(const LaneCommand& command) {
   while (!lanes_.commands.push(command)) ::sched_yield();  // the sequencer empties it at every look
 }
 
+// What a producer was told holds for what it publishes until it has heard another bound: none that was told is taken back.
+// One of an earlier release does not say: then it may be any that the feed can carry.
+void ProducerRegistry::tell_bounds(RegistrySlot& slot) const {
+  slot.told_record_bytes = std::max(slot.told_record_bytes, max_record_bytes_);
+  slot.told_batch_bytes = std::max(slot.told_batch_bytes, max_batch_bytes_);
+}
+
 void ProducerRegistry::announce(std::uint32_t index, std::uint64_t last_producer_sequence) {
   RegistrySlot& slot = files_.registry_slots()[index];
   ProducerRow& row = producer_rows(files_.status.data())[index];
@@ -25,6 +33,7 @@ void ProducerRegistry::announce(std::uint32_t index, std::uint64_t last_producer
         .slot = index,
         .generation = slot.generation,
         .producer_id = slot.producer_id,
+        .max_record_bytes = static_cast<std::uint32_t>(std::min(slot.told_record_bytes, max_batch_bytes_)),
         .arena_base = table_.base(index),
         .arena_bytes = slot.arena_bytes,
         .last_producer_sequence = last_producer_sequence,
@@ -72,6 +81,8 @@ Result<std::vector<std::uint32_t>> ProducerRegistry::adopt(const Recovered& reco
       take_back(slot, ArenaReader(arena->file.data(), arena->file.spec.capacity), recovered.lost_from_sequence, newest_kept);
     }
     table_.add(index, std::move(*arena));
+    if (slot.told_record_bytes == 0) slot.told_record_bytes = files_.broadcast_header().max_record_bytes;
+    tell_bounds(slot);
     announce(index, std::max(slot.last_producer_sequence.load(std::memory_order_acquire), newest_kept));
     adopted.push_back(index);
   }
@@ -110,10 +121,14 @@ Result<Registration> ProducerRegistry::add(const Peer& peer, const std::string& 
   slot.last_producer_sequence.store(0, std::memory_order_relaxed);
   slot.uid = peer.uid;
   slot.revoked.store(0, std::memory_order_relaxed);
+  slot.client_locks = arena->client_locks ? 1 : 0;
+  slot.told_record_bytes = slot.told_batch_bytes = 0;
+  tell_bounds(slot);
   std::memset(slot.name, 0, sizeof slot.name);
   std::memcpy(slot.name, name.data(), std::min(name.size(), sizeof slot.name));
   slot.state.store(static_cast<std::uint32_t>(SlotState::used), std::memory_order_release);
-  last_arena_fds_.fd = std::move(arena->file.fd);
+  last_arena_fds_.fd = std::move(arena->for_client);
+  arena->file.fd.reset();
   table_.add(index, std::move(*arena));
   announce(index, 0);
   return Registration{.slot = index,
@@ -138,6 +153,16 @@ Result<Registration> ProducerRegistry::resume(const Peer& peer, std::uint32_t in
                       .producer_id = slot.producer_id,
                       .token = token,
                       .arena_bytes = slot.arena_bytes};
+}
+
+// The lock is that of the open file description that the client got, and no fork's child has its mapping: it ends with the
+// mapping, whether the handle was destroyed, the process ended, or it became another program.
+bool ProducerRegistry::is_abandoned(std::uint32_t index) const {
+  if (slot(index).client_locks != 1) return false;
+  const int arena = table_.descriptor(index);
+  if (arena < 0 || ::flock(arena, LOCK_EX | LOCK_NB) != 0) return false;
+  ::flock(arena, LOCK_UN);
+  return true;
 }
 
 void ProducerRegistry::leave(std::uint32_t index) {

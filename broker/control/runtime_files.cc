@@ -1,6 +1,7 @@
 #include "broker/control/runtime_files.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -12,6 +13,7 @@
 #include <set>
 
 #include "broker/control/memory_room.h"
+#include "broker/ingest/arena_reader.h"
 #include "broker/log.h"
 #include "shm/base/random.h"
 #include "shm/ingest/arena_layout.h"
@@ -148,8 +150,48 @@ LastLife RuntimeFiles::last_life() const {
 
 void RuntimeFiles::retire(SharedFile& file, const std::string& name) {
   if (file.valid()) header_of(file).publish_state(FileState::retired);  // those who still have it mapped attach anew
+  if (file.valid() && &file == &inbound) {
+    // On the line that each publish reads: no event more goes where nobody looks. After the state, which says why.
+    inbound_header().broker_life.store(kRetiredLife, std::memory_order_release);
+  }
   file = SharedFile{};
   ::unlink((directory_ / name).c_str());
+}
+
+// What was published lies in an arena from `consumed` on, entry behind entry. Only the registry says how large an entry may
+// be that its producer was ever allowed: the arena is the producer's. A producer that lives may be about to publish the
+// largest record that it was told.
+std::uint64_t RuntimeFiles::largest_held_entry() {
+  std::uint64_t largest = 0;
+  for (std::uint32_t i = 0; i < producer_slots(); ++i) {
+    const RegistrySlot& slot = registry_slots()[i];
+    if (slot.state.load() == static_cast<std::uint32_t>(SlotState::free) || slot.revoked.load() != 0) continue;
+    // One of an earlier release does not say.
+    const std::uint64_t told = slot.told_batch_bytes == 0 && broadcast.valid() ? broadcast.spec.capacity / 4
+                                                                               : slot.told_batch_bytes;
+    const auto file = open_arena(i, slot.generation, slot.arena_bytes);
+    if (!file) continue;  // told when it is taken over
+    largest = std::max(largest, std::min(slot.told_record_bytes, max_entry_record_bytes(slot.arena_bytes)));
+    const ArenaReader arena(file->file.data(), slot.arena_bytes);
+    const std::uint64_t begin = slot.consumed.load();
+    std::uint64_t position = begin;
+    Entry entry;
+    while (position - begin < slot.arena_bytes && arena.read(position, entry)) {
+      if (entry.record_bytes <= told) largest = std::max<std::uint64_t>(largest, entry.record_bytes);
+      position += entry_bytes(entry.record_bytes);
+    }
+  }
+  return largest;
+}
+
+void RuntimeFiles::make_room_for_held(Options& o) {
+  if (!inbound.valid()) return;
+  const Options asked = o;
+  make_room_for_entry(o, largest_held_entry());
+  if (o.ring_bytes == asked.ring_bytes && o.segment_bytes == asked.segment_bytes) return;
+  spdlog::warn("producers of the last broker were allowed larger events or batches than --ring-bytes {} and "
+               "--segment-bytes {} can carry, and some may wait to be taken: until the next start these are {} and {}",
+               asked.ring_bytes, asked.segment_bytes, o.ring_bytes, o.segment_bytes);
 }
 
 bool RuntimeFiles::any_slot_used() const {
@@ -159,18 +201,12 @@ bool RuntimeFiles::any_slot_used() const {
   return false;
 }
 
-// Before anything is retired: a start that is refused for want of room must leave the last broker's rings to the next one.
-Result<void> RuntimeFiles::check_room(const Options& o, bool new_ring, bool new_ingest) const {
+// What goes makes room for what comes; the old status page always does.
+Result<void> RuntimeFiles::check_room(const Options& o, bool keep_ring, bool keep_ingest) const {
   std::uint64_t needed = status_file_bytes(o.max_producers, o.max_consumers);
-  if (new_ingest) needed += arena_file_bytes(o.arena_bytes);  // else a restart could fail where nothing is needed
-  if (new_ring) needed += broadcast_file_bytes(o.ring_bytes) + doorbell_file_bytes(o.max_consumers);
-  if (new_ingest) needed += inbound_file_bytes(o.inbound_slots) + registry_file_bytes(o.max_producers);
-  std::uint64_t freed = 0;
-  if (new_ring && broadcast.valid()) freed += broadcast.spec.file_bytes + doorbell.spec.file_bytes;
-  if (new_ingest && inbound.valid()) freed += inbound.spec.file_bytes + registry.spec.file_bytes;
-  struct stat old_status {};
-  if (::stat((directory_ / "status").c_str(), &old_status) == 0) freed += static_cast<std::uint64_t>(old_status.st_size);
-  needed -= std::min(needed, freed);
+  if (!keep_ingest) needed += arena_file_bytes(o.arena_bytes);  // else a restart could fail where nothing is needed
+  if (!keep_ring) needed += broadcast_file_bytes(o.ring_bytes) + doorbell_file_bytes(o.max_consumers);
+  if (!keep_ingest) needed += inbound_file_bytes(o.inbound_slots) + registry_file_bytes(o.max_producers);
   rlimit file_size{};
   const std::uint64_t largest = std::max({broadcast_file_bytes(o.ring_bytes), inbound_file_bytes(o.inbound_slots),
                                           arena_file_bytes(o.arena_bytes)});
@@ -183,8 +219,17 @@ Result<void> RuntimeFiles::check_room(const Options& o, bool new_ring, bool new_
   }
   struct statvfs stats {};
   if (::statvfs(directory_.c_str(), &stats) != 0) return system_error(errno, "statvfs of " + directory_.string());
-  const std::uint64_t available = stats.f_bavail * stats.f_frsize;
-  if (available >= needed) return check_memory(needed, "the rings and one arena", "--ring-bytes, --arena-bytes or --inbound-slots");
+  const std::uint64_t unused = stats.f_bavail * stats.f_frsize;
+  std::uint64_t available = unused;
+  if (!keep_ring && broadcast.valid()) available += broadcast.spec.file_bytes + doorbell.spec.file_bytes;
+  if (!keep_ingest && inbound.valid()) available += inbound.spec.file_bytes + registry.spec.file_bytes;
+  struct stat page {};
+  if (::stat((directory_ / "status").c_str(), &page) == 0) available += static_cast<std::uint64_t>(page.st_size);
+  if (available >= needed) {
+    const std::uint64_t freed = available - unused;
+    return check_memory(needed - std::min(needed, freed), "the rings and one arena",
+                        "--ring-bytes, --arena-bytes or --inbound-slots");
+  }
   return Error{ErrorCode::no_space,
                "not enough shared memory in " + directory_.string() + ": the rings and one arena need " +
                    std::to_string(needed) + " bytes, " + std::to_string(available) +
@@ -259,26 +304,25 @@ Result<void> RuntimeFiles::create_broadcast(const Options& o, const FeedUuid& uu
 Result<void> RuntimeFiles::complete(const Options& o, const FeedUuid& uuid, bool ring_can_go_on) {
   const bool ring_fits = broadcast.valid() && broadcast.spec.capacity == o.ring_bytes &&
                          doorbell.spec.capacity == o.max_consumers &&
-                         broadcast_header().max_record_bytes == max_record_bytes(o);
+                         broadcast_header().max_record_bytes >= max_record_bytes(o);
+  const bool keep_ring = broadcast.valid() && ring_fits && ring_can_go_on;
   const bool ingest_fits = inbound.valid() && inbound.spec.capacity == o.inbound_slots &&
                            registry.spec.capacity == o.max_producers;
-  const bool new_ring = !broadcast.valid() || !ring_fits || !ring_can_go_on;
-  const bool new_ingest = !inbound.valid() || (!ingest_fits && !any_slot_used());
-  if (auto room = check_room(o, new_ring, new_ingest); !room) return room;
-  if (broadcast.valid() && new_ring) {
+  const bool keep_ingest = inbound.valid() && (ingest_fits || any_slot_used());
+  // First: a start that fails for want of room must leave what the next one needs to know.
+  if (auto room = check_room(o, keep_ring, keep_ingest); !room) return room;
+  if (broadcast.valid() && !keep_ring) {
     spdlog::warn("the old broadcast ring is retired ({}); consumers attach to a new one by themselves",
                  ring_fits ? "the journal ends below what it showed" : "other options");
     retire(broadcast, "broadcast");
     retire(doorbell, "doorbell");
   }
-  if (inbound.valid() && !ingest_fits) {
-    if (!new_ingest) {
-      spdlog::warn("--inbound-slots and --max-producers stay at {} and {} while producers of the last broker are there",
-                   inbound.spec.capacity, registry.spec.capacity);
-    } else {
-      retire(inbound, "inbound");
-      retire(registry, "registry");
-    }
+  if (keep_ingest && !ingest_fits) {
+    spdlog::warn("--inbound-slots and --max-producers stay at {} and {} while producers of the last broker are there",
+                 inbound.spec.capacity, registry.spec.capacity);
+  } else if (inbound.valid() && !keep_ingest) {
+    retire(inbound, "inbound");
+    retire(registry, "registry");
   }
   completing_ = true;
   ring_adopted_ = broadcast.valid();
@@ -314,8 +358,15 @@ Result<ArenaFile> RuntimeFiles::create_arena(std::uint32_t slot, std::uint32_t g
                      Mirror::yes);
   if (!file) return file.error();
   header_of(*file).publish_state(FileState::ready);
+  const std::filesystem::path path = directory_ / arena_name(slot, generation);
+  UniqueFd for_client(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  if (!for_client.valid()) return system_error(errno, "opening " + path.string());
+  const bool client_locks = ::flock(for_client.get(), LOCK_SH | LOCK_NB) == 0;
   FaultRange range(file->data(), file->mapping.bytes(), FaultKind::arena);
-  return ArenaFile{.file = std::move(*file), .fault_range = std::move(range)};
+  return ArenaFile{.file = std::move(*file),
+                   .fault_range = std::move(range),
+                   .for_client = std::move(for_client),
+                   .client_locks = client_locks};
 }
 
 Result<ArenaFile> RuntimeFiles::open_arena(std::uint32_t slot, std::uint32_t generation, std::uint64_t bytes) {
@@ -339,12 +390,16 @@ void RuntimeFiles::remove_stray_arenas() {
     const RegistrySlot& slot = registry_slots()[i];
     if (slot.state.load() != static_cast<std::uint32_t>(SlotState::free)) known.insert(arena_name(i, slot.generation));
   }
-  std::error_code ignored;
+  std::error_code failed;
   // A loop over the iterator would throw where the directory cannot be read on: then they stay until the next start.
-  for (auto at = std::filesystem::directory_iterator(directory_, ignored); !ignored && at != std::filesystem::end(at);
-       at.increment(ignored)) {
+  for (auto at = std::filesystem::directory_iterator(directory_, failed); !failed && at != std::filesystem::end(at);
+       at.increment(failed)) {
     const std::string name = at->path().filename();
     if (name.starts_with("arena-") && !known.contains(name)) ::unlink(at->path().c_str());
+  }
+  if (failed) {
+    spdlog::warn("arenas that nobody has any more may stay in {}: it cannot be listed: {}", directory_.string(),
+                 failed.message());
   }
 }
 
@@ -368,7 +423,7 @@ void RuntimeFiles::take_back() {
 
 void RuntimeFiles::tell_retired() {
   for (SharedFile* file : {&inbound, &registry, &broadcast, &doorbell}) header_of(*file).publish_state(FileState::retired);
-  inbound_header().broker_life.store(~std::uint64_t{0}, std::memory_order_release);
+  inbound_header().broker_life.store(kRetiredLife, std::memory_order_release);
 }
 
 void RuntimeFiles::remove_all() {

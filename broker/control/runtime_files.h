@@ -41,6 +41,8 @@ struct SharedFile {
 struct ArenaFile {
   SharedFile file;
   FaultRange fault_range;
+  shm::UniqueFd for_client = {};  ///< of a new one: what its producer maps, an open file description of its own
+  bool client_locks = false;      ///< with a shared lock, which is there as long as that description: as that mapping
 };
 
 /// Why a file cannot be opened: damage stays; anything else (no memory, no descriptor, an I/O error) may pass.
@@ -57,6 +59,10 @@ class RuntimeFiles {
   /// line in the log. Error: what cannot be opened or mapped just now, as accepted events may lie in it.
   Result<void> adopt(const shm::FeedUuid& uuid);
   [[nodiscard]] LastLife last_life() const;
+
+  /// Makes ring and segments of `options` as large as the entries that the last broker's producers have published, and that
+  /// were not taken yet, with a line in the log: they were accepted.
+  void make_room_for_held(Options& options);
 
   /// Makes what is missing, and retires what options or journal no longer fit. After it all files are there.
   /// Errors: no_space (with the sum needed), io_error.
@@ -110,7 +116,8 @@ class RuntimeFiles {
   Result<void> create_ingest(const Options& options, const shm::FeedUuid& uuid);
   Result<void> create_broadcast(const Options& options, const shm::FeedUuid& uuid);
   [[nodiscard]] bool any_slot_used() const;
-  Result<void> check_room(const Options& options, bool new_ring, bool new_ingest) const;
+  [[nodiscard]] std::uint64_t largest_held_entry();
+  Result<void> check_room(const Options& options, bool keep_ring, bool keep_ingest) const;
   Result<void> check_memory(std::uint64_t bytes, const std::string& what, const std::string& options) const;
 
   std::filesystem::path directory_;

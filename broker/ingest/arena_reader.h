@@ -60,6 +60,14 @@ class ArenaReader {
   void release(std::uint64_t position) noexcept {
     header_->consumed.store(position, std::memory_order_release);  // SYNC POINT: pairs with ArenaWriter::reserve
   }
+  /// For a producer that does not wait for its receipts. An entry that is taken again after a kill is counted once.
+  void count_refused(const Entry& entry, shm::Refusal reason) noexcept {
+    if (static_cast<std::int64_t>(entry.position - header_->refused_end.load(std::memory_order_relaxed)) < 0) return;
+    header_->refused_end.store(entry.position + shm::entry_bytes(entry.record_bytes), std::memory_order_relaxed);
+    header_->last_refusal.store(static_cast<std::uint32_t>(reason), std::memory_order_relaxed);
+    header_->refused_events.store(header_->refused_events.load(std::memory_order_relaxed) + entry.count,
+                                  std::memory_order_release);
+  }
   void revoke() noexcept {
     header_->state.store(static_cast<std::uint32_t>(shm::ArenaState::revoked), std::memory_order_release);
   }

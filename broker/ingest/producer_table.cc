@@ -59,4 +59,10 @@ std::byte* ProducerTable::base(std::uint32_t slot) const {
   return found == arenas_.end() ? nullptr : found->second.file.data();
 }
 
+int ProducerTable::descriptor(std::uint32_t slot) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = arenas_.find(slot);
+  return found == arenas_.end() ? -1 : found->second.file.read_only.get();
+}
+
 }  // namespace leat::broker

@@ -26,6 +26,8 @@ class ProducerTable {
   void tell_failure();
 
   [[nodiscard]] std::byte* base(std::uint32_t slot) const;
+  /// Of the arena's file, for reading; -1 if there is none.
+  [[nodiscard]] int descriptor(std::uint32_t slot) const;
 
  private:
   mutable std::mutex mutex_;

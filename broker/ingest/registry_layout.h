@@ -30,7 +30,11 @@ enum class SlotState : std::uint32_t { free = 0, used = 1, leaving = 2 };
 //  56    4 uid                      control
 //  60    4 revoked                  sequencer   1: nothing more is taken from here
 //  64   32 name                     control
-//  96   32 reserved
+//  96    4 client_locks             control     1: whoever maps the arena as its producer holds a lock on it (flock)
+// 100    4 reserved
+// 104    8 told_record_bytes        control     the largest bounds that this tenant was told, by whichever broker: what it
+// 112    8 told_batch_bytes         control     was told is what it may have published
+// 120    8 reserved
 //
 // Slots are written and then made `used` (release), so that a kill in between leaves a free slot.
 struct RegistrySlot {
@@ -46,10 +50,16 @@ struct RegistrySlot {
   std::uint32_t uid;
   std::atomic<std::uint32_t> revoked;
   char name[shm::kClientNameBytes];
-  std::uint64_t reserved[4];
+  std::uint32_t client_locks;
+  std::uint32_t reserved;
+  std::uint64_t told_record_bytes;
+  std::uint64_t told_batch_bytes;
+  std::uint64_t reserved2;
 };
+static_assert(offsetof(RegistrySlot, client_locks) == 96);
 static_assert(sizeof(RegistrySlot) == 128 && offsetof(RegistrySlot, consumed) == 40);
 static_assert(offsetof(RegistrySlot, uid) == 56 && offsetof(RegistrySlot, name) == 64);
+static_assert(offsetof(RegistrySlot, told_record_bytes) == 104);
 
 //   0   64 file               SharedFileHeader; capacity = slots
 //  64    8 inbound_head       sequencer: tickets below are wholly done with

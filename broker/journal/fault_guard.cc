@@ -5,9 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdint>
 #include <cstring>
+#include <ctime>
 #include <utility>
 
 #include "shm/base/check.h"
@@ -58,12 +60,16 @@ bool make_whole(const WatchedRange& range) noexcept {
   return ::ftruncate(fd, bytes) == 0;
 }
 
-[[noreturn]] void fail_stop(const char* message) noexcept {
-  // poll(2), write(2) and _exit(2) are all that is needed, and safe here. A pipe that nobody reads must not hold up the end.
+// A pipe that nobody reads must not hold up the end. poll(2), write(2) and _exit(2) are safe here.
+void say(const char* message) noexcept {
   constexpr int kPatienceMs = 1000;
   pollfd writable{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
-  const bool taken = ::poll(&writable, 1, kPatienceMs) > 0;
-  [[maybe_unused]] const ssize_t written = taken ? ::write(STDERR_FILENO, message, std::strlen(message)) : 0;
+  if (::poll(&writable, 1, kPatienceMs) <= 0) return;
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, message, std::strlen(message));
+}
+
+[[noreturn]] void fail_stop(const char* message) noexcept {
+  say(message);
   // The words themselves may lie in what was cut: then their store brings us here again.
   static std::atomic<bool> stopping{false};
   if (stopping.exchange(true)) ::_exit(kExitIoError);
@@ -73,14 +79,73 @@ bool make_whole(const WatchedRange& range) noexcept {
   ::_exit(kExitIoError);
 }
 
+std::atomic<bool> g_no_more_waiting{false};
+std::atomic<bool> g_waits_for_room{false};
+constexpr long kRoomLookNs = 50'000'000;
+// How often a store may find no room where a write did, at one place: first fast, as somebody may just have made some.
+constexpr int kFastTries = 100;
+constexpr int kMostTries = 2400;
+
+void set_states(shm::FeedState from, shm::FeedState to) noexcept {
+  for (auto* word : g_state_words) {
+    auto expected = static_cast<std::uint32_t>(from);
+    if (word != nullptr) word->compare_exchange_strong(expected, static_cast<std::uint32_t>(to));
+  }
+}
+
+// A store into the journal that found no room: a segment's room was had when it was made, but a clone (cp makes one by itself
+// where it can) or a snapshot has taken it since. The kernel does not say why; a write of the same bytes in the same place
+// does. True: the store is to be tried again. pread, pwrite, fstat and nanosleep are safe in a signal handler; the one
+// thread that writes there is this one.
+bool wait_for_room(const WatchedRange& range, std::uintptr_t address) noexcept {
+  const std::uintptr_t begin = range.begin.load(std::memory_order_relaxed);
+  const int fd = range.fd.load(std::memory_order_relaxed);
+  struct stat status {};
+  if (fd < 0 || ::fstat(fd, &status) != 0 ||
+      status.st_size < static_cast<off_t>(range.end.load(std::memory_order_relaxed) - begin)) {
+    return false;
+  }
+  std::uint64_t word = 0;
+  const auto at = static_cast<off_t>((address - begin) & ~(sizeof word - 1));
+  if (::pread(fd, &word, sizeof word, at) != static_cast<ssize_t>(sizeof word)) return false;
+  const ssize_t put = ::pwrite(fd, &word, sizeof word, at);
+  const int failed = put < 0 ? errno : put == 0 ? ENOSPC : 0;
+  if (failed != 0 && failed != ENOSPC && failed != EDQUOT && failed != EINTR) return false;
+  if (g_no_more_waiting.load(std::memory_order_relaxed)) {
+    say("leatd: [critical] no room for a store into the journal, and leatd is to stop: it ends here; what was accepted waits "
+        "in the runtime directory for its next start: free some space first\n");
+    ::_exit(kExitIoError);
+  }
+  if (failed == 0) {  // the next store finds the room, or brings us here again
+    set_states(shm::FeedState::stalled, shm::FeedState::running);
+  } else if (!g_waits_for_room.exchange(true, std::memory_order_relaxed)) {
+    say("leatd: [error] no room for a store into the journal (its bytes are shared with a copy or a snapshot); the feed holds "
+        "its producers back until there is some: free some space\n");
+  }
+  if (failed != 0) set_states(shm::FeedState::running, shm::FeedState::stalled);
+  static std::uintptr_t last_address = 0;  // one thread writes the journal
+  static int tries = 0;
+  tries = failed == 0 && address == last_address ? tries + 1 : 0;
+  last_address = address;
+  if (tries > kMostTries) return false;
+  const timespec nap{.tv_sec = 0, .tv_nsec = failed == 0 && tries < kFastTries ? kRoomLookNs / 50 : kRoomLookNs};
+  ::nanosleep(&nap, nullptr);
+  return true;
+}
+
 void on_sigbus(int signal_number, siginfo_t* info, void*) {
   const auto address = reinterpret_cast<std::uintptr_t>(info->si_addr);
   const WatchedRange* const range = range_at(address);
   switch (range == nullptr ? FaultKind::none : range->kind.load(std::memory_order_relaxed)) {
-    case FaultKind::journal:
+    case FaultKind::journal: {
+      const int interrupted = errno;
+      const bool again = wait_for_room(*range, address);
+      errno = interrupted;
+      if (again) return;
       fail_stop(
           "leatd: [critical] SIGBUS in the journal's mapping: I/O error, or the segment was truncated under the broker; "
           "the feed stops here and recovers from what the disk holds at its next start: check the disk (dmesg)\n");
+    }
     case FaultKind::shared:
       if (make_whole(*range)) return;
       fail_stop(
@@ -117,6 +182,8 @@ void set_fault_state_words(std::atomic<std::uint32_t>* first, std::atomic<std::u
   g_state_words[0] = first;
   g_state_words[1] = second;
 }
+
+void stop_waiting_for_room() noexcept { g_no_more_waiting.store(true, std::memory_order_relaxed); }
 
 FaultRange::FaultRange(const void* base, std::size_t bytes, FaultKind kind, int fd) noexcept {
   for (int i = 0; i < kMaxRanges; ++i) {

@@ -1,6 +1,8 @@
 // SIGBUS: what a mapping raises when its file's bytes cannot be had. The broker, never the library, handles it.
 //
-//   in the journal's current segment   an I/O error, or the file was cut: fail-stop with a clear message, status 74
+//   in the journal's current segment   there is no room for a store, on a file system that copies bytes that are shared:
+//                                      the store waits, and is made when there is; an I/O error, or the file was cut:
+//                                      fail-stop with a clear message, status 74
 //   in a file that only the broker     somebody cut a file that only the broker's user can open: the same, with its own
 //   writes                             message
 //   in a client's arena                the client cut its own file: zeroes are mapped there instead, so that its
@@ -26,11 +28,14 @@ void install_fault_guard();
 /// Words that the handler sets to FeedState::failed before it ends the process, so that clients see why.
 void set_fault_state_words(std::atomic<std::uint32_t>* first, std::atomic<std::uint32_t>* second) noexcept;
 
+/// From here on no store waits for room any more: the process ends in place of that.
+void stop_waiting_for_room() noexcept;
+
 /// Watches a range of addresses while it lives. Thread-safe.
 class FaultRange {
  public:
   FaultRange() = default;
-  /// `fd`: for FaultKind::shared, the file of `bytes` that is mapped there; stays open as long.
+  /// `fd`: for FaultKind::shared and journal, the file of `bytes` that is mapped there; stays open as long.
   FaultRange(const void* base, std::size_t bytes, FaultKind kind, int fd = -1) noexcept;
   FaultRange(FaultRange&& other) noexcept : index_(other.index_) { other.index_ = -1; }
   FaultRange& operator=(FaultRange&& other) noexcept;

@@ -5,6 +5,9 @@
 //   2 bytes o+8 .. o+n        the records, but for the first one's checksum
 //   3 word at o := checksum   release: now, and not before, the batch is there
 // So a broker killed at any instruction leaves whole batches and a zero checksum behind them, never a torn record.
+//
+// Where a file system cannot promise room for a store into a mapping (file_system.h), segments are not mapped: 1 and 2 are
+// one pwritev, 3 is a pwrite, and one of them that finds no room is tried again.
 #pragma once
 
 #include <atomic>
@@ -21,11 +24,11 @@
 
 namespace leat::broker {
 
-/// A segment file that is open and mapped writable: prepared, then current, then sealed and handed back for its last
-/// sync. Owned by one thread at a time; passed between threads by the queues of JournalHandover.
+/// A segment file that is open and, as a rule, mapped writable: prepared, then current, then sealed and handed back for its
+/// last sync. Owned by one thread at a time; passed between threads by the queues of JournalHandover.
 struct MappedSegment {
   shm::UniqueFd fd;
-  shm::Mapping mapping;
+  shm::Mapping mapping;               ///< not valid: it is written through `fd`
   FaultRange fault_range;             ///< dies before the mapping does
   std::string file_name;              ///< in the journal directory, now
   std::uint64_t file_bytes = 0;
@@ -46,8 +49,8 @@ class JournalWriter {
   /// that ran ahead of records which never came. Once, after a start.
   void mend_index();
 
-  /// Nothing goes into the current segment any more.
-  void seal() noexcept { data_bytes_ = offset_; }
+  /// Nothing goes into the current segment any more, but the segment end that is staged.
+  void seal() noexcept { data_bytes_ = touchable_bytes_ = offset_; }
 
   /// Writes the header of a prepared segment and names it; replace() then makes it current. Errors: no_space, when it may
   /// be tried again; closed, when somebody has removed `next`; io_error, which is as final as a failed write.
@@ -67,8 +70,10 @@ class JournalWriter {
     return offset_ + bytes + shm::kSegmentReserveBytes <= data_bytes_;
   }
 
-  /// Appends `bytes` of whole batches, checksums in place: all of a round at once. It appears whole or not at all.
-  void append(const std::byte* from, std::uint64_t bytes) noexcept;
+  /// Appends `bytes` of whole batches, checksums in place: all of a round at once. It appears whole or not at all. False,
+  /// which a mapped segment never says: nothing of it is there, for the reason append_error().
+  [[nodiscard]] bool append(const std::byte* from, std::uint64_t bytes) noexcept;
+  [[nodiscard]] Error append_error() const;
 
   /// Gets ready for an append of up to `bytes`: asks for its cache lines, and takes the page fault of the next page, a
   /// microsecond or more, now rather than then. One page ahead only: each sync writes what has been touched.
@@ -86,6 +91,8 @@ class JournalWriter {
 
  private:
   void add_index_entry(std::uint64_t position, std::uint64_t sequence, std::int64_t timestamp_ns) noexcept;
+  bool append_at_length(const std::byte* from, std::uint64_t bytes) noexcept;
+  bool write_append(const std::byte* from, std::uint64_t bytes) noexcept;
 
   int directory_fd_;
   std::string directory_;
@@ -95,7 +102,10 @@ class JournalWriter {
   std::unique_ptr<MappedSegment> segment_;
   std::byte* data_ = nullptr;
   std::uint64_t data_bytes_ = 0;
+  std::uint64_t touchable_bytes_ = 0;  // what prepare() may touch: nothing of a segment that is not mapped
+  std::uint64_t at_length_bytes_ = 0;  // appends from here on are not the short ones into a mapping
   std::uint64_t offset_ = 0;
+  int append_errno_ = 0;
   std::uint64_t touched_ = 0;  // pages of data_ below this offset have been stored into
   std::uint64_t index_used_ = 0;
   std::uint64_t index_room_ = 0;

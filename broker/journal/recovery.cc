@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "broker/log.h"
+#include "shm/base/make_file.h"
 #include "shm/base/random.h"
 #include "shm/base/whole_io.h"
 #include "shm/journal/journal_end.h"
@@ -47,9 +48,11 @@ Result<void> cut_tail(const JournalFiles& files, const SegmentName& last, const 
   const std::uint64_t from = scan.end_position;
   const std::uint64_t to = std::max(scan.garbage_end, from + kWordBytes);
   const std::string aside = "torn-" + std::to_string(from) + "-" + std::to_string(random_id() & 0xffffff) + ".bin";
-  const UniqueFd copy(::openat(files.directory_fd(), aside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  const UniqueFd segment(::openat(files.directory_fd(), last.to_string().c_str(), O_RDWR | O_CLOEXEC));
-  if (!copy.valid() || !segment.valid()) return system_error(errno, "keeping the torn tail aside as " + aside);
+  const UniqueFd segment(::openat(files.directory_fd(), last.to_string().c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  if (!segment.valid()) return system_error(errno, "opening segment " + files.directory() + "/" + last.to_string());
+  auto made = make_file(files.directory_fd(), files.directory(), aside, O_WRONLY, Existing::refuse);
+  if (!made) return made.error();
+  const UniqueFd& copy = *made;
   struct stat status {};
   if (::fstat(segment.get(), &status) != 0) return system_error(errno, "fstat of the last segment");
   const SegmentGeometry geometry = segment_geometry(static_cast<std::uint64_t>(status.st_size));
@@ -111,12 +114,40 @@ Result<void> put_aside(const JournalFiles& files, std::size_t count) {
   return {};
 }
 
-bool continuity_is_proven(const FeedIdentity& identity, const LastLife& last, const Recovered& recovered,
-                          std::uint64_t inode, std::int64_t change_ns) {
-  if (identity.directory_inode != inode) return false;  // copied, or restored from a backup
-  if (last.known) return last.committed <= recovered.end_position;
-  return identity.closed_cleanly() && identity.closed_position == recovered.end_position &&
-         identity.closed_change_ns == change_ns;
+// The last segment's time of change is its very own: a copy has a later one, and nobody can set it. So where it is that of
+// the clean close, the directory's inode says nothing more; some file systems number it anew at each mount.
+NewEpoch what_is_not_proven(const FeedIdentity& identity, const LastLife& last, const Recovered& recovered,
+                            std::uint64_t inode, std::int64_t change_ns) {
+  const bool ends_there = identity.closed_cleanly() && identity.closed_position == recovered.end_position;
+  if (last.known && last.committed > recovered.end_position) return NewEpoch::below_rings;
+  if (ends_there && identity.closed_change_ns == change_ns) return NewEpoch::no;
+  if (identity.directory_inode != inode) return NewEpoch::other_directory;
+  if (last.known) return NewEpoch::no;
+  if (!identity.closed_cleanly()) return NewEpoch::rings_lost;
+  return ends_there ? NewEpoch::changed_since : NewEpoch::other_end;
+}
+
+std::string reason_for(NewEpoch why, const FeedIdentity& identity, const LastLife& last, const Recovered& recovered,
+                       std::uint64_t inode) {
+  const std::string end = std::to_string(recovered.end_position);
+  switch (why) {
+    case NewEpoch::no: break;
+    case NewEpoch::below_rings:
+      return "the journal ends at position " + end + ", and consumers were shown events up to position " +
+             std::to_string(last.committed) + ": the disk has lost some, or an older copy was put in its place";
+    case NewEpoch::other_directory:
+      return "the journal's directory has inode " + std::to_string(inode) + " and had " +
+             std::to_string(identity.directory_inode) +
+             ": it was copied or restored, or its file system numbers it anew at each mount, and it was not closed since";
+    case NewEpoch::rings_lost:
+      return "the last broker did not close the journal, and its rings are gone: the machine lost power or was started "
+             "again, or the runtime directory was removed or is another one";
+    case NewEpoch::other_end:
+      return "the journal was closed at position " + std::to_string(identity.closed_position) + " and ends at " + end;
+    case NewEpoch::changed_since:
+      return "the journal's last segment was changed since it was closed: it was restored from a backup, or copied";
+  }
+  return "";
 }
 
 Result<std::int64_t> change_time_of(int directory_fd, const SegmentName& name) {
@@ -174,14 +205,14 @@ void keep_own_tail(const FeedIdentity& found, const LastLife& last, JournaledTai
   }
 }
 
-void begin_epoch(Recovered& recovered) {
+void begin_epoch(Recovered& recovered, const std::string& reason) {
   auto& epochs = recovered.identity.epochs;
   if (epochs.size() >= kMaxEpochs) epochs.erase(epochs.begin());
   epochs.push_back({.id = random_id(),
                     .first_sequence = recovered.end_sequence + 1,
                     .first_position = recovered.end_position});
-  spdlog::warn("it cannot be proven that nothing visible was lost: new epoch {:016x} from sequence {} on",
-               recovered.identity.current().id, recovered.end_sequence + 1);
+  spdlog::warn("it cannot be proven that nothing visible was lost: new epoch {:016x} from sequence {} on: {}",
+               recovered.identity.current().id, recovered.end_sequence + 1, reason);
 }
 
 }  // namespace
@@ -222,7 +253,10 @@ Result<Recovered> recover_journal(int directory_fd, const std::string& directory
   recovered.ring_can_go_on = last.known && !repaired && last.committed <= recovered.end_position;
   recovered.lost_from_sequence = first_lost(*identity, last, recovered);
   if (last.ingest) keep_own_tail(*identity, last, recovered.tail);
-  if (!is_new && !continuity_is_proven(*identity, last, recovered, *inode, change_ns)) begin_epoch(recovered);
+  recovered.new_epoch = is_new ? NewEpoch::no : what_is_not_proven(*identity, last, recovered, *inode, change_ns);
+  if (recovered.new_epoch != NewEpoch::no) {
+    begin_epoch(recovered, reason_for(recovered.new_epoch, *identity, last, recovered, *inode));
+  }
   recovered.identity.directory_inode = *inode;
   recovered.identity.closed_position = kNotClosed;
   recovered.identity.closed_sequence = 0;

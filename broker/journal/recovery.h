@@ -30,6 +30,16 @@ struct LastLife {
 /// producer_id -> (producer_sequence -> sequence): what the journal holds of the round in which the last broker died.
 using JournaledTail = std::map<std::uint32_t, std::map<std::uint64_t, std::uint64_t>>;
 
+/// Why it cannot be proven that nothing visible was lost. The first that holds, in this order.
+enum class NewEpoch : std::uint8_t {
+  no,
+  below_rings,       ///< the journal ends below what the rings of the last broker showed
+  other_directory,   ///< not closed here, and the directory has another inode: copied, restored, or renumbered by a mount
+  rings_lost,        ///< not closed, and the rings are gone: loss of power, reboot, runtime directory removed
+  other_end,         ///< closed, but it ends somewhere else now
+  changed_since,     ///< closed, but its last segment was changed since, as a backup that is copied over it does
+};
+
 struct Recovered {
   shm::FeedIdentity identity;              ///< with the epoch that is now current
   std::vector<shm::SegmentName> segments;  ///< oldest first; the last one is where appending goes on
@@ -44,6 +54,7 @@ struct Recovered {
   /// place; 0: none are missing.
   std::uint64_t lost_from_sequence = 0;
   JournaledTail tail;
+  NewEpoch new_epoch = NewEpoch::no;       ///< why `identity` has an epoch more than was stored
 };
 
 /// When the inode of a file was last changed, in ns of CLOCK_REALTIME; nobody can set it, unlike the time of its bytes.

@@ -2,12 +2,15 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 
+#include "broker/log.h"
+#include "shm/base/make_file.h"
 #include "shm/base/whole_io.h"
 
 namespace leat::broker {
@@ -26,12 +29,22 @@ constexpr std::size_t kLargeFillBytes = 64 * 1024;
 // What is written and synced in one go: a sync that producers wait for waits no longer than this takes.
 constexpr std::uint64_t kSmallSliceBytes = 256 * 1024;
 constexpr std::uint64_t kLargeSliceBytes = 8 * 1024 * 1024;
+
+// Room of its own for all of an old segment, holes and shared bytes included. 0 or an errno.
+int take_room(int fd, std::uint64_t bytes) noexcept {
+  if (const int failed = allocate_file(fd, bytes); failed != 0) return failed;
+  // Bytes that are shared with a clone (cp does so by itself where it can) need new room when they are stored into.
+  if (::fallocate(fd, FALLOC_FL_UNSHARE_RANGE, 0, static_cast<off_t>(bytes)) == 0) return 0;
+  return errno == EOPNOTSUPP || errno == EINVAL || errno == ENOSYS || errno == EINTR ? 0 : errno;
+}
 }  // namespace
 
-SegmentPool::SegmentPool(int directory_fd, std::string directory, std::uint64_t segment_bytes, bool sync_often)
+SegmentPool::SegmentPool(int directory_fd, std::string directory, std::uint64_t segment_bytes, bool sync_often,
+                         SegmentWrites writes)
     : directory_fd_(directory_fd),
       directory_(std::move(directory)),
       segment_bytes_(segment_bytes),
+      writes_(writes),
       fill_chunk_bytes_(sync_often ? kSmallFillBytes : kLargeFillBytes),
       slice_bytes_(sync_often ? kSmallSliceBytes : kLargeSliceBytes) {}
 
@@ -40,22 +53,32 @@ Result<void> SegmentPool::clear_leftovers() {
   if (fd < 0) return system_error(errno, "opening " + directory_);
   const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(fd), &::closedir);
   if (!stream) return system_error(errno, "listing " + directory_);
-  while (const dirent* entry = ::readdir(stream.get())) {
+  for (;;) {
+    errno = 0;
+    const dirent* entry = ::readdir(stream.get());
+    if (entry == nullptr) break;
     if (!std::string_view(entry->d_name).starts_with(kPreparedPrefix)) continue;
-    if (::unlinkat(directory_fd_, entry->d_name, 0) != 0) {
+    if (::unlinkat(directory_fd_, entry->d_name, 0) != 0 && errno != ENOENT) {
       return system_error(errno, "removing " + directory_ + "/" + entry->d_name);
     }
   }
-  return {};
+  return errno == 0 ? Result<void>{} : system_error(errno, "listing " + directory_);
 }
 
-Result<std::unique_ptr<MappedSegment>> SegmentPool::map(UniqueFd fd, std::string name, std::uint64_t bytes) const {
-  auto mapping = Mapping::map(fd.get(), Access::read_write, 0, bytes);
-  if (!mapping) return Error{mapping.error().code, directory_ + "/" + name + ": " + mapping.error().message};
+int SegmentPool::open_flags() const noexcept {
+  return O_RDWR | O_CLOEXEC | O_NOFOLLOW | (writes_ == SegmentWrites::synced ? O_DSYNC : 0);
+}
+
+Result<std::unique_ptr<MappedSegment>> SegmentPool::make(UniqueFd fd, std::string name, std::uint64_t bytes,
+                                                         bool mapped) const {
   auto segment = std::make_unique<MappedSegment>();
+  if (mapped) {
+    auto mapping = Mapping::map(fd.get(), Access::read_write, 0, bytes);
+    if (!mapping) return Error{mapping.error().code, directory_ + "/" + name + ": " + mapping.error().message};
+    segment->mapping = std::move(*mapping);
+    segment->fault_range = FaultRange(segment->mapping.data(), bytes, FaultKind::journal, fd.get());
+  }
   segment->fd = std::move(fd);
-  segment->mapping = std::move(*mapping);
-  segment->fault_range = FaultRange(segment->mapping.data(), bytes, FaultKind::journal);
   segment->file_name = std::move(name);
   segment->file_bytes = bytes;
   return segment;
@@ -71,10 +94,16 @@ Error SegmentPool::give_up_new(int failed, const char* doing) {
 
 Result<void> SegmentPool::begin_new() {
   new_.name = std::string(kPreparedPrefix) + std::to_string(next_number_++) + ".tmp";
-  new_.fd = UniqueFd(::openat(directory_fd_, new_.name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!new_.fd.valid()) return system_error(errno, "creating " + directory_ + "/" + new_.name);
-  const int failed = allocate_file(new_.fd.get(), segment_bytes_);
-  if (failed != 0) return give_up_new(failed, "allocating");
+  auto made = make_file(directory_fd_, directory_, new_.name, open_flags(), Existing::refuse);
+  if (!made) return made.error();
+  new_.fd = std::move(*made);
+  if (writes_ == SegmentWrites::mapped) {
+    const int failed = allocate_file(new_.fd.get(), segment_bytes_);
+    if (failed != 0) return give_up_new(failed, "allocating");
+  } else {
+    if (::ftruncate(new_.fd.get(), static_cast<off_t>(segment_bytes_)) != 0) return give_up_new(errno, "making");
+    new_.filled = segment_bytes_;  // with nothing
+  }
   // Its length is on disk before anything else of it: a segment that is shorter was cut by somebody, not by a loss of
   // power, whether or not its bytes got there.
   if (::fsync(new_.fd.get()) != 0) return give_up_new(errno, "syncing the length of");
@@ -104,7 +133,7 @@ Result<std::unique_ptr<MappedSegment>> SegmentPool::reopen_recycled() {
     directory_failed_ = true;
     return system_error(errno, "fsync of directory " + directory_);
   }
-  UniqueFd fd(::openat(directory_fd_, name.c_str(), O_RDWR | O_CLOEXEC));
+  UniqueFd fd(::openat(directory_fd_, name.c_str(), open_flags()));
   if (!fd.valid() && errno == ENOENT) {  // somebody has removed it
     recycled_.pop_back();
     return std::unique_ptr<MappedSegment>();
@@ -120,7 +149,7 @@ Result<std::unique_ptr<MappedSegment>> SegmentPool::reopen_recycled() {
     ::unlinkat(directory_fd_, name.c_str(), 0);
     return system_error(failed, "clearing the header of " + directory_ + "/" + name);
   }
-  auto segment = map(std::move(fd), name, segment_bytes_);
+  auto segment = make(std::move(fd), name, segment_bytes_, true);
   if (segment) recycled_.pop_back();
   return segment;
 }
@@ -136,7 +165,7 @@ Result<std::unique_ptr<MappedSegment>> SegmentPool::prepare_some(Hurry hurry) {
   if (new_.filled < segment_bytes_) return std::unique_ptr<MappedSegment>();
   NewSegment done = std::move(new_);
   new_ = {};
-  auto segment = map(std::move(done.fd), done.name, segment_bytes_);
+  auto segment = make(std::move(done.fd), done.name, segment_bytes_, writes_ == SegmentWrites::mapped);
   if (!segment) ::unlinkat(directory_fd_, done.name.c_str(), 0);
   return segment;
 }
@@ -151,12 +180,13 @@ Result<std::unique_ptr<MappedSegment>> SegmentPool::prepare() {
 Result<bool> SegmentPool::recycle(const SegmentName& name) {
   const std::string file = name.to_string();
   struct stat status {};
-  if (::fstatat(directory_fd_, file.c_str(), &status, 0) != 0) {
+  if (::fstatat(directory_fd_, file.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
     if (errno == ENOENT) return false;  // somebody has removed it already
     return system_error(errno, "fstat of " + directory_ + "/" + file);
   }
   const bool fits = static_cast<std::uint64_t>(status.st_size) == segment_bytes_;
-  if (fits && recycled_.size() < kMaxRecycled) {
+  // What is not mapped gains nothing from an old file's room.
+  if (fits && writes_ == SegmentWrites::mapped && recycled_.size() < kMaxRecycled) {
     const std::string kept = std::string(kPreparedPrefix) + std::to_string(next_number_++) + ".tmp";
     if (::renameat(directory_fd_, file.c_str(), directory_fd_, kept.c_str()) != 0) {
       return system_error(errno, "recycling " + directory_ + "/" + file);
@@ -170,11 +200,17 @@ Result<bool> SegmentPool::recycle(const SegmentName& name) {
 
 Result<std::unique_ptr<MappedSegment>> SegmentPool::open_current(const SegmentName& name) const {
   const std::string file = name.to_string();
-  UniqueFd fd(::openat(directory_fd_, file.c_str(), O_RDWR | O_CLOEXEC));
+  UniqueFd fd(::openat(directory_fd_, file.c_str(), open_flags()));
   if (!fd.valid()) return system_error(errno, "opening segment " + directory_ + "/" + file);
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) return system_error(errno, "fstat of segment " + file);
-  auto segment = map(std::move(fd), file, static_cast<std::uint64_t>(status.st_size));
+  const auto bytes = static_cast<std::uint64_t>(status.st_size);
+  const int failed = writes_ == SegmentWrites::mapped ? take_room(fd.get(), bytes) : 0;
+  if (failed != 0) {
+    spdlog::warn("segment {}/{} is written, not mapped, until it is full: its room cannot be had ahead: {}", directory_,
+                 file, std::strerror(failed));
+  }
+  auto segment = make(std::move(fd), file, bytes, writes_ == SegmentWrites::mapped && failed == 0);
   if (segment) (*segment)->name = name;
   return segment;
 }

@@ -8,6 +8,7 @@
 
 #include <leat/result.h>
 
+#include "broker/journal/file_system.h"
 #include "broker/journal/journal_writer.h"
 
 namespace leat::broker {
@@ -16,7 +17,8 @@ namespace leat::broker {
 class SegmentPool {
  public:
   /// `sync_often`: the journal will be synced after every few records (SyncPolicy::always).
-  SegmentPool(int directory_fd, std::string directory, std::uint64_t segment_bytes, bool sync_often = false);
+  SegmentPool(int directory_fd, std::string directory, std::uint64_t segment_bytes, bool sync_often = false,
+              SegmentWrites writes = SegmentWrites::mapped);
 
   static constexpr std::size_t kMaxRecycled = 2;
   /// How far prepare_some() has come with a new segment.
@@ -27,7 +29,8 @@ class SegmentPool {
   Result<void> clear_leftovers();
 
   /// A segment that can be made current: a recycled file if there is one, else a new one, allocated, written with
-  /// zeroes and synced, so that no later store can fail for space. Errors: no_space, io_error.
+  /// zeroes and synced, so that no later store can fail for space. One that is not to be mapped only gets its length: its
+  /// room is had, or not, when it is written. Errors: no_space, io_error.
   Result<std::unique_ptr<MappedSegment>> prepare();
 
   /// The same a slice at a time, as a whole new one keeps the disk busy for a tenth of a second: nullptr while there is
@@ -43,11 +46,13 @@ class SegmentPool {
   /// True after a failed sync of the directory, which is final as any other.
   [[nodiscard]] bool directory_failed() const noexcept { return directory_failed_; }
 
-  /// Opens an existing segment for appending on. Errors: io_error.
+  /// Opens an existing segment for appending on. It is not mapped either if its room cannot be had: a copy may have left
+  /// holes in it, or share its bytes. Errors: io_error.
   Result<std::unique_ptr<MappedSegment>> open_current(const shm::SegmentName& name) const;
 
  private:
-  Result<std::unique_ptr<MappedSegment>> map(shm::UniqueFd fd, std::string name, std::uint64_t bytes) const;
+  Result<std::unique_ptr<MappedSegment>> make(shm::UniqueFd fd, std::string name, std::uint64_t bytes, bool mapped) const;
+  [[nodiscard]] int open_flags() const noexcept;
   struct NewSegment {
     shm::UniqueFd fd;
     std::string name;
@@ -61,6 +66,7 @@ class SegmentPool {
   int directory_fd_;
   std::string directory_;
   std::uint64_t segment_bytes_;
+  SegmentWrites writes_;
   std::size_t fill_chunk_bytes_;
   std::uint64_t slice_bytes_;
   NewSegment new_;  // fd is invalid while none is being made

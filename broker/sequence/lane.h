@@ -20,6 +20,7 @@ struct Lane {
   std::uint32_t slot = 0;
   std::uint32_t generation = 0;
   std::uint32_t producer_id = 0;
+  std::uint32_t max_record_bytes = 0;        ///< the largest that it may have been told
   std::uint64_t next_position = 0;           ///< arena position of the entry that comes next
   std::uint64_t newest_position = ~0ULL;     ///< of the entry that was taken last
   std::uint64_t retaken_position = ~0ULL;    ///< of the one that was gone back to last: not once more
@@ -59,6 +60,7 @@ struct LaneCommand {
   std::uint32_t slot = 0;
   std::uint32_t generation = 0;
   std::uint32_t producer_id = 0;
+  std::uint32_t max_record_bytes = 0;
   std::byte* arena_base = nullptr;
   std::uint64_t arena_bytes = 0;
   std::uint64_t last_producer_sequence = 0;

@@ -52,7 +52,7 @@ Refusal RecordStamper::take(std::byte* to, const Entry& entry, const Stamp& stam
     const std::uint64_t length = sizes & 0xffffffff;
     const std::uint64_t padded = padded_record_bytes(length);
     const FieldLengths fields(id_and_lengths);
-    if (length > max_record_bytes_) return Refusal::too_large;
+    if (length > stamp.max_record_bytes) return Refusal::too_large;
     if (length < kRecordHeaderBytes + fields.topic + fields.key + fields.message_id || padded > left ||
         fields.reserved != 0 || sizes >> 32 != type_and_flags(i + 1 < entry.count ? kFlagMoreInBatch : 0)) {
       return Refusal::bad_record;

@@ -15,13 +15,13 @@ struct Stamp {
   std::uint64_t first_sequence = 0;  ///< of the first record; the others follow on
   std::int64_t timestamp_ns = 0;
   std::uint32_t producer_id = 0;
+  std::uint32_t max_record_bytes = 0;  ///< that this producer was told, at most: by this broker, or by one before it
 };
 
 /// One thread.
 class RecordStamper {
  public:
-  RecordStamper(std::uint64_t feed_seed, std::uint64_t max_record_bytes) noexcept
-      : feed_seed_(feed_seed), max_record_bytes_(max_record_bytes) {}
+  explicit RecordStamper(std::uint64_t feed_seed) noexcept : feed_seed_(feed_seed) {}
 
   /// Copies an entry's records to `to`, in the ring, and makes them the sequencer's. Every word of the arena is loaded
   /// once: into a register and checked there (what decides), or into the copy, which no producer can reach, and checked
@@ -31,7 +31,6 @@ class RecordStamper {
   shm::Refusal take(std::byte* to, const Entry& entry, const Stamp& stamp) noexcept;
  private:
   std::uint64_t feed_seed_;
-  std::uint64_t max_record_bytes_;
   shm::TopicMemo topics_;
 };
 

@@ -24,10 +24,6 @@ constexpr std::int64_t kMaxSleepNs = 100 * kNanosPerMilli;
 
 }  // namespace
 
-std::uint64_t max_batch_bytes(const Options& options) noexcept {
-  return std::min(options.ring_bytes / 4, max_segment_batch_bytes(options.segment_bytes));
-}
-
 Sequencer::Sequencer(const Options& options, SequencerParts parts, SequencerStart start)
     : options_(options),
       parts_(std::move(parts)),
@@ -40,7 +36,7 @@ Sequencer::Sequencer(const Options& options, SequencerParts parts, SequencerStar
       appended_(start.position),
       committed_(start.position),
       committed_sequence_(start.sequence),
-      stamper_(start.feed_seed, max_record_bytes(options)),
+      stamper_(start.feed_seed),
       max_batch_bytes_(broker::max_batch_bytes(options)),
       max_round_bytes_(std::min(kMaxRoundBytes, options.ring_bytes / 4)),
       intent_step_(std::min(kMaxIntentStep, options.ring_bytes / 16)),
@@ -98,14 +94,17 @@ void Sequencer::idle(IdleSpinner& spinner) {
     write_pending_mark();
     if (try_skip() || mend_ring()) return;
   }
-  if (spinner.keep_spinning()) return;
+  // Tickets that cannot be taken are nothing to look for: whatever the strategy, there is nothing to do until somebody wakes us.
+  const bool closed = parts_.handover->is_closed();
+  const bool held_back = stalled_ || closed;
+  if (!held_back && spinner.keep_spinning()) return;
   take_commands();
   write_pending_mark();
   if (try_skip() || mend_ring()) return;
   parts_.inbound->prepare_sleep();
   const bool empty = parts_.inbound->still_empty();
-  if (!(empty || stalled_ || parts_.handover->held.load(std::memory_order_relaxed)) || parts_.lanes->commands.read_available() > 0 || parts_.handover->marks.read_available() > 0 ||
-      (stalled_ && next_segment_ == nullptr && parts_.handover->prepared.read_available() > 0) ||
+  if (!(empty || held_back) || parts_.lanes->commands.read_available() > 0 || parts_.handover->marks.read_available() > 0 ||
+      (stalled_ && !closed && !round_held_ && next_segment_ == nullptr && parts_.handover->prepared.read_available() > 0) ||
       stopping_.load(std::memory_order_seq_cst)) {
     parts_.inbound->cancel_sleep();
     return;
@@ -128,6 +127,8 @@ inline void Sequencer::finish_entry(const Lane& lane, const Entry& entry, Comple
 void Sequencer::refuse(Lane& lane, const Entry& entry, Refusal reason) {
   bump(parts_.counters->refused_entries);
   bump(lane.row->refused);
+  lane.arena.count_refused(entry, reason);
+  log_refusal(lane, entry, reason);
   lane.last_producer_sequence =
       std::max(lane.last_producer_sequence, entry.producer_sequence + entry.count - 1);
   finish_entry(lane, entry, CompletionStatus::refused, static_cast<std::uint64_t>(reason));
@@ -172,7 +173,8 @@ inline bool Sequencer::take_entry(Lane& lane, const Entry& entry) {
                                        {.position = position_,
                                         .first_sequence = sequence_ + 1,
                                         .timestamp_ns = timestamp_ns_,
-                                        .producer_id = lane.producer_id});
+                                        .producer_id = lane.producer_id,
+                                        .max_record_bytes = lane.max_record_bytes});
   if (reason != Refusal::none) {
     refuse(lane, entry, reason);
     return true;
@@ -244,7 +246,7 @@ Lane* Sequencer::find_lane(const Ticket& ticket) {
 bool Sequencer::take_ticket(const Ticket& ticket) {
   Lane* lane = find_lane(ticket);
   if (lane == nullptr) {
-    bump(parts_.counters->bad_tickets);
+    note_bad_ticket(ticket);
     return true;
   }
   const std::uint64_t position = expand_position(ticket.position_units, lane->next_position);
@@ -277,9 +279,9 @@ inline void Sequencer::prefetch(std::uint64_t slot) const noexcept {
 }
 
 bool Sequencer::step() {
-  if (parts_.handover->is_closed()) {
-    if (deferred_wakes_ > 0) wake_waiters(true);
-    return false;
+  if (parts_.handover->state.load(std::memory_order_relaxed) != FeedState::running ||
+      parts_.handover->held.load(std::memory_order_relaxed)) [[unlikely]] {
+    if (!may_go_on()) return false;
   }
   InboundConsumer& inbound = *parts_.inbound;
   const std::uint64_t head = inbound.head();
@@ -320,7 +322,7 @@ void Sequencer::begin_round() {
 
 void Sequencer::finish_round(std::uint64_t end_ticket) {
   InboundConsumer& inbound = *parts_.inbound;
-  append_staged();
+  if (!append_staged()) [[unlikely]] return hold_round(end_ticket);
   if (position_ != committed_) {
     SequencerCounters& counters = *parts_.counters;
     bump(counters.events, sequence_ - committed_sequence_);
@@ -348,10 +350,11 @@ void Sequencer::prepare_next_round() noexcept {
 }
 
 // The ring holds the round's records as the journal will: one append, which appears whole or not at all.
-void Sequencer::append_staged() noexcept {
-  if (appended_ == position_) return;
-  parts_.journal->append(parts_.ring->place(appended_), position_ - appended_);
+bool Sequencer::append_staged() noexcept {
+  if (appended_ == position_) return true;
+  if (!parts_.journal->append(parts_.ring->place(appended_), position_ - appended_)) [[unlikely]] return false;
   appended_ = position_;
+  return true;
 }
 
 void Sequencer::complete_entries() {

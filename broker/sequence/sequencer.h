@@ -77,8 +77,9 @@ class Sequencer {
   /// whose tickets were written over. True: something was done.
   bool try_skip();
   bool take_lost_tickets();
-  /// After the thread has ended: notes that all is durable up to here and the journal is closed. Returns its end.
-  std::uint64_t append_clean_mark();
+  /// After the thread has ended: notes that all is durable up to here and the journal is closed. Returns its end. Error:
+  /// as JournalWriter::append; the round that could not be written is the next broker's.
+  Result<std::uint64_t> append_clean_mark();
 
   [[nodiscard]] std::uint64_t sequence() const noexcept { return sequence_; }
   [[nodiscard]] std::uint64_t position() const noexcept { return position_; }
@@ -102,8 +103,11 @@ class Sequencer {
   }
   void settle_tail();
   void begin_round();
-  void append_staged() noexcept;
+  bool append_staged() noexcept;
   void finish_round(std::uint64_t end_ticket);
+  bool may_go_on();
+  void hold_round(std::uint64_t end_ticket);
+  bool finish_held_round();
   void complete_entries();
   void prepare_next_round() noexcept;
   void wake_or_defer(std::uint64_t next_ticket);
@@ -118,6 +122,8 @@ class Sequencer {
   bool go_back(Lane& lane);
   void finish_known_entry(Lane& lane, const Entry& entry);
   void refuse(Lane& lane, const Entry& entry, shm::Refusal reason);
+  void log_refusal(const Lane& lane, const Entry& entry, shm::Refusal reason);
+  void note_bad_ticket(const shm::Ticket& ticket);
   void revoke(Lane& lane, shm::Refusal reason);
 
   bool roll();
@@ -153,18 +159,20 @@ class Sequencer {
   std::uint32_t empty_looks_ = 0;
   std::int64_t next_mend_ns_ = 0;
   LogGate ring_gate_;
+  LogGate refusal_gate_;
+  LogGate ticket_gate_;
   std::uint32_t rounds_ = 0;
   std::uint32_t deferred_wakes_ = 0;  // rounds whose sleepers have not been looked for yet
   bool mark_pending_ = true;  // all that recovery found has been synced
   MarkRequest pending_mark_{};
   bool stalled_ = false;
   bool end_is_staged_ = false;  // the current segment has its end, but there is no next one yet
+  bool round_held_ = false;                 // a round is staged that could not be appended yet: nothing else is taken
+  std::uint64_t held_ticket_ = 0;     // where it ends
+  std::int64_t next_append_ns_ = 0;
   std::unique_ptr<MappedSegment> next_segment_;  // the current one has its end, but this one could not be named yet
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 };
-
-/// The most record bytes that one entry may bring to a feed with these options.
-std::uint64_t max_batch_bytes(const Options& options) noexcept;
 
 }  // namespace leat::broker

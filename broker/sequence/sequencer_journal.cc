@@ -4,10 +4,15 @@
 
 #include "broker/log.h"
 #include "broker/sequence/sequencer.h"
+#include "shm/base/clock.h"
 
 namespace leat::broker {
 
 using namespace shm;
+
+namespace {
+constexpr std::int64_t kAppendRetryNs = 20 * kNanosPerMilli;
+}
 
 // Builds one of our own records in the ring at position_ and appends it. The caller has made sure of the room.
 void Sequencer::stage(RecordType type, std::uint16_t flags, const void* payload, std::size_t payload_bytes) {
@@ -28,7 +33,7 @@ void Sequencer::stage(RecordType type, std::uint16_t flags, const void* payload,
   parts_.ring->raise_intent(align_up(position_ + padded, intent_step_));
   copy_words_in(parts_.ring->place(position_), record, padded);
   position_ += padded;
-  append_staged();
+  (void)append_staged();  // what fails stays staged: see hold_round
 }
 
 // False: no prepared segment is at hand. Nothing more is taken until there is one: back-pressure, not loss.
@@ -48,6 +53,7 @@ bool Sequencer::roll() {
       end_is_staged_ = true;
     }
   }
+  if (!append_staged()) return false;  // all of the old one's first; the round is held
   if (auto named = parts_.journal->name(*next_segment_, sequence_ + 1, position_); !named) {
     cannot_name(named.error());
     return false;
@@ -96,6 +102,49 @@ void Sequencer::set_stalled(bool stalled) {
   parts_.ring->header().feed_state.store(static_cast<std::uint32_t>(state), std::memory_order_release);
 }
 
+// Called in any state but running. False: nothing may be taken.
+bool Sequencer::may_go_on() {
+  if (parts_.handover->is_closed()) {
+    if (deferred_wakes_ > 0) wake_waiters(true);
+    return false;
+  }
+  return !round_held_ || finish_held_round();
+}
+
+// The journal has no room for a round that is numbered and staged: nobody has seen anything of it, its tickets and entries
+// are still its producers'. It stays as it is and is tried again; a broker that dies meanwhile leaves what one leaves that
+// was killed before its append.
+void Sequencer::hold_round(std::uint64_t end_ticket) {
+  const Error error = parts_.journal->append_error();
+  next_append_ns_ = monotonic_ns() + kAppendRetryNs;
+  const bool first = !round_held_;
+  round_held_ = true;
+  held_ticket_ = end_ticket;
+  if (error.code != ErrorCode::no_space) {
+    parts_.handover->state.store(FeedState::failed, std::memory_order_release);
+    parts_.failed(error);
+    return;
+  }
+  if (!stalled_) bump(parts_.counters->stalls);
+  set_stalled(true);
+  if (first) {
+    spdlog::error("the journal cannot be written: {}; the feed holds its producers back and tries again", error.message);
+  }
+}
+
+bool Sequencer::finish_held_round() {
+  if (monotonic_ns() < next_append_ns_) return false;
+  if (!append_staged()) {
+    hold_round(held_ticket_);
+    return false;
+  }
+  round_held_ = false;
+  set_stalled(false);
+  spdlog::info("the journal could be written again");
+  finish_round(held_ticket_);
+  return true;
+}
+
 bool Sequencer::write_mark(std::uint16_t flags, std::uint64_t durable_position, std::uint64_t durable_sequence) {
   if (!parts_.journal->has_reserve(kMarkRecordBytes)) return false;
   const MarkBody body{.durable_position = durable_position,
@@ -113,20 +162,24 @@ void Sequencer::write_pending_mark() {
     pending_mark_ = request;
     mark_pending_ = true;
   }
-  if (!mark_pending_ || parts_.handover->state.load(std::memory_order_relaxed) == FeedState::failed) return;
+  if (!mark_pending_ || round_held_ || parts_.handover->state.load(std::memory_order_relaxed) == FeedState::failed) return;
   if (!tail_.empty()) settle_tail();
   parts_.registry->round_position.store(position_, std::memory_order_relaxed);
   std::atomic_signal_fence(std::memory_order_seq_cst);
   if (!write_mark(0, pending_mark_.position, pending_mark_.sequence)) return;  // after the next roll
   mark_pending_ = false;
+  if (appended_ != position_) return hold_round(parts_.inbound->head());
   bump(parts_.counters->bytes, position_ - committed_);
   parts_.ring->commit(position_, sequence_);
   committed_ = position_;
 }
 
-std::uint64_t Sequencer::append_clean_mark() {
+Result<std::uint64_t> Sequencer::append_clean_mark() {
   LEAT_ASSERT(!thread_.joinable());
+  next_append_ns_ = 0;  // there is no later
+  if (round_held_ && !finish_held_round()) return parts_.journal->append_error();
   if (write_mark(kFlagCleanClose, position_, sequence_)) {
+    if (appended_ != position_) return parts_.journal->append_error();
     parts_.ring->commit(position_, sequence_);
     committed_ = position_;
   }
@@ -150,6 +203,7 @@ void Sequencer::take_commands() {
     lane.slot = command.slot;
     lane.generation = command.generation;
     lane.producer_id = command.producer_id;
+    lane.max_record_bytes = command.max_record_bytes;
     lane.last_producer_sequence = command.last_producer_sequence;
     lane.live = true;
     lane.row->events.store(0, std::memory_order_relaxed);

@@ -29,6 +29,7 @@ void Sequencer::mend_tail() {
 // was slow, it finds its ticket gone and takes a new one. All that were taken when the wait began have had it: a scribbler
 // that moves the tail ahead costs the others one wait, not one for each ticket that nobody has.
 bool Sequencer::try_skip() {
+  if (round_held_) return false;  // its tickets are not done with
   InboundConsumer& inbound = *parts_.inbound;
   mend_tail();
   const std::uint64_t head = inbound.head();
@@ -84,7 +85,7 @@ bool Sequencer::go_back(Lane& lane) {
 // No guess about time: a producer stores its arena's tail after it has filled its ticket. So once the head has passed
 // what was the ring's tail when the entry was first noticed, that ticket lies behind us, or is gone.
 bool Sequencer::take_lost_tickets() {
-  if (parts_.handover->is_closed()) return false;
+  if (round_held_ || parts_.handover->is_closed()) return false;
   InboundConsumer& inbound = *parts_.inbound;
   bool taken = false;
   for (Lane& lane : lanes_) {

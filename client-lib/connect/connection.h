@@ -5,18 +5,32 @@
 #include <chrono>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <leat/feed_address.h>
 #include <leat/result.h>
 
+#include "connect/trust.h"
+#include "shm/base/deadline.h"
 #include "shm/base/mapping.h"
 #include "shm/base/shared_file.h"
 #include "shm/base/unique_fd.h"
 #include "shm/control/control_socket.h"
 
 namespace leat::client {
+
+/// Where a feed's broker listens and whom we trust to. A handle finds this out once: later changes of the environment, of the
+/// current directory or of the user that the process runs as do not lead it elsewhere.
+struct Endpoint {
+  std::string feed = {};
+  FeedPaths paths = {};  ///< absolute
+  Trust trust = {};
+
+  /// Errors: invalid_argument.
+  static Result<Endpoint> resolve(const FeedAddress& address);
+};
 
 /// An admitted client's end of the control connection: while it is open, the broker knows that we live.
 struct Connection {
@@ -26,7 +40,8 @@ struct Connection {
 };
 
 struct ConnectRequest {
-  FeedAddress address = {};
+  FeedAddress address = {};            ///< what to resolve, where there is no endpoint
+  const Endpoint* endpoint = nullptr;  ///< resolved before
   shm::Role role = shm::Role::observer;
   std::string name = {};
   std::uint64_t arena_bytes = 0;
@@ -41,7 +56,20 @@ inline int to_timeout_ms(std::chrono::nanoseconds timeout) noexcept {
   return static_cast<int>(std::clamp<std::int64_t>(ms, 1, std::numeric_limits<int>::max()));
 }
 
-/// Connects, says hello, takes the welcome. Errors: unknown_feed, no_broker, permission_denied, layout_mismatch,
+/// A connection to a broker that has not answered yet. Move-only.
+class Connecting {
+ public:
+  /// Connects and says hello, all before `deadline`; never waits if that has passed already. Errors: see connect_to_broker.
+  static Result<Connecting> begin(const ConnectRequest& request, shm::Deadline deadline);
+  /// The welcome, once it has come; nothing if it has not before `deadline`. Errors: as connect_to_broker.
+  Result<std::optional<Connection>> finish(shm::Deadline deadline);
+
+ private:
+  std::string feed_;
+  shm::UniqueFd socket_;
+};
+
+/// Connects, says hello, takes the welcome. Errors: unknown_feed, no_broker, permission_denied, untrusted, layout_mismatch,
 /// timed_out, or what the broker answered.
 Result<Connection> connect_to_broker(const ConnectRequest& request);
 
@@ -57,5 +85,12 @@ Result<shm::Mapping> map_of_size(int fd, shm::Access access, std::uint64_t bytes
 
 /// The program's own name, for `leat stat`.
 std::string program_name();
+
+/// A handle is used in a child of the process that made it.
+Error used_after_fork(const char* handle);
+
+/// The bounds of a handle's name and time-outs, checked before anything is asked of a broker. Error: invalid_argument.
+Result<void> check_name(const std::string& name);
+Result<void> check_timeout(const char* option, std::chrono::nanoseconds timeout);
 
 }  // namespace leat::client

@@ -56,10 +56,10 @@ Result<void> Consumer::Impl::ask(MessageHeader& message, MessageType answer_type
   }
   const std::uint16_t question = next_question();
   message.reserved = question;
-  if (auto sent = send_message(socket, &message, message.bytes); !sent) return sent;
   const Deadline deadline = Deadline::after_ms(kAnswerTimeoutMs);
+  if (auto sent = send_message(socket, &message, message.bytes, deadline); !sent) return sent;
   for (;;) {
-    auto done = receive_message(socket, answer, deadline.left_ms());
+    auto done = receive_message(socket, answer, deadline);
     if (!done && done.error().code == ErrorCode::timed_out) ++answers_owed;
     if (!done) return done;
     if (answer.size == 0) return Error{ErrorCode::closed, "the broker has gone"};

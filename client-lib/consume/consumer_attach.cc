@@ -62,11 +62,12 @@ Result<void> Consumer::Impl::check_options() const {
 
 Result<void> Consumer::Impl::open() {
   spinner = IdleSpinner(client::strategy_of(options.idle), kSpinNs);
-  auto resolved = resolve_feed(options.address);
+  auto resolved = client::Endpoint::resolve(options.address);
   if (!resolved) return resolved.error();
-  paths = std::move(*resolved);
+  endpoint = std::move(*resolved);
+  paths = endpoint.paths;
   auto connected =
-      client::connect_to_broker({.address = options.address,
+      client::connect_to_broker({.endpoint = &endpoint,
                                  .role = Role::consumer,
                                  .name = options.name,
                                  .timeout_ms = client::to_timeout_ms(options.connect_timeout)});
@@ -278,7 +279,7 @@ bool Consumer::Impl::tend_now(std::int64_t now_ns) {
 
 // Registers with the broker that has come. While there is none, the ring and the journal that we have are read on.
 bool Consumer::Impl::reconnect() {
-  auto connected = client::connect_to_broker({.address = options.address,
+  auto connected = client::connect_to_broker({.endpoint = &endpoint,
                                               .role = Role::consumer,
                                               .name = options.name,
                                               .timeout_ms = kReconnectTimeoutMs});

@@ -47,6 +47,7 @@ inline void fill_event(EventView& out, const std::byte* record, std::uint64_t ep
 
 struct Consumer::Impl {
   ConsumerOptions options;
+  client::Endpoint endpoint;
   FeedPaths paths;
   bool joins_brokers = true;  ///< false: reads a journal, whoever serves it
   shm::ProcessOwner owner;

@@ -1,6 +1,9 @@
 #include <leat/journal.h>
 
+#include <fcntl.h>
 #include <sys/stat.h>
+
+#include <cerrno>
 
 #include "consume/consumer_impl.h"
 #include "shm/journal/cursor_file.h"
@@ -54,8 +57,10 @@ Result<JournalInfo> inspect_journal(const std::filesystem::path& directory) {
   info.closed_cleanly = identity.closed_cleanly();
   for (const SegmentName& name : segments) {
     struct stat status {};
-    if (::fstatat(files->directory_fd(), name.to_string().c_str(), &status, 0) == 0) {
+    if (::fstatat(files->directory_fd(), name.to_string().c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
       info.bytes += static_cast<std::uint64_t>(status.st_size);
+    } else if (errno != ENOENT) {  // pruned meanwhile
+      return system_error(errno, "looking at segment " + directory.string() + "/" + name.to_string());
     }
   }
   if (segments.empty()) return info;

@@ -1,9 +1,12 @@
 #include <leat/feed_status.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
+#include <new>
 
 #include "connect/connection.h"
+#include "shm/base/process_mark.h"
 #include "shm/broadcast/broadcast_ring.h"
 #include "shm/ingest/inbound_layout.h"
 #include "shm/journal/feed_identity.h"
@@ -14,7 +17,8 @@ namespace leat {
 using namespace shm;
 
 struct FeedObserver::Impl {
-  FeedAddress address;
+  ProcessOwner owner;
+  client::Endpoint endpoint;
   client::Connection connection;
   Mapping ring;
   Mapping doorbell;
@@ -24,6 +28,7 @@ struct FeedObserver::Impl {
 
   Result<void> open();
   Result<void> refresh();
+  Result<void> refresh_or_reconnect();
   [[nodiscard]] std::uint32_t producers() const { return static_cast<std::uint32_t>(status_spec.capacity >> 32); }
   [[nodiscard]] std::uint32_t consumers() const { return static_cast<std::uint32_t>(status_spec.capacity); }
   void read_feed(FeedStatus& out) const;
@@ -69,7 +74,7 @@ std::string name_of(ClientState state) {
 
 Result<void> FeedObserver::Impl::open() {
   auto connected = client::connect_to_broker(
-      {.address = address, .role = Role::observer, .name = client::program_name()});
+      {.endpoint = &endpoint, .role = Role::observer, .name = client::program_name()});
   if (!connected) return connected.error();
   if (connected->fds.size() != 3) {
     return Error{ErrorCode::protocol_error, "the broker passed " + std::to_string(connected->fds.size()) +
@@ -97,33 +102,46 @@ Result<void> FeedObserver::Impl::open() {
 }
 
 Result<void> FeedObserver::Impl::refresh() {
+  const int socket = connection.socket.get();
   const BareMessage ask{.header = make_header(MessageType::refresh, sizeof(BareMessage))};
-  auto sent = send_message(connection.socket.get(), &ask, sizeof ask);
+  const auto deadline = Deadline::after_ms(5000);
   Received received;
-  constexpr int kTimeoutMs = 5000;
-  if (sent) sent = receive_message(connection.socket.get(), received, kTimeoutMs);
-  if (sent) sent = check_message(received, MessageType::refreshed, sizeof(BareMessage));
-  if (sent.ok()) return {};
-  if (sent.error().code != ErrorCode::closed) return sent;
-  return Error{ErrorCode::no_broker, "the broker of feed '" + address.feed + "' has gone; start leatd again"};
+  while (receive_message(socket, received, 0).ok() && received.size > 0) {
+  }  // answers that came too late for the one who asked
+  auto done = send_message(socket, &ask, sizeof ask, deadline);
+  if (done) done = receive_message(socket, received, deadline);
+  if (done) done = check_message(received, MessageType::refreshed, sizeof(BareMessage));
+  return done;
+}
+
+// A broker that was started anew has other files: an observer, which holds nothing there, just connects again.
+Result<void> FeedObserver::Impl::refresh_or_reconnect() {
+  if (!client::peer_has_gone(connection.socket.get())) {
+    auto done = refresh();
+    if (done || done.error().code != ErrorCode::closed) return done;
+  }
+  auto opened = open();
+  if (opened || opened.error().code != ErrorCode::no_broker) return opened;
+  return Error{ErrorCode::no_broker, "the broker of feed '" + endpoint.feed + "' has gone; start leatd again"};
 }
 
 void FeedObserver::Impl::read_feed(FeedStatus& out) const {
   const auto& header = *reinterpret_cast<const BroadcastHeader*>(ring.data());
   const auto& page = *reinterpret_cast<const StatusHeader*>(status.data());
+  // In this order, each of which may move on meanwhile: earliest <= durable <= committed holds for what is shown, too.
+  out.earliest_sequence = header.earliest_sequence.load(std::memory_order_acquire);
+  out.earliest_position = header.earliest_position.load(std::memory_order_acquire);
+  out.durable_sequence = header.durable_sequence.load(std::memory_order_acquire);
+  out.durable_position = header.durable.load(std::memory_order_acquire);
   const Place latest = BroadcastReader(ring.data(), ring_spec.capacity).read_latest();
-  out.feed = address.feed;
+  out.feed = endpoint.feed;
   out.feed_uuid = format_uuid(ring_spec.feed_uuid);
   out.epoch = header.epoch.load();
   out.broker_life = get(page.control.broker_life);
   out.broker_pid = page.control.pid.load();
   out.state = name_of(static_cast<FeedState>(header.feed_state.load()));
-  out.earliest_sequence = header.earliest_sequence.load();
-  out.earliest_position = header.earliest_position.load();
   out.latest_sequence = latest.sequence;
   out.committed_position = latest.position;
-  out.durable_sequence = header.durable_sequence.load();
-  out.durable_position = header.durable.load();
   out.events = get(page.sequencer.events);
   out.bytes = get(page.sequencer.bytes);
   out.rounds = get(page.sequencer.rounds);
@@ -196,14 +214,21 @@ FeedObserver& FeedObserver::operator=(FeedObserver&&) noexcept = default;
 FeedObserver::~FeedObserver() = default;
 
 Result<FeedObserver> FeedObserver::connect(const FeedAddress& address) {
-  auto impl = std::make_unique<Impl>();
-  impl->address = address;
-  if (auto done = impl->open(); !done) return done.error();
-  return FeedObserver(std::move(impl));
+  try {
+    auto impl = std::make_unique<Impl>();
+    auto endpoint = client::Endpoint::resolve(address);
+    if (!endpoint) return endpoint.error();
+    impl->endpoint = std::move(*endpoint);
+    if (auto done = impl->open(); !done) return done.error();
+    return FeedObserver(std::move(impl));
+  } catch (const std::bad_alloc&) {
+    return system_error(ENOMEM, "connecting an observer");
+  }
 }
 
 Result<FeedStatus> FeedObserver::read() {
-  if (auto done = impl_->refresh(); !done) return done.error();
+  if (!impl_->owner.is_here()) return client::used_after_fork("observer");
+  if (auto done = impl_->refresh_or_reconnect(); !done) return done.error();
   FeedStatus status;
   impl_->read_feed(status);
   impl_->read_producers(status);

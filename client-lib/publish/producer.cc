@@ -1,6 +1,8 @@
 #include <leat/producer.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <new>
 
 #include "publish/producer_impl.h"
 
@@ -19,6 +21,7 @@ std::string_view to_string(Publish outcome) noexcept {
     case Publish::feed_failed: return "the feed has failed and takes nothing any more; see the broker's log";
     case Publish::revoked: return "the broker has revoked this producer; see the broker's log";
     case Publish::used_after_fork: return "used after fork: this producer belongs to the parent process; connect anew here";
+    case Publish::earlier_lost: return "earlier events are lost with their ring: publish them again, then this one";
   }
   return "unknown outcome";
 }
@@ -38,13 +41,9 @@ ErrorCode code_of(Publish outcome) {
     case Publish::feed_failed: return ErrorCode::feed_failed;
     case Publish::revoked: return ErrorCode::revoked;
     case Publish::used_after_fork: return ErrorCode::used_after_fork;
+    case Publish::earlier_lost: return ErrorCode::closed;
   }
   return ErrorCode::invalid_argument;
-}
-
-Error error_of(Publish outcome, const Event& event) {
-  if (outcome == Publish::bad_topic) return check_topic(event.topic).error();
-  return {code_of(outcome), std::string(to_string(outcome))};
 }
 
 }  // namespace
@@ -54,21 +53,46 @@ Producer::Producer(Producer&&) noexcept = default;
 Producer& Producer::operator=(Producer&&) noexcept = default;
 Producer::~Producer() = default;
 
+namespace {
+
+Result<void> check_options(const ProducerOptions& options) {
+  if (auto done = client::check_name(options.name); !done) return done;
+  if (auto done = client::check_timeout("publish_timeout", options.publish_timeout); !done) return done;
+  if (auto done = client::check_timeout("connect_timeout", options.connect_timeout); !done) return done;
+  if (options.arena_bytes == 0) return {};
+  if (options.arena_bytes >= kMinArenaBytes && options.arena_bytes <= kMaxArenaBytes) return {};
+  return Error{ErrorCode::invalid_argument, "an arena of " + std::to_string(options.arena_bytes) +
+                                                " bytes (arena_bytes) is out of bounds (" + std::to_string(kMinArenaBytes) +
+                                                " to " + std::to_string(kMaxArenaBytes) + ", or 0 for leatd's default)"};
+}
+
+}  // namespace
+
 Result<Producer> Producer::connect(ProducerOptions options) {
-  auto impl = std::make_unique<Impl>();
-  impl->options = std::move(options);
-  impl->spinner = IdleSpinner(client::strategy_of(impl->options.idle), kSpinNs);
-  if (impl->options.name.empty()) impl->options.name = client::program_name();
-  if (auto done = impl->register_anew(client::to_timeout_ms(impl->options.connect_timeout)); !done) return done.error();
-  return Producer(std::move(impl));
+  if (auto done = check_options(options); !done) return done.error();
+  try {
+    auto impl = std::make_unique<Impl>();
+    impl->options = std::move(options);
+    impl->spinner = IdleSpinner(client::strategy_of(impl->options.idle), kSpinNs);
+    if (impl->options.name.empty()) impl->options.name = client::program_name();
+    auto endpoint = client::Endpoint::resolve(impl->options.address);
+    if (!endpoint) return endpoint.error();
+    impl->endpoint = std::move(*endpoint);
+    auto done = impl->register_anew(client::to_timeout_ms(impl->options.connect_timeout));
+    if (!done) return done.error();
+    return Producer(std::move(impl));
+  } catch (const std::bad_alloc&) {
+    return system_error(ENOMEM, "connecting a producer");
+  }
 }
 
 Publish Producer::try_publish(const Event& event, Receipt* receipt) noexcept {
   Impl& p = *impl_;
   std::size_t padded = 0;
   if (const Publish fault = p.check(event, event.payload.size(), padded); fault != Publish::ok) return p.refused(fault);
-  std::byte* const room = p.arena.reserve(padded);
-  if (room == nullptr) return p.refused(p.no_room());
+  Publish outcome = Publish::would_block;
+  std::byte* const room = p.reserve(padded, outcome);
+  if (room == nullptr) return p.refused(outcome);
   p.inbound.prefetch_next();
   encode_event(room, event, event.payload.size(), p.next_producer_sequence, 0);
   return p.publish_entry(static_cast<std::uint32_t>(padded), 1, receipt);
@@ -76,7 +100,7 @@ Publish Producer::try_publish(const Event& event, Receipt* receipt) noexcept {
 
 Publish Producer::try_publish_batch(std::span<const Event> events, Receipt* receipt) noexcept {
   Impl& p = *impl_;
-  if (events.empty() || events.size() > kMaxBatchEvents) return p.refused(Publish::bad_field);
+  if (events.empty() || events.size() > kMaxBatchEvents) return p.refused(p.fault(Publish::bad_field));
   std::uint64_t bytes = 0;
   std::size_t padded = 0;
   for (const Event& event : events) {
@@ -86,8 +110,9 @@ Publish Producer::try_publish_batch(std::span<const Event> events, Receipt* rece
     bytes += padded;
   }
   if (bytes > p.max_batch_bytes) return p.refused(Publish::too_large);
-  std::byte* to = p.arena.reserve(bytes);
-  if (to == nullptr) return p.refused(p.no_room());
+  Publish outcome = Publish::would_block;
+  std::byte* to = p.reserve(bytes, outcome);
+  if (to == nullptr) return p.refused(outcome);
   for (std::size_t i = 0; i < events.size(); ++i) {
     const Event& event = events[i];
     const bool last = i + 1 == events.size();
@@ -100,35 +125,24 @@ Publish Producer::try_publish_batch(std::span<const Event> events, Receipt* rece
 }
 
 Publish Producer::claim(const Event& event, std::size_t payload_bytes, std::span<std::byte>& payload) noexcept {
-  Impl& p = *impl_;
-  std::size_t padded = 0;
-  if (const Publish fault = p.check(event, payload_bytes, padded); fault != Publish::ok) return p.refused(fault);
-  std::byte* const room = p.arena.reserve(padded);
-  if (room == nullptr) return p.refused(p.no_room());
-  Event fields = event;
-  fields.payload = {};
-  payload = {encode_event(room, fields, payload_bytes, p.next_producer_sequence, 0), payload_bytes};
-  p.claim_open = true;
-  p.claim_bytes = static_cast<std::uint32_t>(padded);
-  return Publish::ok;
+  return impl_->claim(event, payload_bytes, payload);
 }
+Publish Producer::commit(Receipt* receipt) noexcept { return impl_->commit(receipt); }
+void Producer::abandon() noexcept { impl_->abandon(); }
 
-Publish Producer::commit(Receipt* receipt) noexcept {
-  Impl& p = *impl_;
-  if (!p.claim_open) return p.refused(Publish::bad_field);
-  const Publish outcome = p.publish_entry(p.claim_bytes, 1, receipt);
-  if (outcome == Publish::ok) p.claim_open = false;
-  return outcome;
+Error Producer::error_of(Publish outcome, const Event& event) const {
+  if (outcome == Publish::would_block) return impl_->full_error();
+  if (outcome == Publish::earlier_lost) return impl_->lost_error();
+  if (outcome == Publish::used_after_fork) return client::used_after_fork("producer");
+  if (outcome == Publish::bad_topic) return check_topic(event.topic).error();
+  return {code_of(outcome), std::string(to_string(outcome))};
 }
-
-void Producer::abandon() noexcept { impl_->claim_open = false; }
 
 Result<Receipt> Producer::publish(const Event& event) {
   Receipt receipt;
-  const Publish outcome = impl_->until_deadline([&] { return try_publish(event, &receipt); });
-  if (outcome == Publish::ok) return receipt;
-  if (outcome == Publish::would_block) return impl_->full_error();
-  return error_of(outcome, event);
+  const auto deadline = Deadline::after(impl_->options.publish_timeout);
+  const Publish outcome = impl_->until(deadline, [&] { return try_publish(event, &receipt); });
+  return outcome == Publish::ok ? Result<Receipt>(receipt) : error_of(outcome, event);
 }
 
 Result<Receipt> Producer::publish(const Event& event, std::string_view key) {
@@ -139,31 +153,45 @@ Result<Receipt> Producer::publish(const Event& event, std::string_view key) {
 
 Result<Receipt> Producer::publish_batch(std::span<const Event> events) {
   Receipt receipt;
-  const Publish outcome = impl_->until_deadline([&] { return try_publish_batch(events, &receipt); });
+  const auto deadline = Deadline::after(impl_->options.publish_timeout);
+  const Publish outcome = impl_->until(deadline, [&] { return try_publish_batch(events, &receipt); });
   if (outcome == Publish::ok) return receipt;
-  if (outcome == Publish::would_block) return impl_->full_error();
-  if (outcome != Publish::bad_topic) return Error{code_of(outcome), std::string(to_string(outcome))};
+  if (outcome != Publish::bad_topic) return error_of(outcome, {});
   const auto bad = std::ranges::find_if(events, [](const Event& event) { return !topic_is_valid(event.topic); });
   return check_topic(bad->topic).error();
 }
 
 Result<std::uint64_t> Producer::wait(const Receipt& receipt, Ack level, std::chrono::nanoseconds timeout) {
-  if (level == Ack::accepted) return std::uint64_t{0};
-  return impl_->wait(receipt, level, timeout.count());
+  return impl_->wait(receipt, level, Deadline::after(timeout));
 }
 
-Result<std::uint64_t> Producer::publish_and_wait(const Event& event, Ack level, std::chrono::nanoseconds timeout) {
-  auto receipt = publish(event);
-  if (!receipt) return receipt.error();
-  return wait(*receipt, level, timeout);
+Result<std::uint64_t> Producer::publish_and_wait(const Event& event, Ack level, std::chrono::nanoseconds timeout,
+                                                 Receipt* receipt) {
+  Receipt own;
+  Receipt& published = receipt != nullptr ? *receipt : own;
+  published = {};
+  const auto deadline = Deadline::after(timeout);
+  const auto for_room = Deadline::after(std::min(timeout, impl_->options.publish_timeout));
+  const Publish outcome = impl_->until(for_room, [&] { return try_publish(event, &published); });
+  if (outcome != Publish::ok) return error_of(outcome, event);
+  return impl_->wait(published, level, deadline);
+}
+
+Result<void> Producer::flush(Ack level, std::chrono::nanoseconds timeout) {
+  return impl_->flush(level, Deadline::after(timeout));
 }
 
 std::uint32_t Producer::producer_id() const noexcept { return impl_->producer_id; }
 std::uint64_t Producer::last_producer_sequence() const noexcept { return impl_->next_producer_sequence - 1; }
 std::size_t Producer::max_event_bytes() const noexcept {
-  return std::min<std::size_t>(impl_->max_record_bytes, max_entry_record_bytes(impl_->arena.capacity()));
+  if (impl_->owner.is_here() && impl_->inbound.broker_life() != impl_->broker_life) impl_->look();
+  return impl_->max_padded_bytes;
 }
 std::size_t Producer::arena_bytes() const noexcept { return impl_->arena.capacity(); }
 std::uint64_t Producer::refused_count() const noexcept { return impl_->refused_attempts; }
+std::uint64_t Producer::refused_after_accept() const noexcept {
+  return impl_->owner.is_here() ? impl_->refusals() : impl_->former_refusals;
+}
+std::uint64_t Producer::lost_count() const noexcept { return impl_->lost_events; }
 
 }  // namespace leat

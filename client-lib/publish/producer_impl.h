@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <vector>
 
 #include <leat/producer.h>
 #include <leat/topic_filter.h>
@@ -9,7 +11,9 @@
 #include "connect/connection.h"
 #include "connect/idle_strategy.h"
 #include "shm/base/clock.h"
+#include "shm/base/deadline.h"
 #include "shm/base/idle.h"
+#include "shm/base/process_mark.h"
 #include "shm/ingest/arena_writer.h"
 #include "shm/ingest/inbound_ring.h"
 #include "shm/record/record.h"
@@ -17,47 +21,88 @@
 
 namespace leat {
 
+// The hot path asks two things that it would have to ask anyway, and whatever is out of the ordinary hides behind them:
+//
+//   padded <= bound        bound is 0 in a fork's child, while a claim is open, and after a loss that was not told yet
+//   room below the limit   the limit of the arena is moved on in strides; between two of them stands look(), which asks
+//                          whether ring, broker and connection are still those of this registration
 struct Producer::Impl {
   ProducerOptions options;
+  client::Endpoint endpoint;
+  shm::ProcessOwner owner;
   client::Connection connection;
+  std::optional<client::Connecting> attempt;  // to reach our broker's successor, not answered yet
+  bool attempt_resumes = false;               // by our token; else as a new producer
+  std::int64_t attempt_deadline_ns = 0;
+  std::optional<Error> last_failure;          // of such attempts
   shm::Mapping inbound_mapping;
   shm::Mapping arena_mapping;
+  shm::Mapping claimed_mapping;               // the arena of an earlier registration in which a claim is open
   shm::InboundProducer inbound;
   shm::ArenaWriter arena;
   std::uint32_t slot = 0;
   std::uint32_t generation = 0;
   std::uint32_t producer_id = 0;
-  std::uint32_t registration = 0;
+  std::uint64_t registration = 0;
+  std::vector<std::uint64_t> former_registrations;  // newest last
   std::uint64_t broker_life = 0;
   std::uint64_t next_producer_sequence = 1;
   std::uint64_t ticket_base = 0;       // what all tickets of this registration have in common
+  shm::WipedWord bound;                // max_padded_bytes, or 0: then over_bound() finds out why
   std::uint64_t max_record_bytes = 0;
   std::uint64_t max_padded_bytes = 0;  // the least of what record, arena and feed allow
   std::uint64_t max_batch_bytes = 0;
+  std::uint64_t last_position = 0;     // of the entry that was published last
   std::uint64_t refused_attempts = 0;
+  std::uint64_t lost_events = 0;
+  std::uint64_t untold_losses = 0;
+  std::uint64_t former_refusals = 0;   // in arenas of earlier registrations
+  std::uint64_t told_refusals = 0;
+  std::uint64_t told_refused_end = 0;  // position behind the newest of them
+  std::uint64_t last_loss = 0;         // events, of the loss told last
+  std::uint64_t stride_bytes = 0;      // between two looks
+  std::int64_t last_look_ns = 0;
+  std::int64_t quiet_ns = 100 * shm::kNanosPerMilli;  // between two looks: then each call looks
+  std::int64_t next_connection_look_ns = 0;
   std::int64_t next_resume_ns = 0;
+  std::uint64_t attempted_life = 0;    // what the ring said when a successor was tried last
   shm::TopicMemo topics;
   shm::IdleSpinner spinner{shm::IdleStrategy::block, 0, 1};  // while it waits for receipts
   bool claim_open = false;
+  std::byte* claim_record = nullptr;
   std::uint32_t claim_bytes = 0;
 
   ~Impl();
   Result<void> register_anew(int timeout_ms);
+  Result<void> take_registration(client::Connection connected);
+  Result<void> map_registration(const client::Connection& connected);
+  void give_up_arena() noexcept;
   void set_bounds(const shm::WelcomeMessage& welcome) noexcept;
-  /// After a broker restart: shows the new one our token, or registers anew if the rings are others. Never blocks long.
-  void resume() noexcept;
+  void open_bound() noexcept;
+  /// After a broker restart: shows the new one our token, or registers anew if the rings are others. Waits `patience` for the
+  /// answer of a broker that it has just reached, never for anything else.
+  void resume(std::int64_t now, std::int64_t patience_ns) noexcept;
+  void begin_attempt(std::int64_t now, bool resumes);
+  void take_answer(std::int64_t now, std::int64_t patience_ns, Result<std::optional<client::Connection>> answer);
+  void continue_attempt(std::int64_t now, std::int64_t patience_ns);
 
   /// Says in `padded` how large the record will be.
   Publish check(const Event& event, std::size_t payload_bytes, std::size_t& padded) noexcept {
-    if (!event.durable) return Publish::ephemeral;
-    if (claim_open || event.key.size() > shm::kMaxKeyBytes || event.message_id.size() > shm::kMaxMessageIdBytes) {
-      return Publish::bad_field;
+    if (!event.durable) return fault(Publish::ephemeral);
+    if (event.key.size() > shm::kMaxKeyBytes || event.message_id.size() > shm::kMaxMessageIdBytes) {
+      return fault(Publish::bad_field);
     }
-    if (!topics.valid(event.topic)) return Publish::bad_topic;
-    padded = shm::padded_record_bytes(
-        shm::record_length(event.topic.size(), event.key.size(), event.message_id.size(), payload_bytes));
-    return padded <= max_padded_bytes ? Publish::ok : Publish::too_large;
+    if (!topics.valid(event.topic)) return fault(Publish::bad_topic);
+    std::size_t length = 0;
+    if (__builtin_add_overflow(shm::record_length(event.topic.size(), event.key.size(), event.message_id.size(),
+                                                  shm::kRecordAlignment - 1), payload_bytes, &length)) {
+      return fault(Publish::too_large);
+    }
+    padded = length & ~(shm::kRecordAlignment - 1);
+    return padded <= bound.get() ? Publish::ok : over_bound(padded);
   }
+  [[gnu::noinline, gnu::cold]] Publish over_bound(std::size_t padded) noexcept;
+  [[gnu::noinline, gnu::cold]] Publish fault(Publish outcome) noexcept;
   Publish refused(Publish outcome) noexcept {
     ++refused_attempts;
     return outcome;
@@ -66,18 +111,25 @@ struct Producer::Impl {
     return inbound.feed_state() == shm::FeedState::failed && failure_is_real();
   }
   [[nodiscard]] bool failure_is_real() const noexcept;
+  /// Room for an entry, or nullptr and why.
+  std::byte* reserve(std::uint64_t record_bytes, Publish& outcome) noexcept {
+    std::byte* const room = arena.reserve_below_limit(record_bytes);
+    return room != nullptr ? room : reserve_after_look(record_bytes, outcome);
+  }
+  [[gnu::noinline]] std::byte* reserve_after_look(std::uint64_t record_bytes, Publish& outcome) noexcept;
   Publish no_room() noexcept;
   Publish ring_is_full() noexcept;
   Publish no_ticket() noexcept;
-  bool broker_has_changed() noexcept;
+  Publish meet_other_life(std::uint64_t record_bytes) noexcept;
+  Publish after_registering() noexcept;
 
   /// Publishes what has been encoded in the room that the arena reserved. Inlined: with its caller it is the whole of
   /// publishing. Two locked instructions: the ticket, the slot.
   Publish publish_entry(std::uint32_t record_bytes, std::uint32_t count, Receipt* receipt) noexcept {
     // Both on the line of `sleeping`, which we read anyway.
     if (feed_has_failed()) return refused(Publish::feed_failed);
-    if (inbound.broker_life() != broker_life && broker_has_changed()) [[unlikely]] {
-      return refused(Publish::would_block);  // another arena: encode again
+    if (inbound.broker_life() != broker_life) [[unlikely]] {
+      if (const Publish outcome = meet_other_life(record_bytes); outcome != Publish::ok) return refused(outcome);
     }
     // Before it is sealed: a sealed entry that gets no ticket is what a forged one can name.
     if (!inbound.has_room()) return ring_is_full();
@@ -89,25 +141,27 @@ struct Producer::Impl {
       shm::bump_own(arena.header().retried_tickets);
       if (filled == shm::Fill::overrun || !inbound.has_room()) return no_ticket();
     }
-    inbound.wake_sequencer();
-    if (receipt != nullptr) *receipt = {.arena_position = arena.tail(), .events = count, .registration = registration};
+    // Whoever sleeps there is a broker at leisure, or a dead one: then we have the time to look before the next event.
+    if (inbound.wake_sequencer()) arena.look_behind(0);
+    if (receipt != nullptr) {
+      *receipt = {.arena_position = arena.tail(), .registration = registration, .events = count, .producer_id = producer_id};
+    }
+    last_position = arena.tail();
     arena.advance(record_bytes);
     next_producer_sequence += count;
     return Publish::ok;
   }
 
-  /// Repeats an attempt while it would block, until publish_timeout has passed.
-  template <typename Attempt>
-  Publish until_deadline(Attempt attempt) {
-    Publish outcome = attempt();
-    if (outcome != Publish::would_block) return outcome;
-    const std::int64_t deadline_ns = shm::monotonic_ns() + options.publish_timeout.count();
-    for (;;) {
-      const std::int64_t left_ns = deadline_ns - shm::monotonic_ns();
+  /// Repeats an attempt while it would block, until `deadline`.
+  template <typename TryOnce>
+  Publish until(shm::Deadline deadline, TryOnce try_once) {
+    Publish outcome = try_once();
+    while (outcome == Publish::would_block) {
+      const std::int64_t left_ns = deadline.left_ns();
       if (left_ns <= 0) return outcome;
-      wait_for_room(left_ns, [&] { return (outcome = attempt()) == Publish::would_block; });
-      if (outcome != Publish::would_block) return outcome;
+      wait_for_room(left_ns, [&] { return (outcome = try_once()) == Publish::would_block; });
     }
+    return outcome;
   }
 
   template <typename StillFull>
@@ -116,30 +170,45 @@ struct Producer::Impl {
     const std::uint32_t seen = header.receipt_word.load(std::memory_order_acquire);
     header.waiting.fetch_or(shm::kWaitRoom, std::memory_order_seq_cst);
     shm::fence_seq_cst();  // SYNC POINT: pairs with the broker's fence before ArenaReader::wake
-    if (!still_full()) return;
-    maintain();
+    const std::uint64_t before = registration;
+    if (!still_full() || registration != before) return;
+    look();
+    if (registration != before) return;
     // Room in the inbound ring is announced to nobody, so this sleep is short.
     shm::futex_wait(&header.receipt_word, seen, std::min(left_ns, shm::kNanosPerMilli));
   }
 
-  /// Looks whether the broker has changed, on slow paths. Should its files be gone with it, only the connection tells.
-  void maintain() noexcept {
-    if (inbound.broker_life() != broker_life || inbound.retired()) return resume();
-    if (shm::monotonic_ns() >= next_resume_ns && client::peer_has_gone(connection.socket.get())) resume();
-  }
+  /// Looks whether ring, broker and connection are still ours, and registers with a successor. Should its files be gone with
+  /// it, only the connection tells.
+  void look() noexcept;
   [[nodiscard]] bool is_revoked() const noexcept {
     return arena.header().state.load(std::memory_order_acquire) ==
            static_cast<std::uint32_t>(shm::ArenaState::revoked);
   }
+  [[nodiscard]] std::string broker_is_away() const;
   [[nodiscard]] Error full_error() const;
+  [[nodiscard]] Error lost_error() const;
   [[nodiscard]] Error late_error(std::uint32_t reason) const;
 
-  Result<std::uint64_t> wait(const Receipt& receipt, Ack level, std::int64_t timeout_ns);
-  Result<std::uint64_t> wait_committed(const Receipt& receipt, std::int64_t deadline_ns);
-  Result<std::uint64_t> wait_durable(const Receipt& receipt, std::uint64_t sequence, std::int64_t deadline_ns);
-  /// Sleeps until `done()` or the deadline. Errors: timed_out, feed_failed, revoked, closed.
+  Publish claim(const Event& event, std::size_t payload_bytes, std::span<std::byte>& payload) noexcept;
+  Publish commit(Receipt* receipt) noexcept;
+  void abandon() noexcept;
+  Publish copy_claim() noexcept;
+  void close_claim() noexcept;
+  [[nodiscard]] bool is_former(std::uint64_t other) const noexcept;
+
+  Result<std::uint64_t> wait(const Receipt& receipt, Ack level, shm::Deadline deadline);
+  Result<void> flush(Ack level, shm::Deadline deadline);
+  [[nodiscard]] Result<void> check_receipt(const Receipt& receipt);
+  void tell_refusal(const Receipt& receipt) noexcept;
+  [[nodiscard]] std::uint64_t refusals() const noexcept {
+    return former_refusals + arena.header().refused_events.load(std::memory_order_relaxed);
+  }
+  Result<std::uint64_t> wait_committed(const Receipt& receipt, shm::Deadline deadline);
+  Result<std::uint64_t> wait_durable(const Receipt& receipt, std::uint64_t sequence, shm::Deadline deadline);
+  /// Sleeps until `done()` or the deadline. Errors: pending, feed_failed, revoked, closed.
   template <typename Done>
-  Result<void> sleep_until(const Receipt& receipt, std::uint32_t reason, std::int64_t deadline_ns, Done done);
+  Result<void> sleep_until(const Receipt& receipt, std::uint32_t reason, shm::Deadline deadline, Done done);
 };
 
 }  // namespace leat

@@ -1,5 +1,6 @@
 #include <leat/feed_address.h>
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -7,6 +8,8 @@
 
 namespace leat {
 namespace {
+
+namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxFeedNameBytes = 64;
 
@@ -28,22 +31,65 @@ std::string default_data_dir() {
   return home.empty() ? "" : home + "/.local/share/leat";
 }
 
+bool is_own_directory(const fs::path& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == ::geteuid();
+}
+
+bool is_there(const fs::path& path) {
+  struct stat status {};
+  return ::lstat(path.c_str(), &status) == 0;
+}
+
+// Where a feed may be served when nobody says where, best first. Root under sudo often has the $XDG_RUNTIME_DIR of whoever
+// became root: another user's directory is none of ours.
+std::vector<fs::path> default_runtime_dirs(bool for_others) {
+  const std::string uid = std::to_string(::geteuid());
+  std::vector<fs::path> choices;
+  const auto add = [&](const fs::path& path) {
+    if (std::ranges::find(choices, path) == choices.end()) choices.push_back(path);
+  };
+  const fs::path session = environment("XDG_RUNTIME_DIR");
+  if (!for_others && session.is_absolute() && is_own_directory(session)) add(session.lexically_normal() / "leat");
+  add("/dev/shm/leat-" + uid);
+  // For one that was started without the variable: to find what others serve, never to begin there.
+  const fs::path usual = "/run/user/" + uid;
+  if (!for_others && is_own_directory(usual)) add(usual / "leat");
+  return choices;
+}
+
 }  // namespace
 
-Result<FeedPaths> resolve_feed(const FeedAddress& address) {
+const fs::path& pick_runtime(const std::vector<fs::path>& choices) {
+  if (choices.size() > 1) {
+    const auto ours = [](const fs::path& path) { return is_own_directory(path.parent_path()); };
+    const auto served = [&](const fs::path& path) { return ours(path) && is_there(path / "control.sock"); };
+    const auto known = [&](const fs::path& path) { return ours(path) && is_there(path / "shm"); };
+    if (const auto found = std::ranges::find_if(choices, served); found != choices.end()) return *found;
+    if (const auto found = std::ranges::find_if(choices, known); found != choices.end()) return *found;
+  }
+  return choices.front();
+}
+
+Result<FeedPaths> resolve_feed(const FeedAddress& address, bool for_others) {
   if (!is_feed_name(address.feed)) {
     return Error{ErrorCode::invalid_argument, "bad feed name '" + address.feed.substr(0, 80) +
                                                   "': use 1 to 64 of A-Z a-z 0-9 _ and -, not starting with -"};
   }
-  std::string runtime = address.runtime_dir.empty() ? environment("LEAT_RUNTIME_DIR") : address.runtime_dir;
-  if (runtime.empty()) runtime = "/dev/shm/leat-" + std::to_string(::geteuid());
+  const std::string named = address.runtime_dir.empty() ? environment("LEAT_RUNTIME_DIR") : address.runtime_dir;
+  FeedPaths paths{.runtime = {}, .journal = {}, .runtime_choices = {}, .runtime_was_named = !named.empty()};
+  if (!named.empty()) paths.runtime_choices = {fs::path(named) / address.feed};
+  else {
+    for (const fs::path& base : default_runtime_dirs(for_others)) paths.runtime_choices.push_back(base / address.feed);
+  }
+  paths.runtime = pick_runtime(paths.runtime_choices);
   std::string data = address.data_dir.empty() ? environment("LEAT_DATA_DIR") : address.data_dir;
   if (data.empty()) data = default_data_dir();
   if (data.empty()) {
     return Error{ErrorCode::invalid_argument, "no journal directory: set HOME, LEAT_DATA_DIR or --data-dir"};
   }
-  return FeedPaths{.runtime = std::filesystem::path(runtime) / address.feed,
-                   .journal = std::filesystem::path(data) / address.feed};
+  paths.journal = fs::path(data) / address.feed;
+  return paths;
 }
 
 }  // namespace leat

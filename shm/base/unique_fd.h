@@ -1,6 +1,7 @@
 // An owned file descriptor.
 #pragma once
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <utility>
@@ -30,5 +31,13 @@ class UniqueFd {
  private:
   int fd_ = -1;
 };
+
+/// The same file under a number above those of the standard streams: in a program that was started with one of them closed,
+/// what it prints must not go into a socket or a ring. As it was if there is no other number.
+inline UniqueFd off_standard_descriptors(UniqueFd fd) noexcept {
+  if (!fd.valid() || fd.get() > STDERR_FILENO) return fd;
+  const int moved = ::fcntl(fd.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  return moved >= 0 ? UniqueFd(moved) : std::move(fd);
+}
 
 }  // namespace leat::shm

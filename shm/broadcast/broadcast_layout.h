@@ -32,7 +32,7 @@ struct Watermark {
 // 328     8 epoch              broker      id of the current epoch
 // 336     8 broker_life        broker      grows with every broker that takes over
 // 344     4 feed_state         broker      FeedState
-// 348     4 max_record_bytes   broker      bound on a padded record of this feed
+// 348     4 max_record_bytes   broker      bound on a padded record in this ring, whatever the bound of new events is
 // 4096      data, mapped twice back to back
 //
 // `intent` and `committed` lie on lines of their own: a reader that polls `committed` does not touch the line that the
@@ -65,6 +65,13 @@ static_assert(sizeof(BroadcastHeader) <= kPageBytes && std::is_standard_layout_v
 inline constexpr std::size_t kBroadcastDataOffset = kPageBytes;
 inline constexpr std::uint64_t kMinRingBytes = kPageBytes;
 inline constexpr std::uint64_t kMaxRingBytes = 1ULL << 36;
+
+/// What a ring may hold depends on its own size alone: it is filled from a journal whose events may be larger than new ones
+/// may be, and it is kept when that bound changes.
+constexpr std::uint32_t max_ring_record_bytes(std::uint64_t capacity) noexcept {
+  constexpr std::uint64_t kMost = 1ULL << 30;
+  return static_cast<std::uint32_t>(capacity < kMost ? capacity : kMost);
+}
 
 constexpr std::uint64_t broadcast_file_bytes(std::uint64_t capacity) noexcept {
   return kBroadcastDataOffset + capacity;

@@ -36,6 +36,9 @@ inline constexpr std::size_t kMaxLostEntries = 4;
 //  72     8 durable_sequence  broker      producer  newest sequence that is on disk
 //  80     4 state             broker      producer  ArenaState
 //  84     4 receipt_word      broker      producer  futex word: grows when a waiting producer is woken
+//  88     8 refused_events    broker      producer  events in entries that were refused
+//  96     8 refused_end       broker      broker    position behind the last of them: counted once, over any restart
+// 104     4 last_refusal      broker      producer  Refusal of that one
 // 128     4 waiting           both        broker    WaitingFor bits; cleared by the broker when it wakes
 // 192     8 tail              producer    broker    position behind the last entry with a ticket
 // 200     8 would_block_arena producer    broker    refusals for want of room here
@@ -52,6 +55,9 @@ struct ArenaHeader {
   Atomic<std::uint64_t> durable_sequence;
   Atomic<std::uint32_t> state;
   Atomic<std::uint32_t> receipt_word;
+  Atomic<std::uint64_t> refused_events;
+  Atomic<std::uint64_t> refused_end;
+  Atomic<std::uint32_t> last_refusal;
   alignas(kCacheLineBytes) Atomic<std::uint32_t> waiting;
   alignas(kCacheLineBytes) Atomic<std::uint64_t> tail;
   Atomic<std::uint64_t> would_block_arena;
@@ -61,6 +67,7 @@ struct ArenaHeader {
 };
 static_assert(offsetof(ArenaHeader, consumed) == 64 && offsetof(ArenaHeader, durable_sequence) == 72);
 static_assert(offsetof(ArenaHeader, state) == 80 && offsetof(ArenaHeader, receipt_word) == 84);
+static_assert(offsetof(ArenaHeader, refused_events) == 88 && offsetof(ArenaHeader, last_refusal) == 104);
 static_assert(offsetof(ArenaHeader, waiting) == 128 && offsetof(ArenaHeader, tail) == 192);
 static_assert(offsetof(ArenaHeader, lost) == 256 && sizeof(LostEntries) == 16);
 static_assert(sizeof(ArenaHeader) <= kPageBytes && std::is_standard_layout_v<ArenaHeader>);

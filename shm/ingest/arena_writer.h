@@ -26,21 +26,31 @@ class ArenaWriter {
         mask_(capacity - 1),
         tail_(tail),
         touched_(tail),
-        cached_consumed_(tail) {}
+        limit_(tail + capacity) {}
 
   /// Room for an entry of `record_bytes`, or nullptr when the arena is full. Reads the broker's line only when the
   /// cached view says full.
   [[nodiscard]] std::byte* reserve(std::uint64_t record_bytes) noexcept {
+    if (std::byte* const room = reserve_below_limit(record_bytes); room != nullptr) return room;
+    // SYNC POINT: pairs with complete()
+    limit_ = header_->consumed.load(std::memory_order_acquire) + capacity();
+    return reserve_below_limit(record_bytes);
+  }
+  /// The same without a look at the broker's line: nullptr also where look_behind() asked for a look.
+  [[nodiscard]] std::byte* reserve_below_limit(std::uint64_t record_bytes) noexcept {
     const std::uint64_t needed = entry_bytes(record_bytes);
-    if (!fits(needed)) {
-      cached_consumed_ = header_->consumed.load(std::memory_order_acquire);  // SYNC POINT: pairs with complete()
-      if (!fits(needed)) return nullptr;
-    }
+    // Signed: a forged ticket can have an entry consumed that was not published (see unseal); `consumed` stands ahead then.
+    if (static_cast<std::int64_t>(limit_ - tail_ - needed) < 0) return nullptr;
     if (tail_ + needed > touched_) touched_ = tail_ + needed;
     // Whoever sees a byte of what is written here sees all that was published before: ArenaReader::sealed_again may take a
     // byte for the completion of an entry of the last lap, and then looks at the tail. No instruction on x86-64.
     fence_release();
     return place(tail_) + kEntryHeaderBytes;
+  }
+
+  /// reserve_below_limit() gives no more than `bytes` from here on: then its caller looks around before it goes on.
+  void look_behind(std::uint64_t bytes) noexcept {
+    if (static_cast<std::int64_t>(limit_ - tail_ - bytes) > 0) limit_ = tail_ + bytes;
   }
 
   /// Writes the header of the entry that reserve() made room for.
@@ -97,15 +107,31 @@ class ArenaWriter {
     return false;
   }
 
+  /// How many events the entry at `position`, which must still be held(), was sealed with.
+  [[nodiscard]] std::uint32_t events_at(std::uint64_t position) const noexcept {
+    return reinterpret_cast<const EntryHeader*>(place(position))->count;
+  }
+
+  /// Events in entries that were published and that no broker has answered for. To be asked once the broker is gone.
+  [[nodiscard]] std::uint64_t unanswered_events() const noexcept {
+    std::uint64_t position = header_->consumed.load(std::memory_order_acquire);
+    if (tail_ - position > capacity()) return 0;  // ahead of the tail: see reserve_below_limit
+    std::uint64_t events = 0;
+    while (position != tail_) {
+      const auto* entry = reinterpret_cast<const EntryHeader*>(place(position));
+      const std::uint64_t bytes = entry_bytes(entry->record_bytes);
+      if (entry->position != position || bytes > tail_ - position) break;
+      if (completion_status(completion(position)) == CompletionStatus::pending) events += entry->count;
+      position += bytes;
+    }
+    return events;
+  }
+
   [[nodiscard]] std::uint64_t tail() const noexcept { return tail_; }
   [[nodiscard]] std::uint64_t capacity() const noexcept { return mask_ + 1; }
   [[nodiscard]] ArenaHeader& header() const noexcept { return *header_; }
 
  private:
-  // Signed: a forged ticket can have an entry consumed that was not published (see unseal); `consumed` stands ahead then.
-  [[nodiscard]] bool fits(std::uint64_t needed) const noexcept {
-    return static_cast<std::int64_t>(tail_ + needed - cached_consumed_) <= static_cast<std::int64_t>(capacity());
-  }
   [[nodiscard]] std::byte* place(std::uint64_t position) const noexcept { return data_ + (position & mask_); }
 
   static constexpr std::uint64_t kPrefetchBytes = 8 * kCacheLineBytes;
@@ -115,7 +141,7 @@ class ArenaWriter {
   std::uint64_t mask_ = 0;
   std::uint64_t tail_ = 0;
   std::uint64_t touched_ = 0;  // end of all room ever handed out: an entry without a ticket overwrites old ones too
-  std::uint64_t cached_consumed_ = 0;
+  std::uint64_t limit_ = 0;    // entries end below it: as far as the broker was seen to have made room, or less
 };
 
 }  // namespace leat::shm

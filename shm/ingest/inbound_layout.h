@@ -21,7 +21,8 @@ enum class FeedState : std::uint32_t { running = 0, stalled = 1, failed = 2, sto
 // 128     8 head        sequencer            producers   tickets below are done with; only ever grows
 // 192     4 sleeping    sequencer, producers both        1: the sequencer sleeps on this word (futex)
 // 196     4 feed_state  broker               producers   FeedState
-// 200     8 broker_life broker               producers   grows with every broker that takes over these rings
+// 200     8 broker_life broker               producers   grows with every broker that takes over these rings; kRetiredLife
+//                                                        once they are retired
 // 256     8 max_producers broker             producers   margin that keeps `tail` from overrunning `head`
 // 4096      slots       8 bytes each: a ticket slot
 //
@@ -39,6 +40,9 @@ static_assert(offsetof(InboundHeader, tail) == 64 && offsetof(InboundHeader, hea
 static_assert(offsetof(InboundHeader, sleeping) == 192 && offsetof(InboundHeader, feed_state) == 196);
 static_assert(offsetof(InboundHeader, broker_life) == 200 && offsetof(InboundHeader, max_producers) == 256);
 static_assert(sizeof(InboundHeader) <= kPageBytes && std::is_standard_layout_v<InboundHeader>);
+
+/// No broker's life: producers, which compare it with every event, look why it has changed.
+inline constexpr std::uint64_t kRetiredLife = ~std::uint64_t{0};
 
 inline constexpr std::size_t kInboundSlotsOffset = kPageBytes;
 inline constexpr std::uint64_t kMinInboundSlots = 64;

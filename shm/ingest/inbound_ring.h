@@ -60,11 +60,13 @@ class InboundProducer {
     return !is_full(expected) && lap_of_empty(expected) > lap ? Fill::skipped : Fill::overrun;
   }
 
-  /// Wakes the sequencer if it sleeps; one load of a quiet line when it does not.
-  void wake_sequencer() noexcept {
+  /// Wakes the sequencer if it sleeps, and says whether it seemed to; one load of a quiet line when it does not.
+  bool wake_sequencer() noexcept {
     // SYNC POINT: the sequencer stores `sleeping`, then looks at its slot (prepare_sleep); we filled the slot, then look
     // at `sleeping`; all four are seq_cst, so at least one of us sees the other.
-    if (header_->sleeping.load(std::memory_order_seq_cst) != 0) wake_slow();
+    if (header_->sleeping.load(std::memory_order_seq_cst) == 0) return false;
+    wake_slow();
+    return true;
   }
 
   [[nodiscard]] FeedState feed_state() const noexcept {

@@ -257,8 +257,8 @@ class Checker {
 
   [[nodiscard]] bool still_there(const SegmentCheck& segment) const {
     struct stat status {};
-    return ::fstatat(directory_fd_, segment.file.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-           status.st_ino == segment.inode;
+    if (::fstatat(directory_fd_, segment.file.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return errno != ENOENT;
+    return status.st_ino == segment.inode;
   }
 
   // Does it begin where the one before ended? True if that proves its name.

@@ -76,7 +76,7 @@ Error identity_unreadable(int error_number, const std::string& directory) {
 }
 
 Result<FeedIdentity> load_identity(int directory_fd, const std::string& directory) {
-  const UniqueFd fd(::openat(directory_fd, std::string(kIdentityFileName).c_str(), O_RDONLY | O_CLOEXEC));
+  const UniqueFd fd(::openat(directory_fd, std::string(kIdentityFileName).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!fd.valid()) return identity_unreadable(errno, directory);
   return read_identity(fd.get(), directory);
 }

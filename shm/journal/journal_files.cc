@@ -79,7 +79,7 @@ Result<void> JournalFiles::refresh() {
 }
 
 UniqueFd JournalFiles::open_file(const std::string& name) const {
-  UniqueFd fd(::openat(directory_fd_.get(), name.c_str(), O_RDONLY | O_CLOEXEC));
+  UniqueFd fd(::openat(directory_fd_.get(), name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   return !fd.valid() && errno == EACCES && opener_ ? opener_(name) : std::move(fd);
 }
 

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <functional>
 
+#include "shm/base/make_file.h"
 #include "shm/base/whole_io.h"
 #include "shm/base/words.h"
 #include "shm/record/record.h"
@@ -47,9 +48,13 @@ Error RepairFiles::failed(const std::string& doing, const std::string& file) con
 }
 
 Result<UniqueFd> RepairFiles::open(const std::string& file, int flags) {
-  UniqueFd fd(::openat(directory_fd_, file.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, 0600));
+  UniqueFd fd(::openat(directory_fd_, file.c_str(), flags | O_CLOEXEC | O_NOFOLLOW));
   if (!fd.valid()) return failed("opening", file);
   return fd;
+}
+
+Result<UniqueFd> RepairFiles::make(const std::string& file) {
+  return make_file(directory_fd_, directory_, file, O_RDWR, Existing::replace);
 }
 
 Result<void> RepairFiles::write(int fd, const std::string& file, std::uint64_t offset, const std::string& bytes) {
@@ -115,8 +120,9 @@ Result<void> RepairFiles::keep_aside(const std::string& file, std::uint64_t offs
   const std::string name = "torn-" + tag + "-" + std::to_string(*sum) + ".bin";
   struct stat status {};
   if (::fstatat(directory_fd_, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (errno != ENOENT) return failed("looking at", name);
     const std::string unfinished = name + ".new";
-    auto copy = open(unfinished, O_WRONLY | O_CREAT | O_TRUNC);
+    auto copy = make(unfinished);
     if (!copy) return copy.error();
     if (auto copied = copy_range(source->get(), offset, bytes, copy->get(), unfinished); !copied) return copied;
     if (auto synced = sync(copy->get(), unfinished); !synced) return synced;

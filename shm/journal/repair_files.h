@@ -22,6 +22,8 @@ class RepairFiles {
   Result<void> move_aside(const std::string& file, const std::string& tag);
   Result<void> rename(const std::string& from, const std::string& to);
   Result<UniqueFd> open(const std::string& file, int flags);
+  /// A new file in place of whatever has that name; the journal's owner's.
+  Result<UniqueFd> make(const std::string& file);
   /// Writes all of it, at `offset`.
   Result<void> write(int fd, const std::string& file, std::uint64_t offset, const std::string& bytes);
   /// Writes the first `bytes` of `from`, or all of it if it is shorter, to the file `to`. What the disk does not give

@@ -9,6 +9,8 @@
 #include <cstring>
 
 #include "shm/base/clock.h"
+#include "shm/base/lock_holders.h"
+#include "shm/base/make_file.h"
 #include "shm/base/random.h"
 #include "shm/journal/cursor_file.h"
 #include "shm/journal/fill_hole.h"
@@ -23,10 +25,18 @@ Result<UniqueFd> lock_journal(int directory_fd, const std::string& directory) {
   const std::string name(kLockFileName);
   UniqueFd fd(::openat(directory_fd, name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd.valid()) return system_error(errno, "opening the lock " + directory + "/" + name);
+  if (auto given = give_to_owner(directory_fd, fd.get(), directory + "/" + name); !given) return given.error();
   if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
   if (errno != EWOULDBLOCK) return system_error(errno, "locking " + directory + "/" + name);
+  const std::string who = lock_holders(fd.get());
   return Error{ErrorCode::busy, "a broker, or another repair, works on " + directory + " (it holds " + directory + "/" +
-                                    name + "); stop it first"};
+                                    name + (who.empty() ? "" : ": " + who) + "); stop it first, and whoever waits"};
+}
+
+std::string who_works_on(int directory_fd) {
+  const UniqueFd fd(::openat(directory_fd, std::string(kLockFileName).c_str(),
+                             O_PATH | O_CLOEXEC | O_NOFOLLOW));  // not even opened for reading
+  return fd.valid() ? lock_holders(fd.get()) : std::string();
 }
 
 namespace {
@@ -175,7 +185,7 @@ class Repair {
     const bool has_holes = !segment.records_good;
     const std::string name = segment.name.to_string();
     const std::string file = has_holes ? kMadeName : name;
-    auto fd = files_.open(file, has_holes ? O_RDWR | O_CREAT | O_TRUNC : O_RDWR);
+    auto fd = has_holes ? files_.make(file) : files_.open(file, O_RDWR);
     if (!fd) return fd.error();
     if (auto sized = files_.resize(fd->get(), file, segment.wanted_bytes); !sized) return sized;
     if (has_holes) {
@@ -255,7 +265,7 @@ class Repair {
   Result<void> make_segment(const Damage& piece) {
     const SegmentName name{piece.newest_before + 1, piece.from_position};
     const std::uint64_t bytes = segment_size_for(piece.to_position - piece.from_position + kWordBytes);
-    auto fd = files_.open(kMadeName, O_RDWR | O_CREAT | O_TRUNC);
+    auto fd = files_.make(kMadeName);
     if (!fd) return fd.error();
     if (auto sized = files_.resize(fd->get(), kMadeName, bytes); !sized) return sized;
     const SegmentHeader header = make_segment_header(identity_.uuid, bytes, name.first_sequence, name.first_position,

@@ -24,8 +24,11 @@
 
 namespace leat::shm {
 
-/// Takes the lock that a broker holds while it runs, without waiting. Error: busy.
+/// Takes the lock that a broker holds while it runs, without waiting. Error: busy, which says who holds it, and who waits.
 Result<UniqueFd> lock_journal(int directory_fd, const std::string& directory);
+
+/// Who holds that lock just now, as lock_holders(); nothing is made, locked or written.
+std::string who_works_on(int directory_fd);
 
 /// What a repair has done.
 struct RepairReport {

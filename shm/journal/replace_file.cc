@@ -5,7 +5,7 @@
 
 #include <cerrno>
 
-#include "shm/base/unique_fd.h"
+#include "shm/base/make_file.h"
 #include "shm/base/whole_io.h"
 
 namespace leat::shm {
@@ -13,12 +13,13 @@ namespace leat::shm {
 Result<void> replace_file(int directory_fd, const std::string& directory, const std::string& name,
                           std::string_view bytes) {
   const std::string temporary = name + ".new";
-  const UniqueFd fd(::openat(directory_fd, temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (!fd.valid()) return system_error(errno, "creating " + directory + "/" + temporary);
-  if (!write_all(fd.get(), bytes.data(), bytes.size())) {
+  // One that a crash has left there is not taken: it could be a link, or somebody else's by now.
+  const auto fd = make_file(directory_fd, directory, temporary, O_WRONLY, Existing::replace);
+  if (!fd) return fd.error();
+  if (!write_all(fd->get(), bytes.data(), bytes.size())) {
     return system_error(errno, "writing " + directory + "/" + temporary);
   }
-  if (::fsync(fd.get()) != 0) return system_error(errno, "syncing " + directory + "/" + temporary);
+  if (::fsync(fd->get()) != 0) return system_error(errno, "syncing " + directory + "/" + temporary);
   if (::renameat(directory_fd, temporary.c_str(), directory_fd, name.c_str()) != 0) {
     return system_error(errno, "renaming " + directory + "/" + temporary);
   }

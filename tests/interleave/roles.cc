@@ -1,6 +1,7 @@
 #include "tests/interleave/roles.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace leat::sim {
 
@@ -29,6 +30,9 @@ void ProducerRole::attach(std::byte* inbound, std::uint64_t slots, std::uint32_t
   WelcomeMessage welcome{};
   welcome.max_record_bytes = welcome.max_batch_bytes = static_cast<std::uint32_t>(ring_bytes / 4);
   impl->set_bounds(welcome);
+  impl->registration = id_;
+  // No real clock decides what is looked at.
+  impl->quiet_ns = impl->next_connection_look_ns = std::numeric_limits<std::int64_t>::max();
   impl_ = impl.get();
   producer_ = std::unique_ptr<Producer>(new Producer(std::move(impl)));
 }

@@ -121,10 +121,8 @@ TEST_F(BrokerGone, ARegistrationThatIsNotWaitedForLosesNothing) {
     start();
     std::this_thread::sleep_for(milliseconds(120));  // it asks no more than every tenth of a second
     broker_->stop();
-    const auto before = std::chrono::steady_clock::now();
-    ASSERT_TRUE(producer.publish({.topic = "t"}).ok());  // asks the new broker, and gives up after a while
+    ASSERT_TRUE(producer.publish({.topic = "t"}).ok());  // asks the new broker, and does not wait for the answer
     ++published;
-    ASSERT_GT(std::chrono::steady_clock::now() - before, milliseconds(100)) << "it did not ask";
     broker_->cont();
     (void)status();  // by now the broker has seen that connection come and go
     for (int i = 0; i < 20; ++i, ++published) ASSERT_TRUE(producer.publish({.topic = "t"}).ok());

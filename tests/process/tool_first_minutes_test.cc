@@ -1,5 +1,9 @@
 // leat in the first minutes of somebody who does not know it: no broker yet, nothing right typed, feeds to be found.
-#include <sys/stat.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <thread>
 
 #include <nlohmann/json.hpp>
 
@@ -41,6 +45,25 @@ TEST_F(ToolFirstMinutes, EveryCommandThatConnectsWaitsForABrokerThatIsStillToCom
     const std::string said = slurp(broker_->scratch() / ("early" + std::to_string(i)));
     EXPECT_NE(said.find(cases[i].output), std::string::npos) << cases[i].arguments[0] << ": " << said;
   }
+}
+
+TEST_F(ToolFirstMinutes, WaitsForABrokerThatHasBegunToStartLongerThanForNone) {
+  start();
+  ASSERT_EQ(broker_->terminate(), 0);
+  // In the place of a broker that goes through its journal: the lock is held, and nobody listens.
+  const int lock = ::open((broker_->journal() / "lock").c_str(), O_RDWR | O_CLOEXEC);
+  ASSERT_GE(lock, 0);
+  ASSERT_EQ(::flock(lock, LOCK_EX), 0);
+  ChildProcess standby = broker_->start_standby();  // sleeps until it gets the lock
+  ChildProcess pub = start_leat({"pub", "--topic", "t", "hello"}, "pub");
+  std::this_thread::sleep_for(milliseconds(1500));  // longer than none is waited for
+  EXPECT_TRUE(pub.running());
+  ::close(lock);
+  const auto served = broker_->wait_until_served_by(standby);
+  ASSERT_TRUE(served.ok()) << served.error().message;
+  broker_->replace_by(std::move(standby));
+  EXPECT_EQ(pub.wait(), 0);
+  EXPECT_NE(slurp(broker_->scratch() / "pub").find("1\n"), std::string::npos);
 }
 
 TEST_F(ToolFirstMinutes, DoesNotWaitWhereItIsToldNotTo) {

@@ -51,7 +51,7 @@ TEST_F(VanishedJournal, ThatIsRenamedHoldsTheFeedAndGoesOnWithNothingLostOnceItI
   fs::rename(broker_->journal(), aside());
   wait_for_state("stalled");
   Receipt receipt;
-  ASSERT_EQ(producer.publish({.topic = "t", .payload = "waits"}, &receipt), Publish::ok);
+  ASSERT_EQ(producer.try_publish({.topic = "t", .payload = "waits"}, &receipt), Publish::ok);
   const auto waited = producer.wait(receipt, Ack::durable, milliseconds(1500));
   EXPECT_FALSE(waited.ok()) << "durable, with no name that leads to it";
   EXPECT_EQ(status().state, "stalled");
@@ -78,7 +78,7 @@ TEST_F(VanishedJournal, ThatIsRenamedAndStoppedIsClosedWhereItLiesAndTheStopSays
   fs::rename(broker_->journal(), aside());
   wait_for_state("stalled");
   Receipt receipt;
-  ASSERT_EQ(producer.publish({.topic = "t", .payload = "waits"}, &receipt), Publish::ok);
+  ASSERT_EQ(producer.try_publish({.topic = "t", .payload = "waits"}, &receipt), Publish::ok);
   EXPECT_EQ(broker_->terminate(), 1);
   EXPECT_FALSE(fs::exists(broker_->journal())) << "the stop makes no directory of its own";
   fs::rename(aside(), broker_->journal());

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 
 #include <cerrno>
 #include <cstdarg>
@@ -125,6 +126,15 @@ LEAT_SHIM(ssize_t, write, int fd, const void* from, std::size_t bytes) {
 
 LEAT_SHIM(ssize_t, pwrite, int fd, const void* from, std::size_t bytes, off_t at) {
   return goes(Call::pwrite, fd, bytes) ? LEAT_NEXT(pwrite)(fd, from, bytes, at) : -1;
+}
+
+LEAT_SHIM(ssize_t, pwritev, int fd, const iovec* parts, int count, off_t at) {
+  std::size_t bytes = 0;
+  for (int i = 0; i < count; ++i) bytes += parts[i].iov_len;
+  const std::size_t all = bytes;
+  if (!goes(Call::pwrite, fd, bytes)) return -1;
+  return bytes == all ? LEAT_NEXT(pwritev)(fd, parts, count, at)
+                      : LEAT_NEXT(pwrite)(fd, parts[0].iov_base, parts[0].iov_len, at);
 }
 
 LEAT_SHIM(int, posix_fallocate, int fd, off_t from, off_t bytes) {

@@ -10,7 +10,8 @@ constexpr std::size_t kMaxProducers = 64;
 void add_options(CLI::App& app, CommandLine& line) {
   app.add_option("--feed", line.run.address.feed, "Name of the feed")->capture_default_str();
   app.add_option("--runtime-dir", line.run.address.runtime_dir,
-                 "Where the broker's socket lies; default $LEAT_RUNTIME_DIR, else /dev/shm/leat-<uid>");
+                 "Where the broker's socket lies; default $LEAT_RUNTIME_DIR, else $XDG_RUNTIME_DIR/leat, else "
+                 "/dev/shm/leat-<uid>");
   app.add_option("--data-dir", line.run.address.data_dir,
                  "Where the journal lies; default $LEAT_DATA_DIR, else ~/.local/share/leat (/var/lib/leat for root)");
   cmdline::add_number(app, "--producers", line.run.producers, QuantityRule::count(1, kMaxProducers),

@@ -181,7 +181,7 @@ class Bench {
                                     {"delivered_per_second", measured.delivered_per_second},
                                     {"lapped", measured.lapped}});
     }
-    return root.dump() + "\n";
+    return root.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   }
 
   struct LatencyRow {

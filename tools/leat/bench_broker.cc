@@ -26,7 +26,8 @@ std::string leatd_path() {
   std::error_code failed;
   const auto self = std::filesystem::read_symlink("/proc/self/exe", failed);
   const auto beside = self.parent_path() / "leatd";
-  return !failed && std::filesystem::exists(beside, failed) ? beside.string() : "leatd";
+  // One that may not be looked at is tried: its own error says more than that of another in $PATH.
+  return !failed && (::access(beside.c_str(), F_OK) == 0 || errno != ENOENT) ? beside.string() : "leatd";
 }
 
 Result<std::filesystem::path> make_root(const std::string& parent) {

@@ -1,5 +1,7 @@
 #include "broker_wait.h"
 
+#include <algorithm>
+
 #include "exit_code.h"
 #include "feed_places.h"
 #include "options.h"
@@ -10,6 +12,8 @@ namespace {
 
 /// Between two attempts: a start takes some hundred milliseconds, mostly for its rings.
 constexpr std::chrono::milliseconds kPeriod{10};
+/// How long a broker that is evidently starting is waited for without --wait: it may have a journal to go through.
+constexpr std::chrono::seconds kStartTime{15};
 /// Who waits for longer than the usual moment is told so.
 constexpr std::chrono::nanoseconds kQuietTime = BrokerWait::kDefault;
 
@@ -28,15 +32,19 @@ std::string in_seconds(std::chrono::nanoseconds duration) {
 }  // namespace
 
 void add_wait_option(CLI::App& app, BrokerWait& wait) {
-  add_seconds(app, "--wait", wait.limit, 0, kMaxSeconds, "How long to wait for a broker that does not serve the feed yet", "1");
+  add_seconds(app, "--wait", wait.limit, 0, kMaxSeconds, "How long to wait for a broker that does not serve the feed yet",
+              "1, and up to 15 while one is starting");
+  wait.option = app.get_option("--wait");
 }
 
 bool Patience::worth_another_try(const Error& error) {
   if (!may_pass(error.code) || stop_signal() != 0) return false;
   const auto waited = Clock::now() - start_;
-  if (waited >= wait_.limit) return false;
+  const bool late = waited >= wait_.limit;
+  if (late && (wait_.given() || waited >= kStartTime || !is_being_started(address_))) return false;
   if (!told_ && waited >= kQuietTime) {
-    complain("no broker serves feed '" + address_.feed + "' yet; waiting up to " + in_seconds(wait_.limit));
+    complain("no broker serves feed '" + address_.feed + "' yet; waiting up to " +
+             in_seconds(std::max<std::chrono::nanoseconds>(wait_.limit, wait_.given() ? wait_.limit : kStartTime)));
     told_ = true;
   }
   return sleep_unless_stopped(kPeriod);

@@ -12,10 +12,12 @@
 
 namespace leat::tool {
 
-/// --wait. A broker that was started a moment ago is waited for without it.
+/// --wait. Without it a broker is waited for a moment, and longer while one is evidently starting.
 struct BrokerWait {
   static constexpr std::chrono::nanoseconds kDefault = std::chrono::seconds(1);
   std::chrono::nanoseconds limit = kDefault;
+  const CLI::Option* option = nullptr;
+  [[nodiscard]] bool given() const { return option != nullptr && option->count() > 0; }
 };
 void add_wait_option(CLI::App& app, BrokerWait& wait);
 

@@ -34,7 +34,9 @@ std::string text_of(const std::vector<NamedCursor>& cursors, std::uint64_t lates
     std::string saved;
     append_iso_time(saved, cursor.saved_ns);
     const std::uint64_t behind = latest > cursor.place.sequence ? latest - cursor.place.sequence : 0;
-    table.add({cursor.name, std::to_string(cursor.place.sequence), std::to_string(behind), cursor.place.to_string(), saved,
+    std::string name;
+    append_escaped(name, cursor.name);
+    table.add({name, std::to_string(cursor.place.sequence), std::to_string(behind), cursor.place.to_string(), saved,
                std::to_string(cursor.uid)});
   }
   std::vector<std::string> lines;
@@ -53,7 +55,7 @@ std::string json_of(const std::vector<NamedCursor>& cursors, std::uint64_t lates
                                {"saved_ns", cursor.saved_ns},
                                {"uid", cursor.uid}});
   }
-  return root.dump() + "\n";
+  return root.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
 // Dropping is the broker's to do, and only for a cursor that no other consumer has taken.

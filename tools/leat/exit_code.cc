@@ -54,7 +54,8 @@ const char* const kExitCodesHelp =
     "  9  verify --history: a promise was broken\n"
     "  Ctrl-C, SIGTERM, SIGHUP: whole lines are written, then leat ends by that signal (130, 143, 129 in a shell).\n"
     "\n"
-    "Environment: LEAT_RUNTIME_DIR, LEAT_DATA_DIR (see --runtime-dir, --data-dir of each command), NO_COLOR.";
+    "Environment: LEAT_RUNTIME_DIR, LEAT_DATA_DIR, LEAT_OWNER (see --runtime-dir, --data-dir, --owner of each command), "
+    "NO_COLOR.";
 
 ExitCode exit_code_for(ErrorCode code) noexcept {
   switch (code) {

@@ -3,13 +3,17 @@
 #include <pwd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <utility>
 
 #include "shm/base/unique_fd.h"
@@ -130,11 +134,33 @@ std::optional<Listener> listener_on(const fs::path& socket) {
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
   // Not blocking: a broker that is stopped and has a full queue is passed over.
   const shm::UniqueFd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd.valid() || ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return std::nullopt;
+  if (!fd.valid()) return std::nullopt;
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    struct stat status {};  // somebody's who does not admit us, or who is too busy to
+    const bool theirs = (errno == EACCES || errno == EPERM || errno == EAGAIN) && ::lstat(path.c_str(), &status) == 0;
+    return theirs ? std::optional(Listener{.pid = 0, .uid = status.st_uid}) : std::nullopt;
+  }
   ucred peer{};
   socklen_t size = sizeof peer;
   if (::getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return std::nullopt;
   return Listener{.pid = peer.pid, .uid = peer.uid};
+}
+
+bool is_being_started(const FeedAddress& address) {
+  auto paths = resolve_feed(address);
+  if (!paths) return false;
+  // Asked of the kernel's list, not by trying the lock: a broker that starts at this moment would find it taken.
+  std::ifstream locks("/proc/locks");
+  std::string list{std::istreambuf_iterator<char>(locks), {}};
+  for (const fs::path& lock : {paths->journal / "lock", paths->runtime / "shm" / "lock"}) {
+    struct stat status {};
+    if (::stat(lock.c_str(), &status) != 0) continue;
+    char file[64];
+    std::snprintf(file, sizeof file, " %02x:%02x:%llu ", major(status.st_dev), minor(status.st_dev),
+                  static_cast<unsigned long long>(status.st_ino));
+    if (list.find(file) != std::string::npos) return true;
+  }
+  return false;
 }
 
 std::string user_name(unsigned uid) {

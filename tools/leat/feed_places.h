@@ -28,6 +28,9 @@ struct Listener {
 /// The process that listens on `socket`; nothing if none does, or if this user may not ask.
 std::optional<Listener> listener_on(const std::filesystem::path& socket);
 
+/// A process holds the lock of this feed, which leatd takes before all else: if nobody answers it is starting (or ending).
+bool is_being_started(const FeedAddress& address);
+
 /// "root", or the number where the name is not known.
 std::string user_name(unsigned uid);
 

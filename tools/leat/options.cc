@@ -16,8 +16,13 @@ void add_feed_options(CLI::App& app, FeedAddress& address) {
 
 void add_directory_options(CLI::App& app, FeedAddress& address) {
   app.add_option("--runtime-dir", address.runtime_dir,
-                 "Where brokers keep sockets and rings (default: $LEAT_RUNTIME_DIR, else /dev/shm/leat-<uid>)")
+                 "Where brokers keep sockets and rings (default: $LEAT_RUNTIME_DIR, else $XDG_RUNTIME_DIR/leat, else "
+                 "/dev/shm/leat-<uid>)")
       ->type_name("DIR");
+  app.add_option("--owner", address.owner,
+                 "User that may serve the feed beside you and root (default: $LEAT_OWNER, else the owner of a --runtime-dir "
+                 "that nobody else can have made)")
+      ->type_name("USER");
   app.add_option("--data-dir", address.data_dir,
                  "Where journals lie (default: $LEAT_DATA_DIR, else /var/lib/leat for root, ~/.local/share/leat for others)")
       ->type_name("DIR");

@@ -166,7 +166,8 @@ class Stream {
     ended_ = true;
     fatal_ = true;
     fatal_code_ = error.code;
-    if (stop_signal() != 0 && error.code == ErrorCode::timed_out) return;  // cut short by Ctrl-C: the summary says it
+    const bool late = error.code == ErrorCode::timed_out || error.code == ErrorCode::pending;
+    if (stop_signal() != 0 && late) return;  // cut short by Ctrl-C: the summary says it
     clear_progress();
     complain(describe(error));
     status_ = exit_code_for(error.code);

@@ -87,12 +87,18 @@ int run_repair(const RepairOptions& options) {
   }
   auto journal = open_journal_directory(options.choice);
   if (!journal) return fail(journal.error());
-  auto lock = lock_journal(journal->fd.get(), journal->directory);
+  // Looking changes nothing: a dry run locks nothing, so it can be made of a read-only copy, and beside a broker.
+  auto lock = options.dry_run ? Result<UniqueFd>(UniqueFd()) : lock_journal(journal->fd.get(), journal->directory);
   if (!lock) return fail(lock.error());
+  const std::string worker = options.dry_run ? who_works_on(journal->fd.get()) : "";
   auto check = check_with_progress(*journal);
   if (stop_signal() != 0) return stopped_status();
   if (!check) return fail(check.error());
   Output output;
+  if (!worker.empty()) {
+    print(output, "note: the journal is in use (its lock: " + worker + "): it changes while it is looked at, and a repair "
+                  "without --dry-run needs it stopped");
+  }
   for (const std::string& line : report_lines(journal->directory, *check)) print(output, line);
   for (const Damage& damage : check->damages) print(output, "plan: " + damage.file + ": " + remedy_for(damage));
   output.flush();
@@ -119,7 +125,7 @@ void register_repair(CLI::App& app, Commands& commands) {
   add_journal_options(*repair, options->choice);
   repair->add_flag("--dry-run", options->dry_run, "Only say what would be done and lost (default: ask, then do it)");
   repair->add_flag("--yes", options->yes, "Do not ask (default: ask at a terminal, elsewhere refuse)");
-  repair->footer("Refuses while a broker runs. Exit status: 0 intact or repaired; 1 damaged and not repaired, --dry-run\n"
+  repair->footer("Refuses while a broker runs, but --dry-run, which changes and locks nothing. Exit status: 0 intact or repaired; 1 damaged and not repaired, --dry-run\n"
                  "included; others as in leat --help. One that was killed is finished by the next.");
   commands.push_back({repair,
                       [options] { return run_repair(*options); },

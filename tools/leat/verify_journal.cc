@@ -191,7 +191,14 @@ int run_verify_journal(const VerifyJournalOptions& options) {
   if (!check) return fail(check.error());
   Output output;
   if (options.format == "json") {
-    output.buffer() += report_json(journal->directory, *check).dump() + "\n";
+    // A path may be any bytes: what is not UTF-8 shows as U+FFFD, and stands beside it in base64.
+    nlohmann::json report = report_json(journal->directory, *check);
+    if (!is_utf8(journal->directory)) {
+      std::string bytes;
+      append_base64(bytes, journal->directory);
+      report["directory_base64"] = bytes;
+    }
+    output.buffer() += report.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
     output.end_line();
   } else {
     for (const std::string& line : report_lines(journal->directory, *check)) {

@@ -78,7 +78,7 @@ struct FeedStatus {
   std::vector<ConsumerStatus> consumers;
 };
 
-/// An observer's connection. Move-only; one thread at a time.
+/// An observer's connection. Move-only; one thread at a time. In a child after fork() it only says used_after_fork.
 class FeedObserver {
  public:
   /// Errors as Consumer::connect. Needs the right to subscribe.
@@ -87,7 +87,8 @@ class FeedObserver {
   FeedObserver& operator=(FeedObserver&&) noexcept;
   ~FeedObserver();
 
-  /// Asks the broker to refresh its tables and reads them. Error: no_broker when the broker has gone meanwhile.
+  /// Asks the broker to refresh its tables and reads them; connects again if that broker has gone meanwhile. Errors:
+  /// no_broker when there is none, timed_out after five seconds, used_after_fork, and those of connect().
   Result<FeedStatus> read();
 
  private:

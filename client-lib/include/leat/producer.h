@@ -33,40 +33,48 @@ enum class [[nodiscard]] Publish : std::uint8_t {
   feed_failed,   ///< the broker has stopped accepting after a disk error
   revoked,       ///< the broker refused this producer
   used_after_fork,  ///< this handle belongs to the parent of this process: nothing was published, connect anew here
+  earlier_lost,  ///< nothing was published; said once after accepted events were lost with their ring: see lost_count()
 };
 
 /// A short sentence for an outcome, e.g. "would block: arena or inbound ring full".
 std::string_view to_string(Publish outcome) noexcept;
 
-/// Handle to a published entry (one event, or one batch), for wait().
+/// Handle to a published entry (one event, or one batch), for wait(). It belongs to the handle that published it and to that
+/// handle's registration at the time: anybody else refuses it.
 struct Receipt {
   std::uint64_t arena_position = 0;  ///< of the entry, in the producer's arena
+  std::uint64_t registration = 0;    ///< drawn at random whenever a handle registers with a feed; 0: of nobody
   std::uint32_t events = 0;          ///< how many events the entry holds
-  std::uint32_t registration = 0;    ///< which registration of the producer it belongs to
+  std::uint32_t producer_id = 0;     ///< never given twice in the life of a feed
 };
 
 struct ProducerOptions {
   FeedAddress address = {};
-  std::string name = {};             ///< shown by `leat stat`; default: the program's name
-  std::size_t arena_bytes = 0;       ///< 0: the broker's default
+  std::string name = {};             ///< shown by `leat stat`, up to 32 printable characters; default: the program's name
+  std::size_t arena_bytes = 0;       ///< rounded up to a power of two; 0: the broker's default
   Idle idle = Idle::adaptive;        ///< how it waits for receipts
-  std::chrono::nanoseconds publish_timeout = std::chrono::seconds(30);  ///< for publish(), when full
+  std::chrono::nanoseconds publish_timeout = std::chrono::seconds(30);  ///< for publish(), when full; max(): no bound
   std::chrono::nanoseconds connect_timeout = std::chrono::seconds(5);   ///< for the broker's answer in connect()
 };
 
 /// One producer. Move-only; a handle belongs to one thread at a time (no internal locking), any number may exist.
-/// Not usable in a child after fork(): the mappings stay with the parent; connect anew there.
-/// Goes on working while the broker is away, until the arena is full, and registers with its successor by itself.
+/// In a child after fork() it only says used_after_fork, and never speaks for the parent, not even when it is destroyed or
+/// assigned to: connect anew there, into the same variable if that is handy.
+/// Goes on working while the broker is away, until the arena is full, and registers with its successor by itself. Where the
+/// successor has begun anew without our ring (another feed, a removed runtime directory), that is noticed with the next
+/// 64 calls, at a low rate with the next call; what was accepted meanwhile is counted (lost_count) and told (earlier_lost).
 class Producer {
  public:
-  /// Registers with the feed's broker. Errors: no_broker, unknown_feed, permission_denied, layout_mismatch, busy, ...
+  /// Registers with the feed's broker. Errors: no_broker, unknown_feed, permission_denied, untrusted (somebody else listens
+  /// there), layout_mismatch, busy, invalid_argument (a name, size or time-out out of bounds), ...
   static Result<Producer> connect(ProducerOptions options);
 
   Producer(Producer&&) noexcept;
   Producer& operator=(Producer&&) noexcept;
   ~Producer();
 
-  /// One attempt, no waiting. Cost without contention: two locked instructions, no system call unless the broker sleeps.
+  /// One attempt, no waiting; at most a hundredth of a second when it meets a new broker for the first time.
+  /// Cost without contention: two locked instructions, no system call unless the broker sleeps.
   Publish try_publish(const Event& event, Receipt* receipt = nullptr) noexcept;
 
   /// Publishes, waiting up to publish_timeout for room. Errors as `Publish`, plus timed_out.
@@ -81,30 +89,47 @@ class Producer {
   static constexpr std::size_t kMaxBatchEvents = 4096;
 
   /// Claims room for one event whose payload the caller fills in place (zero copy into the arena).
-  /// `event.payload` is ignored. On Publish::ok, `payload` is the room, valid until commit() or abandon().
+  /// `event.payload` is ignored. On Publish::ok, `payload` is the room, valid until commit() or abandon(), whatever becomes
+  /// of the broker meanwhile.
   Publish claim(const Event& event, std::size_t payload_bytes, std::span<std::byte>& payload) noexcept;
   /// Publishes the open claim. would_block leaves the claim open: call again, or abandon().
   Publish commit(Receipt* receipt = nullptr) noexcept;
   /// Gives the open claim back; nothing was ever visible to anyone.
   void abandon() noexcept;
 
-  /// Waits until the entry has reached `level`, at most `timeout`. Returns the sequence of its first event
-  /// (0 for Ack::accepted, which holds as soon as a receipt exists).
-  /// Errors: timed_out; refused (by the broker, with the reason); receipt_expired; feed_failed; revoked.
+  /// Waits until the entry has reached `level`, at most `timeout` (max(): no bound; negative: not at all). Returns the
+  /// sequence of its first event (0 for Ack::accepted, which holds as soon as a receipt exists).
+  /// Errors: pending (not yet; it will be journaled: wait on, do not publish it again); refused (by the broker, with the
+  /// reason); closed (it was lost with its ring or epoch: publish it again); receipt_expired; feed_failed; revoked;
+  /// invalid_argument (the receipt of another handle); used_after_fork.
   Result<std::uint64_t> wait(const Receipt& receipt, Ack level, std::chrono::nanoseconds timeout);
 
-  /// publish() and wait() in one.
-  Result<std::uint64_t> publish_and_wait(const Event& event, Ack level, std::chrono::nanoseconds timeout);
+  /// publish() and wait() in one, both within `timeout`. `receipt`, if given, is that of the event once it is published, and
+  /// empty before: after `pending`, wait(*receipt, ...) goes on where this ended.
+  /// Errors: timed_out (nothing was published: repeat it safely), else those of publish() and wait().
+  Result<std::uint64_t> publish_and_wait(const Event& event, Ack level, std::chrono::nanoseconds timeout,
+                                         Receipt* receipt = nullptr);
+
+  /// Waits until all that this handle has published has reached `level`, and says what became of it: for those who publish
+  /// without waiting for receipts. Ok: all of it is there. What it reports as refused or lost it reports once.
+  /// Errors: as wait(); refused and closed also for events before the newest.
+  Result<void> flush(Ack level, std::chrono::nanoseconds timeout);
 
   [[nodiscard]] std::uint32_t producer_id() const noexcept;
   [[nodiscard]] std::uint64_t last_producer_sequence() const noexcept;  ///< of the last event published, 0 before
-  [[nodiscard]] std::size_t max_event_bytes() const noexcept;          ///< bound on a whole record (48 B + fields)
+  [[nodiscard]] std::size_t max_event_bytes() const noexcept;  ///< bound on a whole record (48 B + fields), as of now
   [[nodiscard]] std::size_t arena_bytes() const noexcept;
   [[nodiscard]] std::uint64_t refused_count() const noexcept;  ///< attempts this handle answered with anything but ok
+  /// Events that were accepted and that the broker refused afterwards, as far as it has come: known for all once flush() says
+  /// so. Under a broker that was started anew with a lower --max-event-bytes there may be some.
+  [[nodiscard]] std::uint64_t refused_after_accept() const noexcept;
+  /// Events that were accepted into a ring that was given up before a broker had answered for them.
+  [[nodiscard]] std::uint64_t lost_count() const noexcept;
 
  private:
   struct Impl;
   explicit Producer(std::unique_ptr<Impl> impl);
+  [[nodiscard]] Error error_of(Publish outcome, const Event& event) const;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -163,7 +163,8 @@ void FeedLife::insist(const char* what, const std::function<Result<void>()>& att
       return;
     }
     // A busy disk may take longer than one attempt waits; a hang is noticed by itself.
-    if (!hit() && !hangs() && done.error().code == ErrorCode::timed_out && broker_.running()) continue;
+    const bool late = done.error().code == ErrorCode::timed_out || done.error().code == ErrorCode::pending;
+    if (!hit() && !hangs() && late && broker_.running()) continue;
     // Of a named cursor: the broker has yet to see that the consumer before has left.
     if (!hit() && !hangs() && done.error().code != ErrorCode::busy) complain(std::string(what) + ": " + done.error().message);
     if (done.error().code == ErrorCode::revoked) complain(std::string(what) + ": " + done.error().message);

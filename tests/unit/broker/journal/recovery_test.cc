@@ -79,9 +79,63 @@ TEST_F(Recovery, BeginsANewEpochWhenTheRingShowedMoreThanTheJournalHolds) {
 TEST_F(Recovery, BeginsANewEpochInACopiedDirectoryEvenAfterACleanClose) {
   JournalMaker journal;
   journal.events(3);
+  journal.close_cleanly();
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // the kernel's time stamps are that coarse
+  const test::TempDirectory copy;
+  std::filesystem::copy(journal.path(), copy.path(), std::filesystem::copy_options::recursive);
+  const UniqueFd fd(::open(copy.path().c_str(), O_RDONLY | O_DIRECTORY));
+  const Recovered recovered = test::must(recover_journal(fd.get(), copy.path().string(), {}));
+  EXPECT_EQ(recovered.identity.epochs.size(), 2u);
+  EXPECT_EQ(recovered.new_epoch, NewEpoch::other_directory);
+}
+
+// As overlay does when its lower and upper directories are of two file systems.
+TEST_F(Recovery, KeepsTheEpochInADirectoryThatIsOnlyNumberedAnewAfterACleanClose) {
+  JournalMaker journal;
+  journal.events(3);
   journal.identity().directory_inode += 1;
   journal.close_cleanly();
-  EXPECT_EQ(test::must(recover(journal)).identity.epochs.size(), 2u);
+  const Recovered recovered = test::must(recover(journal));
+  EXPECT_EQ(recovered.identity.epochs.size(), 1u);
+  struct stat status {};
+  ASSERT_EQ(::fstat(journal.fd(), &status), 0);
+  EXPECT_EQ(recovered.identity.directory_inode, status.st_ino) << "from now on this one";
+}
+
+// Every cause has its own name, and the log a sentence of its own for it.
+TEST_F(Recovery, SaysWhichCauseANewEpochHas) {
+  const auto cause = [](auto&& arrange) {
+    JournalMaker journal;
+    journal.events(3);
+    LastLife last;
+    arrange(journal, last);
+    return test::must(recover(journal, last)).new_epoch;
+  };
+  const auto rings_up_to = [](LastLife& last, std::uint64_t position) {
+    last = {.known = true, .committed = position, .round_position = LastLife::kNoRound};
+  };
+  EXPECT_EQ(cause([&](JournalMaker& journal, LastLife&) { journal.close_cleanly(); }), NewEpoch::no);
+  EXPECT_EQ(cause([&](JournalMaker&, LastLife&) {}), NewEpoch::rings_lost);
+  EXPECT_EQ(cause([&](JournalMaker& journal, LastLife& last) { rings_up_to(last, journal.position() + 8); }),
+            NewEpoch::below_rings);
+  EXPECT_EQ(cause([&](JournalMaker& journal, LastLife& last) {
+              rings_up_to(last, journal.position());
+              journal.identity().directory_inode += 1;
+              journal.store(journal.identity());
+            }),
+            NewEpoch::other_directory);
+  EXPECT_EQ(cause([&](JournalMaker& journal, LastLife&) {
+              journal.close_cleanly();
+              journal.events(1);
+            }),
+            NewEpoch::other_end);
+  EXPECT_EQ(cause([&](JournalMaker& journal, LastLife&) {
+              journal.identity().closed_change_ns = 1;
+              journal.close_cleanly();
+              journal.identity().closed_change_ns -= 1;
+              journal.store(journal.identity());
+            }),
+            NewEpoch::changed_since);
 }
 
 // As when a backup that was made after a clean stop is copied back over a journal that has gone on since.

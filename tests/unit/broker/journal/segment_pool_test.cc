@@ -126,5 +126,32 @@ TEST(SegmentPool, ClearsWhatAnEarlierBrokerHadPrepared) {
   EXPECT_TRUE(std::filesystem::exists(journal.place_of(0).file));
 }
 
+TEST(SegmentPool, OnlyMakesTheLengthOfSegmentsThatAreNotMapped) {
+  JournalMaker journal;
+  SegmentPool pool(journal.fd(), journal.path().string(), 16 * kMiB, false, SegmentWrites::written);
+  const auto segment = test::must(pool.prepare_some());
+  ASSERT_NE(segment, nullptr) << "no slices: there is nothing to fill";
+  EXPECT_FALSE(segment->mapping.valid());
+  EXPECT_EQ(std::filesystem::file_size(journal.path() / segment->file_name), 16 * kMiB);
+  journal.roll();
+  EXPECT_FALSE(test::must(pool.recycle(journal.segments()[0]))) << "an old file's room is worth nothing";
+  EXPECT_FALSE(std::filesystem::exists(journal.path() / journal.segments()[0].to_string()));
+}
+
+TEST(SegmentPool, FillsTheHolesOfASegmentThatACopyHasLeftInIt) {
+  JournalMaker journal;
+  journal.event();
+  const std::filesystem::path file = journal.place_of(0).file;
+  const std::string bytes = test::read_file(file);
+  std::filesystem::resize_file(file, 4096 * 3);
+  std::filesystem::resize_file(file, bytes.size());  // sparse behind
+  const auto segment = test::must(journal.pool().open_current(journal.segments()[0]));
+  struct stat status {};
+  ASSERT_EQ(::fstat(segment->fd.get(), &status), 0);
+  EXPECT_GE(static_cast<std::uint64_t>(status.st_blocks) * 512, bytes.size()) << "a store into a hole could be a SIGBUS";
+  EXPECT_TRUE(segment->mapping.valid());
+  EXPECT_EQ(test::read_file(file), bytes);
+}
+
 }  // namespace
 }  // namespace leat::broker

@@ -53,6 +53,8 @@ TEST_P(SequencerRefusal, TellsTheProducerWhyAndLeavesNoTrace) {
   EXPECT_EQ(bad.status(*position), CompletionStatus::refused);
   EXPECT_EQ(static_cast<Refusal>(bad.value(*position)), GetParam().reason);
   EXPECT_EQ(feed.counters().refused_entries.load(), 1u);
+  EXPECT_EQ(bad.arena.header().refused_events.load(), bad.header(*position).count) << "it may wait for no receipt";
+  EXPECT_EQ(static_cast<Refusal>(bad.arena.header().last_refusal.load()), GetParam().reason);
   auto events = feed.journaled();
   ASSERT_EQ(events.size(), 2u);
   EXPECT_EQ(events[1].sequence, 2u);

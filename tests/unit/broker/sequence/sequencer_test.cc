@@ -360,7 +360,7 @@ TEST(Sequencer, ClosesWithAMarkThatVouchesForEverything) {
   ASSERT_TRUE(producer.publish(an_event("last words")));
   feed.drain();
   const std::uint64_t before = feed.sequencer->position();
-  EXPECT_EQ(feed.sequencer->append_clean_mark(), before + kMarkRecordBytes);
+  EXPECT_EQ(feed.sequencer->append_clean_mark().value(), before + kMarkRecordBytes);
   const auto records = feed.journaled_records();
   ASSERT_EQ(records.size(), 2u);
   EXPECT_EQ(records[1].type, static_cast<std::uint16_t>(RecordType::mark));
