@@ -33,6 +33,7 @@ std::vector<Setting> settings_of(const Options& o) {
       {"--retain-seconds", number(o.retain_seconds)},
       {"--retain-events", number(o.retain_events)},
       {"--cursor-hold-bytes", number(o.cursor_hold_bytes)},
+      {"--journal-writes", number(static_cast<int>(o.journal_writes))},
       {"--sync", number(static_cast<int>(o.sync))},
       {"--sync-interval-ms", number(o.sync_interval_ms)},
       {"--idle", number(static_cast<int>(o.idle))},
