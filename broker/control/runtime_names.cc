@@ -39,13 +39,12 @@ RuntimeFiles::Named RuntimeFiles::mend_name(const std::string& name, int fd) con
   return Named::no;
 }
 
-void RuntimeFiles::mend_names(const ProducerTable& arenas) {
-  std::set<std::string> lost = lost_names_;
+std::optional<std::filesystem::path> RuntimeFiles::mend_names(const ProducerTable& arenas) {
+  std::optional<std::filesystem::path> lost;
   std::string again;
   const auto look = [&](const std::string& name, int fd) {
     const Named named = mend_name(name, fd);
-    if (named == Named::no) lost.insert(name);
-    else lost.erase(name);
+    if (named == Named::no && !lost) lost = directory_ / name;
     if (named == Named::again) again += (again.empty() ? "" : ", ") + name;
   };
   look("inbound", inbound.read_only.get());
@@ -61,22 +60,7 @@ void RuntimeFiles::mend_names(const ProducerTable& arenas) {
     spdlog::warn("files of the running feed had been moved out of {}, or others put in their place: {} lead to the "
                  "broker's own again", directory_.string(), again);
   }
-  if (lost == lost_names_) return;
-  if (lost.empty()) {
-    spdlog::info("all files of the running feed have their names again");
-  } else {
-    std::string text;
-    for (const std::string& name : lost) text += (text.empty() ? "" : ", ") + name;
-    spdlog::error("files of the running feed were removed from {}: {}. Clients that are connected go on; but were this "
-                  "broker killed now, what they have published and it has not taken would be lost, and nobody could tell "
-                  "what was. Stop leatd, which loses nothing, and start it again", directory_.string(), text);
-  }
-  lost_names_ = std::move(lost);
-}
-
-void RuntimeFiles::retire_ingest_in_place() const {
-  reinterpret_cast<SharedFileHeader*>(inbound.data())->publish_state(FileState::retired);
-  inbound_header().broker_life.store(kRetiredLife, std::memory_order_release);
+  return lost;
 }
 
 }  // namespace leat::broker

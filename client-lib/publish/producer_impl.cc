@@ -249,18 +249,18 @@ void Producer::Impl::take_answer(std::int64_t now, std::int64_t patience_ns,
   last_failure.reset();
 }
 
-std::byte* Producer::Impl::reserve_after_look(std::uint64_t record_bytes, Publish& outcome) noexcept {
+std::byte* Producer::Impl::reserve_after_look(std::uint64_t record_bytes) noexcept {
   const std::uint64_t before = registration;
   const std::uint64_t event_before = max_padded_bytes;
   const std::uint64_t batch_before = max_batch_bytes;
   look();
   if (registration != before) {
-    outcome = after_registering();
+    no_room_because = after_registering();
     return nullptr;
   }
   const bool narrower = max_padded_bytes < event_before || max_batch_bytes < batch_before;  // to be checked once more
   std::byte* const room = narrower ? nullptr : arena.reserve(record_bytes);
-  if (room == nullptr) outcome = no_room();
+  if (room == nullptr) no_room_because = no_room();
   else arena.look_behind(entry_bytes(record_bytes) + stride_bytes);
   return room;
 }
@@ -308,9 +308,8 @@ Publish Producer::Impl::meet_other_life(std::uint64_t record_bytes) noexcept {
 Publish Producer::Impl::claim(const Event& event, std::size_t payload_bytes, std::span<std::byte>& payload) noexcept {
   std::size_t padded = 0;
   if (const Publish outcome = check(event, payload_bytes, padded); outcome != Publish::ok) return refused(outcome);
-  Publish outcome = Publish::would_block;
-  std::byte* const room = reserve(padded, outcome);
-  if (room == nullptr) return refused(outcome);
+  std::byte* const room = reserve(padded);
+  if (room == nullptr) return refused(no_room_because);
   Event fields = event;
   fields.payload = {};
   payload = {encode_event(room, fields, payload_bytes, next_producer_sequence, 0), payload_bytes};
@@ -337,9 +336,8 @@ Publish Producer::Impl::commit(Receipt* receipt) noexcept {
 
 // The claim was made in an arena that is given up. Copied anew at each attempt: its caller may have written on meanwhile.
 Publish Producer::Impl::copy_claim() noexcept {
-  Publish outcome = Publish::would_block;
-  std::byte* const room = reserve(claim_bytes, outcome);
-  if (room == nullptr) return outcome;
+  std::byte* const room = reserve(claim_bytes);
+  if (room == nullptr) return no_room_because;
   std::memcpy(room, claim_record, claim_bytes);
   std::memcpy(room + offsetof(RecordHeader, producer_sequence), &next_producer_sequence, sizeof next_producer_sequence);
   return Publish::ok;
