@@ -107,6 +107,9 @@ void add_behaviour(CLI::App& app, Options& o) {
       ->group("Admission");
   app.add_option("--allow-subscribe", o.allow_subscribe, "Who may subscribe besides the broker's own user")
       ->group("Admission");
+  cmdline::add_number(app, "--user-share", o.user_share, Rule::count(1, 100),
+                      "How much of the slots, named cursors and shared memory one of those others may take, in percent")
+      ->group("Admission");
   std::vector<std::pair<std::string, std::string>> levels;
   for (const char* level : {"trace", "debug", "info", "warning", "error", "critical", "off"}) levels.emplace_back(level, level);
   cmdline::add_word(app, "--log-level", o.log_level, levels, "What is logged at least")->group("Log");
@@ -167,6 +170,8 @@ void declare_options(CLI::App& app, Options& o) {
                  "root)");
   app.add_flag("--standby", o.standby,
                "If another broker serves the feed, wait for its end, however that comes, and take over; several may wait");
+  cmdline::add_number(app, "--ready-fd", o.ready_fd, QuantityRule::count(1, 1 << 20),
+                      "Write a line to this open descriptor, and close it, once the feed is served", "none");
   add_sizes(app, o);
   add_journal(app, o);
   add_behaviour(app, o);

@@ -79,6 +79,10 @@ class RuntimeFiles {
   /// believe it, they do not believe for long. True if anything had to be. Control thread.
   bool mend_headers();
 
+  /// A start is refused: removes what complete() has made, and leaves what an earlier broker left.
+  void take_back();
+  /// Tells all who have them mapped that these files are not to be used any more; we go on with them for a last round.
+  void tell_retired();
   /// Retires and removes everything: nobody is left who could want it.
   void remove_all();
 
@@ -90,6 +94,8 @@ class RuntimeFiles {
   [[nodiscard]] RegistrySlot* registry_slots() const;
   [[nodiscard]] std::uint32_t producer_slots() const { return static_cast<std::uint32_t>(registry.spec.capacity); }
   [[nodiscard]] std::uint32_t consumer_slots() const { return static_cast<std::uint32_t>(doorbell.spec.capacity); }
+  /// Size of the file system that they lie on; 0 if it cannot be found out.
+  [[nodiscard]] std::uint64_t file_system_bytes() const;
   [[nodiscard]] bool ring_adopted() const noexcept { return ring_adopted_; }
   [[nodiscard]] bool ingest_adopted() const noexcept { return ingest_adopted_; }
 
@@ -112,8 +118,10 @@ class RuntimeFiles {
   [[nodiscard]] bool any_slot_used() const;
   [[nodiscard]] std::uint64_t largest_held_entry();
   Result<void> check_room(const Options& options, bool keep_ring, bool keep_ingest) const;
+  Result<void> check_memory(std::uint64_t bytes, const std::string& what, const std::string& options) const;
 
   std::filesystem::path directory_;
+  bool completing_ = false;
   bool ring_adopted_ = false;
   bool ingest_adopted_ = false;
 };

@@ -1,5 +1,6 @@
 #include "broker/journal/fault_guard.h"
 
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -59,8 +60,11 @@ bool make_whole(const WatchedRange& range) noexcept {
   return ::ftruncate(fd, bytes) == 0;
 }
 
+// A pipe that nobody reads must not hold up the end. poll(2), write(2) and _exit(2) are safe here.
 void say(const char* message) noexcept {
-  // write(2) and _exit(2) are all that is safe here.
+  constexpr int kPatienceMs = 1000;
+  pollfd writable{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
+  if (::poll(&writable, 1, kPatienceMs) <= 0) return;
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, message, std::strlen(message));
 }
 

@@ -160,9 +160,10 @@ void Syncer::finish() {
 // A cursor that is older on disk than its consumer saved it means events twice, never an event missed; so this may wait.
 void Syncer::flush_cursors(bool now_due) {
   const std::int64_t now = monotonic_ns();
-  if (!now_due && now - last_flush_ns_ < kHousekeepingNs) return;
-  last_flush_ns_ = now;
+  if (!now_due && now < next_flush_ns_) return;
   auto flushed = cursors_.flush();
+  const std::int64_t ended = monotonic_ns();  // on a slow disk it, too, leaves most of the time to those who wait for a sync
+  next_flush_ns_ = ended + std::max(kHousekeepingNs, kPruneShare * (ended - now));
   if (!flushed && now_due) {
     spdlog::error("the named cursors could not be written at last: {}; they stand where they were written before, so what "
                   "their consumers have read since will come again", flushed.error().message);
@@ -353,6 +354,11 @@ void Syncer::hold(const std::string& reason) {
   hooks_.held(true);
 }
 
+void Syncer::set_earliest(const SegmentName& oldest) {
+  ring_.earliest_sequence.store(oldest.first_sequence, std::memory_order_relaxed);
+  ring_.earliest_position.store(oldest.first_position, std::memory_order_seq_cst);
+}
+
 // They are as good as pruned: readers are told that these events are gone, and those behind them are not hidden.
 void Syncer::lose_oldest(std::size_t segments) {
   const SegmentName first = retained_.oldest().name;
@@ -364,8 +370,7 @@ void Syncer::lose_oldest(std::size_t segments) {
     bump(counters_.lost_segments);
   }
   const SegmentName next = retained_.oldest().name;
-  ring_.earliest_sequence.store(next.first_sequence, std::memory_order_relaxed);
-  ring_.earliest_position.store(next.first_position, std::memory_order_seq_cst);
+  set_earliest(next);
   count_segments();
   spdlog::error("{} of the journal's oldest segments, from {} on, were removed by somebody else while the feed was served: events "
                 "{} to {} are gone, and their readers will be told; keep cleaners (tmpfiles, cron) away from {}", segments,
@@ -442,8 +447,7 @@ void Syncer::prune_oldest() {
   if ((names_dirty_ || pruned_dirty_) && !sync_directory()) return;
   const SegmentName next = retained_[1].name;
   // Readers first: whoever copies from the old segment after this looks at the watermark and throws it away.
-  ring_.earliest_sequence.store(next.first_sequence, std::memory_order_relaxed);
-  ring_.earliest_position.store(next.first_position, std::memory_order_seq_cst);
+  set_earliest(next);
   auto kept = pool_.recycle(gone);
   if (!kept) {
     if (!told_prune_) {

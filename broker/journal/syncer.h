@@ -72,6 +72,7 @@ class Syncer {
   void look_at_names(bool now_due);
   void hold(const std::string& reason);
   void lose_oldest(std::size_t segments);
+  void set_earliest(const shm::SegmentName& oldest);
   void fail(const Error& error);
   void count_segments();
   void say_what_goes(std::int64_t now) const;
@@ -114,7 +115,7 @@ class Syncer {
   std::uint64_t prunes_owed_ = 0;      // one for each segment that came: the journal does not grow beyond its bounds
   std::int64_t next_prune_ns_ = 0;
   std::string told_overtaken_;     // the cursor that was last reported as beyond what may be held for it
-  std::int64_t last_flush_ns_ = 0;
+  std::int64_t next_flush_ns_ = 0;
   std::int64_t last_sync_ns_ = 0;
   std::int64_t next_prepare_ns_ = 0;
   std::atomic<bool> stopping_{false};
