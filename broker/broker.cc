@@ -1,6 +1,7 @@
 #include "broker/broker.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,11 +9,14 @@
 #include <cerrno>
 #include <cstring>
 #include <system_error>
+#include <thread>
+#include <vector>
 
 #include "broker/control/feed_lock.h"
 #include "broker/directories.h"
 #include "broker/journal/fault_guard.h"
 #include "broker/log.h"
+#include "broker/start_trace.h"
 #include "shm/base/clock.h"
 #include "shm/base/whole_io.h"
 
@@ -20,21 +24,126 @@ namespace leat::broker {
 
 using namespace shm;
 
+Broker::~Broker() { set_fault_state_words(nullptr, nullptr); }  // they lie in mappings that go with us
+
 Result<void> Broker::open(int stop_fd) {
   if (auto checked = check_options(options_); !checked) return checked;
+  mind_real_time();
   auto admission = Admission::parse(options_.allow_publish, options_.allow_subscribe);
   if (!admission) return admission.error();
   admission_ = std::move(*admission);
+  admission_.set_user_share(options_.user_share);
   auto paths = resolve_feed({.feed = options_.feed, .runtime_dir = options_.runtime_dir, .data_dir = options_.data_dir},
                             admission_.admits_others());
   if (!paths) return paths.error();
   paths_ = std::move(*paths);
+  if (auto fits = check_socket_path((paths_.runtime / "control.sock").string()); !fits) return fits;
+  StartTrace trace;  // whatever refuses the start from here on, nothing of it stays
+  trace_ = &trace;
+  auto done = open_traced(stop_fd);
+  if (done) trace.keep();
+  trace_ = nullptr;
+  return done;
+}
+
+// What can refuse a start comes first, as far as it can be known before anything is changed.
+Result<void> Broker::open_traced(int stop_fd) {
   if (auto alone = become_the_broker(stop_fd); !alone) return alone;
+  if (auto enough = check_resources(); !enough) return enough;
+  auto door = std::make_unique<ListeningSocket>();
+  if (auto bound = door->bind((paths_.runtime / "control.sock").string(), admission_.socket_mode()); !bound) return bound;
+  trace_->did([this] { forget_everything(); });
   for (const auto step : {&Broker::recover, &Broker::open_current_segment, &Broker::set_up_ring,
                           &Broker::set_up_threads}) {
     if (auto done = (this->*step)(); !done) return done;
   }
-  return control_->listen((paths_.runtime / "control.sock").string());
+  return control_->listen(std::move(door));
+}
+
+// A thread that spins under a real-time policy never gives its core to anybody below it, the kernel's own threads among them.
+void Broker::mind_real_time() {
+  const int policy = ::sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
+  if (policy != SCHED_FIFO && policy != SCHED_RR) return;
+  if (options_.idle == IdleStrategy::spin) {
+    options_.idle = IdleStrategy::block;
+    spdlog::warn("leatd runs under {}: --idle spin would take a core from all others for good, so it sleeps (block) instead",
+                 policy == SCHED_FIFO ? "SCHED_FIFO" : "SCHED_RR");
+  } else {
+    spdlog::info("leatd runs under {}", policy == SCHED_FIFO ? "SCHED_FIFO" : "SCHED_RR");
+  }
+}
+
+// Descriptors and threads that we cannot do without.
+Result<void> Broker::check_resources() {
+  constexpr int kDescriptors = 40;
+  std::vector<UniqueFd> taken;
+  for (int i = 0; i < kDescriptors; ++i) {
+    taken.emplace_back(::fcntl(journal_fd_.get(), F_DUPFD_CLOEXEC, 0));
+    if (!taken.back().valid()) return system_error(errno, "taking the " + std::to_string(kDescriptors) + " descriptors that leatd needs");
+  }
+  try {
+    std::thread first([] {});
+    try {
+      std::thread([] {}).join();
+    } catch (...) {
+      first.join();
+      throw;
+    }
+    first.join();
+  } catch (const std::system_error& error) {
+    return system_error(error.code().value(), "starting a thread");
+  }
+  return {};
+}
+
+// The newest part of a start that is refused: the rings that it made go, those of the last broker stay, and what stands in
+// the journal says again what it said before.
+void Broker::forget_everything() {
+  set_fault_state_words(nullptr, nullptr);
+  fault_ranges_ = {};
+  control_.reset();
+  syncer_.reset();
+  sequencer_.reset();
+  registry_.reset();
+  if (files_ != nullptr) files_->take_back();
+  journal_.reset();
+  if (pool_ != nullptr) (void)pool_->clear_leftovers().ok();
+  if (!journal_was_empty_) return restore_identity();
+  if (const auto names = list_segments(journal_fd_.get(), paths_.journal.string())) {
+    for (const SegmentName& name : *names) ::unlinkat(journal_fd_.get(), name.to_string().c_str(), 0);
+  }
+  ::unlinkat(journal_fd_.get(), std::string(kIdentityFileName).c_str(), 0);
+}
+
+void Broker::restore_identity() {
+  if (!identity_stored_ || !stored_identity_) return;
+  FeedIdentity before = *stored_identity_;
+  const bool proven = before.current().id == recovered_.identity.current().id;
+  if (before.closed_cleanly() && proven && !recovered_.segments.empty()) {
+    // Our own work on the last segment must not look like somebody else's.
+    struct stat status {};
+    const std::string last = recovered_.segments.back().to_string();
+    if (::fstatat(journal_fd_.get(), last.c_str(), &status, 0) == 0) before.closed_change_ns = change_time_ns(status);
+  }
+  if (auto stored = store_identity(journal_fd_.get(), paths_.journal.string(), before); !stored) {
+    spdlog::warn("the refused start could not be taken back: {}", stored.error().message);
+  }
+}
+
+// Whoever can write above our directory can put another one in its place.
+void Broker::mind_parents(const std::filesystem::path& directory) {
+  for (std::filesystem::path above = directory.parent_path(); above.has_relative_path(); above = above.parent_path()) {
+    struct stat status {};
+    if (::stat(above.c_str(), &status) != 0) return;
+    const bool sticky = (status.st_mode & S_ISVTX) != 0;
+    const bool others_write = (status.st_mode & 022) != 0 && !sticky;
+    if (status.st_uid == 0 || status.st_uid == ::geteuid()) {
+      if (!others_write) continue;
+    }
+    spdlog::warn("{} belongs to user {} and has mode {:o}: others could put another directory in the place of {}; chmod go-w "
+                 "it, or choose another --runtime-dir", above.string(), status.st_uid, status.st_mode & 07777, directory.string());
+    return;
+  }
 }
 
 namespace {
@@ -42,7 +151,7 @@ constexpr const char* kJournalAdvice = "run leatd as the directory's owner, or c
 constexpr const char* kRuntimeAdvice = "remove it, or choose another --runtime-dir";
 }
 
-Result<void> Broker::open_directories() {
+Result<void> Broker::open_directories(Modes modes) {
   const mode_t mode = admission_.admits_others() ? 0711 : 0700;
   if (auto done = make_parents(paths_.runtime.parent_path().parent_path()); !done) return done;
   const bool default_base = !paths_.runtime_was_named;
@@ -50,13 +159,16 @@ Result<void> Broker::open_directories() {
   if (default_base) {  // anybody could have made it before us
     if (auto done = check_owner(paths_.runtime.parent_path(), kRuntimeAdvice); !done) return done;
     // It is shared by all feeds of this user: opened when one of them is, never closed again.
-    if (mode == 0711 && ::chmod(paths_.runtime.parent_path().c_str(), mode) != 0) {
+    if (modes == Modes::set && mode == 0711 && ::chmod(paths_.runtime.parent_path().c_str(), mode) != 0) {
       return system_error(errno, "chmod of " + paths_.runtime.parent_path().string());
     }
   }
   if (auto done = make_directory(paths_.runtime, mode); !done) return done;
   if (auto done = check_owner(paths_.runtime, kRuntimeAdvice); !done) return done;
-  if (auto done = make_own_directory(paths_.runtime, mode); !done) return done;
+  if (modes == Modes::set) {
+    mind_parents(paths_.runtime);
+    if (auto done = make_own_directory(paths_.runtime, mode); !done) return done;
+  }
   if (auto done = make_own_directory(paths_.runtime / "shm", 0700); !done) return done;
   if (auto done = make_parents(paths_.journal.parent_path()); !done) return done;
   auto journal = take_journal_directory(paths_.journal, kJournalAdvice);
@@ -73,14 +185,17 @@ Result<void> Broker::become_the_broker(int stop_fd) {
     struct stat there {};
     const bool missing = ::stat(paths_.journal.c_str(), &there) != 0;  // for whatever reason: open_directories() says it
     if (!options_.standby || missing) {
-      if (auto done = open_directories(); !done) return done;
+      if (auto done = open_directories(Modes::leave); !done) return done;
     } else if (auto ours = check_owner(paths_.journal, kJournalAdvice); !ours) {
       return ours;
     }
     if (auto done = lock(journal_lock_, journal_path, stop_fd); !done) return done;
-    if (auto done = open_directories(); !done) return done;  // again: they may have been moved while we waited
+    // Again: they may have been moved while we waited. Only now are they ours to change.
+    if (auto done = open_directories(Modes::leave); !done) return done;
     if (auto done = lock(runtime_lock_, runtime_path, stop_fd); !done) return done;
-    if (lock_is_in_place(journal_lock_, journal_path) && lock_is_in_place(runtime_lock_, runtime_path)) return {};
+    if (lock_is_in_place(journal_lock_, journal_path) && lock_is_in_place(runtime_lock_, runtime_path)) {
+      return open_directories(Modes::set);
+    }
     spdlog::warn("the directories of feed '{}' were moved or removed meanwhile: trying again", options_.feed);
     runtime_lock_.reset();
     journal_lock_.reset();
@@ -88,7 +203,10 @@ Result<void> Broker::become_the_broker(int stop_fd) {
 }
 
 Result<void> Broker::lock(UniqueFd& held, const std::filesystem::path& path, int stop_fd) {
-  auto taken = options_.standby ? wait_for_lock(path, options_.feed, stop_fd) : take_lock(path, options_.feed);
+  const auto waits = [&] {
+    if (notifier_ != nullptr) notifier_->waiting("standby: another broker serves feed " + options_.feed);
+  };
+  auto taken = options_.standby ? wait_for_lock(path, options_.feed, stop_fd, waits) : take_lock(path, options_.feed);
   if (!taken) return taken.error();
   held = std::move(*taken);
   return {};
@@ -114,6 +232,8 @@ Result<void> Broker::recover() {
     stored_identity_ = *identity;
     if (auto done = files_->adopt(identity->uuid); !done) return done;
   }
+  const auto segments = list_segments(journal_fd_.get(), paths_.journal.string());
+  journal_was_empty_ = !identity && segments && segments->empty();
   if (files_->last_life().failed) drop_page_cache();
   auto recovered = recover_journal(journal_fd_.get(), paths_.journal.string(), files_->last_life());
   if (!recovered) return recovered.error();
@@ -172,12 +292,13 @@ Result<void> Broker::open_current_segment() {
   pool_ = std::make_unique<SegmentPool>(journal_fd_.get(), paths_.journal.string(), options_.segment_bytes,
                                         options_.sync == SyncPolicy::always, *writes);
   if (auto done = pool_->clear_leftovers(); !done) return done;
-  // After a kill it stands there already: then a full disk does not keep the feed from starting again.
-  if (stored_identity_ != recovered_.identity) {
-    if (auto done = store_identity(journal_fd_.get(), paths_.journal.string(), recovered_.identity); !done) return done;
-  }
   cursors_ = std::make_unique<CursorTable>(journal_fd_.get(), paths_.journal.string(), recovered_.identity.uuid);
   if (auto done = cursors_->load(); !done) return done;
+  // After a kill it stands there already: then a full disk does not keep the feed from starting again.
+  if (stored_identity_ != recovered_.identity) {
+    identity_stored_ = true;
+    if (auto done = store_identity(journal_fd_.get(), paths_.journal.string(), recovered_.identity); !done) return done;
+  }
   handover_ = std::make_unique<JournalHandover>();
   std::atomic<std::uint64_t>& round_position = files_->registry_header().round_position;
   if (recovered_.tail.empty()) round_position.store(recovered_.end_position);  // no round is left to be finished
@@ -339,12 +460,43 @@ int Broker::run(int stop_fd) {
     spdlog::critical("{}", started.error().message);
     return kExitFailed;
   }
-  spdlog::info("ready: {} (life {}, {})", (paths_.runtime / "control.sock").string(), broker_life_,
-               paths_.journal.string());
+  const std::string socket = (paths_.runtime / "control.sock").string();
+  spdlog::info("ready: {} (life {}, {})", socket, broker_life_, paths_.journal.string());
+  control_->watch_names(watched_names());
+  if (notifier_ != nullptr) {
+    notifier_->ready("serves feed " + options_.feed + " at " + socket);
+    control_->on_tick([this] { notifier_->alive(); });
+  }
   const auto served = control_->run(stop_fd);
   if (!served) spdlog::critical("the control thread ends: {}", served.error().message);
-  const int status = shut_down();
+  const Names names = served && *served == ControlServer::End::name_lost ? Names::lost : Names::in_place;
+  if (notifier_ != nullptr && names == Names::in_place) notifier_->stopping();
+  const int status = shut_down(names);
+  if (status == kExitOk && names == Names::lost) return kServeAgain;
   return served.ok() ? status : kExitFailed;
+}
+
+NameWatch Broker::watched_names() {
+  NameWatch names;
+  runtime_fd_ = UniqueFd(::open(paths_.runtime.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const std::filesystem::path shm = paths_.runtime / "shm";
+  if (runtime_fd_.valid()) names.add(paths_.runtime, runtime_fd_.get());
+  names.add(shm / "lock", runtime_lock_.get());
+  names.add(shm / "inbound", files_->inbound.fd.get());
+  names.add(shm / "registry", files_->registry.fd.get());
+  names.add(shm / "broadcast", files_->broadcast.fd.get());
+  names.add(shm / "doorbell", files_->doorbell.fd.get());
+  return names;
+}
+
+void Broker::set_admission(Admission admission) {
+  if (admission.admits_others()) {  // as at a start: opened when somebody else may come, closed at the next start only
+    ::chmod(paths_.runtime.c_str(), 0711);
+    if (!paths_.runtime_was_named) {
+      ::chmod(paths_.runtime.parent_path().c_str(), 0711);
+    }
+  }
+  control_->set_admission(std::move(admission));
 }
 
 Result<void> Broker::start_threads() {
@@ -357,10 +509,9 @@ Result<void> Broker::start_threads() {
   return {};
 }
 
-int Broker::shut_down() {
+int Broker::shut_down(Names names) {
   control_->close_listener();
-  const bool unlinked = !files_->lost_names().empty();
-  if (unlinked) files_->retire_ingest_in_place();  // no successor could find them
+  if (names == Names::lost) files_->tell_retired();  // before the last round: what is published after it would be lost
   stop_waiting_for_room();
   sequencer_->stop();
   syncer_->stop();
@@ -381,7 +532,7 @@ int Broker::shut_down() {
     spdlog::critical("the journal was closed, but its names are not as they were, as said above: put them right before the next "
                      "start; what was accepted since waits in the rings");
   }
-  if (!failed && !held && (unlinked || (registry_->empty() && !control_->has_clients()))) {
+  if (!failed && !held && (names == Names::lost || (registry_->empty() && !control_->has_clients()))) {
     files_->remove_all();
   } else {
     spdlog::info("rings and arenas stay for the clients that are still there");

@@ -25,8 +25,10 @@
 #include "broker/journal/recovery.h"
 #include "broker/journal/segment_pool.h"
 #include "broker/journal/syncer.h"
+#include "broker/notify.h"
 #include "broker/options.h"
 #include "broker/sequence/sequencer.h"
+#include "broker/start_trace.h"
 
 namespace leat::broker {
 
@@ -34,21 +36,36 @@ inline constexpr int kExitOk = 0;
 inline constexpr int kExitFailed = 1;
 inline constexpr int kExitUsage = 2;
 inline constexpr int kExitAnotherBroker = 3;
+/// No exit status: the names of the rings were lost, and all of the feed is journaled. Another Broker can serve it.
+inline constexpr int kServeAgain = -1;
 
 /// One feed's broker.
 class Broker {
  public:
-  explicit Broker(Options options) : options_(std::move(options)) {}
+  /// `notifier`: told how the broker stands; may be null.
+  explicit Broker(Options options, Notifier* notifier = nullptr) : options_(std::move(options)), notifier_(notifier) {}
+  ~Broker();
+  Broker(const Broker&) = delete;
+  Broker& operator=(const Broker&) = delete;
 
   /// Locks, recovers, maps and creates everything. A standby waits for the locks first, until a byte is readable on
   /// `stop_fd`. Errors: busy (another broker), closed (a standby was told to stop), corrupt, no_space, ...
   Result<void> open(int stop_fd = -1);
-  /// Serves until a byte is readable on `stop_fd`, then stops cleanly. Returns the exit status.
+  /// Serves until a byte is readable on `stop_fd`, then stops cleanly. Returns the exit status, or kServeAgain.
   int run(int stop_fd);
+  /// Other rules from now on. After open(); any thread.
+  void set_admission(Admission admission);
 
  private:
   friend struct BrokerInternals;  // defined by tests that do the threads' work step by step
-  Result<void> open_directories();
+  Result<void> open_traced(int stop_fd);
+  Result<void> check_resources();
+  void mind_real_time();
+  void mind_parents(const std::filesystem::path& directory);
+  void forget_everything();
+  void restore_identity();
+  enum class Modes : bool { leave, set };
+  Result<void> open_directories(Modes modes);
   Result<void> become_the_broker(int stop_fd);
   Result<void> lock(shm::UniqueFd& held, const std::filesystem::path& path, int stop_fd);
   Result<void> recover();
@@ -64,11 +81,18 @@ class Broker {
   void on_durable(std::uint64_t sequence);
   void on_failure(const Error& error);
   void on_held(bool held);
-  int shut_down();
+  enum class Names : bool { in_place, lost };
+  int shut_down(Names names);
+  NameWatch watched_names();
   Result<void> close_journal();
 
   Options options_;
+  Notifier* notifier_;
   FeedPaths paths_;
+  StartTrace* trace_ = nullptr;       // while open() runs
+  bool journal_was_empty_ = false;    // before this start
+  bool identity_stored_ = false;      // by this start
+  shm::UniqueFd runtime_fd_;  // the feed's own runtime directory
   Admission admission_;
   shm::UniqueFd journal_lock_;
   shm::UniqueFd runtime_lock_;

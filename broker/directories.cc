@@ -9,6 +9,7 @@
 #include <string>
 
 #include "broker/log.h"
+#include "broker/start_trace.h"
 
 namespace leat::broker {
 
@@ -49,6 +50,7 @@ Result<std::optional<struct stat>> look_at(const std::filesystem::path& path) {
 
 Result<void> make_directory(const std::filesystem::path& path, mode_t mode) {
   if (::mkdir(path.c_str(), mode) == 0) {
+    StartTrace::made_directory(path);
     // umask may have taken bits away that others need to get through.
     return ::chmod(path.c_str(), mode) == 0 ? Result<void>{} : system_error(errno, "chmod of " + path.string());
   }

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <bit>
 #include <filesystem>
+#include <memory>
 #include <sstream>
 
 #include <toml++/toml.h>
 
 #include "broker/option_list.h"
+#include "cmdline/help_format.h"
 #include "cmdline/word_option.h"
 #include "shm/broadcast/broadcast_layout.h"
 #include "shm/ingest/arena_layout.h"
@@ -105,6 +107,9 @@ void add_behaviour(CLI::App& app, Options& o) {
       ->group("Admission");
   app.add_option("--allow-subscribe", o.allow_subscribe, "Who may subscribe besides the broker's own user")
       ->group("Admission");
+  cmdline::add_number(app, "--user-share", o.user_share, Rule::count(1, 100),
+                      "How much of the slots, named cursors and shared memory one of those others may take, in percent")
+      ->group("Admission");
   std::vector<std::pair<std::string, std::string>> levels;
   for (const char* level : {"trace", "debug", "info", "warning", "error", "critical", "off"}) levels.emplace_back(level, level);
   cmdline::add_word(app, "--log-level", o.log_level, levels, "What is logged at least")->group("Log");
@@ -156,7 +161,7 @@ Error at_odds(const std::string& text) { return {ErrorCode::invalid_argument, te
 
 void declare_options(CLI::App& app, Options& o) {
   app.set_version_flag("--version", "leatd 0.1.0 (layout version " + std::to_string(shm::kLayoutVersion) + ")");
-  app.add_option("--feed", o.feed, "Name of the feed: 1 to 64 of A-Z a-z 0-9 _ -")->required();
+  app.add_option("--feed", o.feed, "Name of the feed: 1 to 64 of A-Z a-z 0-9 _ -")->required()->envname("LEAT_FEED");
   app.add_option("--runtime-dir", o.runtime_dir,
                  "Rings, arenas and socket go to DIR/<feed>; default $LEAT_RUNTIME_DIR, else $XDG_RUNTIME_DIR/leat, else "
                  "/dev/shm/leat-<uid>");
@@ -165,6 +170,8 @@ void declare_options(CLI::App& app, Options& o) {
                  "root)");
   app.add_flag("--standby", o.standby,
                "If another broker serves the feed, wait for its end, however that comes, and take over; several may wait");
+  cmdline::add_number(app, "--ready-fd", o.ready_fd, QuantityRule::count(1, 1 << 20),
+                      "Write a line to this open descriptor, and close it, once the feed is served", "none");
   add_sizes(app, o);
   add_journal(app, o);
   add_behaviour(app, o);
@@ -172,6 +179,10 @@ void declare_options(CLI::App& app, Options& o) {
   app.set_config("--config", "", "TOML file; keys are the long option names, e.g. ring-bytes = \"64M\"; the command "
                                  "line wins");
   app.allow_config_extras(CLI::config_extras_mode::error);
+  app.formatter(std::make_shared<cmdline::HelpFormatter>([](const CLI::App*) {
+    return std::vector<std::string>{"leatd --feed demo", "leatd --feed orders --retain-bytes 20G --retain-seconds 7d --sync always",
+                                    "leatd --config /etc/leat/orders.toml"};
+  }));
   app.footer("Exit status: 0 clean stop, 1 failed, 2 bad option, 3 another broker serves the feed, 74 I/O error.");
 }
 

@@ -49,6 +49,9 @@ struct Options {
 
   std::vector<std::string> allow_publish;    ///< "user:NAME", "group:NAME", "uid:N", "gid:N", "any"
   std::vector<std::string> allow_subscribe;
+  std::uint32_t user_share = 50;  ///< percent of slots, cursors and shared memory that one other user may take
+
+  std::uint32_t ready_fd = 0;  ///< told, and closed, once the feed is served; 0: nobody
 
   std::string log_level = "info";
   std::string log_file;

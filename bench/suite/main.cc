@@ -14,6 +14,7 @@
 #include "machine.h"
 #include "plan.h"
 #include "results.h"
+#include "shm/base/program_start.h"
 
 namespace leat::bench {
 namespace {
@@ -162,6 +163,7 @@ int run_main(const Options& options) {
 
 int main(int argc, char** argv) {
   using namespace leat::bench;
+  leat::shm::prepare_program();
   Options options;
   CLI::App app("Measures Leat end to end beside its peers and the machine's floors, all with the same work.");
   declare_options(app, options);

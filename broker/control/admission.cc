@@ -14,6 +14,12 @@ namespace leat::broker {
 
 using shm::Role;
 
+namespace {
+
+constexpr std::size_t kUsualGroups = 64;
+
+}  // namespace
+
 Result<Peer> read_peer(int socket) {
   ucred credentials{};
   socklen_t bytes = sizeof credentials;
@@ -22,11 +28,20 @@ Result<Peer> read_peer(int socket) {
   }
   Peer peer{.pid = credentials.pid, .uid = credentials.uid, .groups = {}};
 #ifdef SO_PEERGROUPS
-  peer.groups.resize(256);
-  bytes = static_cast<socklen_t>(peer.groups.size() * sizeof(gid_t));
-  if (::getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, peer.groups.data(), &bytes) != 0) {
-    if (errno != ENOPROTOOPT) return system_error(errno, "SO_PEERGROUPS");  // else a rule by group would refuse it wrongly
+  // Users of a directory service are in hundreds of groups: the kernel says how many there are if they do not fit. They
+  // cannot change, as they are those of the moment of connecting.
+  for (peer.groups.resize(kUsualGroups);;) {
+    bytes = static_cast<socklen_t>(peer.groups.size() * sizeof(gid_t));
+    if (::getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, peer.groups.data(), &bytes) == 0) break;
+    const std::size_t needed = bytes / sizeof(gid_t);
+    if (errno == ERANGE && needed > peer.groups.size()) {
+      peer.groups.resize(needed);
+      continue;
+    }
+    const bool unknown = errno == ENOPROTOOPT || errno == ENOSYS;
+    if (!unknown) return system_error(errno, "SO_PEERGROUPS");  // else a rule by group would refuse it wrongly
     bytes = 0;
+    break;
   }
   peer.groups.resize(bytes / sizeof(gid_t));
 #endif
@@ -57,19 +72,19 @@ Result<std::vector<Admission::Rule>> Admission::parse_rules(const std::vector<st
     const std::string kind = rule.substr(0, colon);
     const std::string name = colon == std::string::npos ? "" : rule.substr(colon + 1);
     if (rule == "any") {
-      parsed.push_back({.kind = Rule::Kind::any, .id = 0});
+      parsed.push_back({.kind = Rule::Kind::any, .id = 0, .text = rule});
     } else if (kind == "user") {
       const passwd* user = ::getpwnam(name.c_str());
       if (user == nullptr) return bad("no such user");
-      parsed.push_back({.kind = Rule::Kind::user, .id = user->pw_uid});
+      parsed.push_back({.kind = Rule::Kind::user, .id = user->pw_uid, .text = rule});
     } else if (kind == "group") {
       const group* found = ::getgrnam(name.c_str());
       if (found == nullptr) return bad("no such group");
-      parsed.push_back({.kind = Rule::Kind::group, .id = found->gr_gid});
+      parsed.push_back({.kind = Rule::Kind::group, .id = found->gr_gid, .text = rule});
     } else if (kind == "uid" || kind == "gid") {
       const auto id = parse_id(name);
       if (!id) return bad("not a number");
-      parsed.push_back({.kind = kind == "uid" ? Rule::Kind::user : Rule::Kind::group, .id = *id});
+      parsed.push_back({.kind = kind == "uid" ? Rule::Kind::user : Rule::Kind::group, .id = *id, .text = rule});
     } else {
       return bad("unknown kind of rule");
     }
@@ -100,14 +115,26 @@ bool Admission::matches(const std::vector<Rule>& rules, const Peer& peer) {
   });
 }
 
+std::uint64_t Admission::share_of(uid_t uid, std::uint64_t total) const noexcept {
+  if (uid == ::geteuid() || uid == 0) return total;
+  constexpr std::uint64_t kPercent = 100;
+  const std::uint64_t share = total / kPercent * user_share_ + total % kPercent * user_share_ / kPercent;
+  return std::clamp<std::uint64_t>(share, 1, total);
+}
+
 Result<void> Admission::check(const Peer& peer, Role role) const {
   if (peer.uid == ::geteuid() || peer.uid == 0) return {};
   const bool publishes = role == Role::producer;
-  if (matches(publishes ? publish_ : subscribe_, peer)) return {};
+  const std::vector<Rule>& rules = publishes ? publish_ : subscribe_;
+  if (matches(rules, peer)) return {};
+  const std::string option = publishes ? "--allow-publish" : "--allow-subscribe";
+  std::string given;
+  for (const Rule& rule : rules) given += " " + rule.text;
   return Error{ErrorCode::permission_denied,
                "user " + std::to_string(peer.uid) + " may not " + (publishes ? "publish to" : "subscribe to") +
-                   " this feed; run as user " + std::to_string(::geteuid()) + ", or start leatd with " +
-                   (publishes ? "--allow-publish" : "--allow-subscribe") + " uid:" + std::to_string(peer.uid)};
+                   " this feed (" + (rules.empty() ? "there is no rule of " + option : option + given + " does not admit it") +
+                   ", its pid is " + std::to_string(peer.pid) + "); run as user " + std::to_string(::geteuid()) +
+                   ", or start leatd with " + option + " uid:" + std::to_string(peer.uid)};
 }
 
 bool Admission::admits_others() const noexcept { return !publish_.empty() || !subscribe_.empty(); }

@@ -91,6 +91,9 @@ Result<void> ControlServer::admit_producer(Client& client, const HelloMessage& h
                                                   std::to_string(options_.max_arena_bytes) +
                                                   "); ask for less or raise --max-arena-bytes"};
   }
+  if (!resumes) {
+    if (auto fair = check_producer_share(client, std::bit_ceil(wanted)); !fair) return fair;
+  }
   auto registered = resumes ? registry_.resume(client.peer, hello.resume_slot, hello.resume_token)
                             : registry_.add(client.peer, client.name, std::bit_ceil(wanted));
   if (!registered) return registered.error();
@@ -121,6 +124,7 @@ Result<void> ControlServer::admit_consumer(Client& client) {
     return Error{ErrorCode::busy, "all " + std::to_string(consumers_.size()) +
                                       " consumer slots are taken; close some consumers or raise --max-consumers"};
   }
+  if (auto fair = check_consumer_share(client); !fair) return fair;
   client.event_fd = UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!client.event_fd.valid()) return system_error(errno, "eventfd");
   // Opened anew for each consumer: a shared one would have one read offset for all that list the directory.

@@ -59,6 +59,9 @@ Result<void> ControlServer::take_cursor(Client& client, const CursorMessage& ask
   Cursor place;
   auto known = cursors_.find(name, client.peer.uid, place);
   if (!known) return known.error();
+  if (!*known) {
+    if (auto fair = check_cursor_share(client); !fair) return fair;
+  }
   client.cursor = name;
   answer.known = *known ? 1 : 0;
   answer.epoch = place.epoch;
@@ -73,6 +76,11 @@ Result<void> ControlServer::save_cursor(const Client& client, const CursorMessag
     return Error{ErrorCode::invalid_argument, "cursor '" + client.cursor + "' cannot be saved at sequence " +
                                                   std::to_string(ask.sequence) + ": the newest event is " +
                                                   std::to_string(latest)};
+  }
+  Cursor ignored;
+  const auto known = cursors_.find(client.cursor, client.peer.uid, ignored);
+  if (known && !*known) {
+    if (auto fair = check_cursor_share(client); !fair) return fair;
   }
   return cursors_.save(client.cursor, client.peer.uid, {.epoch = ask.epoch, .sequence = ask.sequence});
 }

@@ -1,11 +1,9 @@
 #include "broker/control/control_server.h"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -25,11 +23,14 @@ constexpr std::uint64_t kListenerId = 1;
 constexpr std::uint64_t kWakeId = 2;
 constexpr std::uint64_t kStopId = 3;
 constexpr std::uint64_t kFirstClientId = 16;
+constexpr std::uint64_t kProcessBit = 1ULL << 63;  // an event of the client's process, not of its connection
 constexpr int kMaxEvents = 64;
 constexpr int kTickMs = 200;
 constexpr std::int64_t kHelloTimeoutNs = 5 * kNanosPerSecond;
-constexpr std::int64_t kNamesNs = kNanosPerSecond;
-constexpr int kBacklog = 256;
+constexpr std::int64_t kWorkPeriodNs = 20 * kNanosPerMilli;  // of what is done for all clients, however many events come
+constexpr std::int64_t kNamesPeriodNs = kNanosPerSecond;      // of looks at our names
+constexpr int kUnwatchedPerTick = 64;     // looks at processes in /proc
+constexpr int kLastMessages = 64;         // of a process that has ended
 constexpr int kLastRounds = 16;
 constexpr int kAcceptsPerRound = 64;     // those who are connected already are served in between
 constexpr int kMaxSilentPerUser = 64;    // connections that have not said hello
@@ -53,7 +54,7 @@ ControlServer::ControlServer(const Options& options, const Admission& admission,
       next_id_(kFirstClientId),
       consumers_(files.consumer_slots(), 0) {}
 
-ControlServer::~ControlServer() { close_listener(); }
+ControlServer::~ControlServer() = default;
 
 Result<void> ControlServer::open() {
   epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
@@ -81,33 +82,68 @@ Result<void> ControlServer::watch(int fd, ClientId id) {
 }
 
 Result<void> ControlServer::listen(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) {
-    return Error{ErrorCode::invalid_argument, "the socket's path " + path + " is longer than " +
-                                                  std::to_string(sizeof address.sun_path - 1) +
-                                                  " bytes; choose a shorter --runtime-dir"};
-  }
-  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  listener_ = UniqueFd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!listener_.valid()) return system_error(errno, "creating the control socket");
-  // We hold the lock: whoever left it is dead.
-  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return system_error(errno, "removing the socket left at " + path);
-  const mode_t old_mask = ::umask(admission_.admits_others() ? 0111 : 0177);
-  const int bound = ::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
-  const int failed = errno;
-  ::umask(old_mask);
-  if (bound != 0) return system_error(failed, "binding " + path);
-  if (::listen(listener_.get(), kBacklog) != 0) return system_error(errno, "listening on " + path);
-  path_ = path;
-  if (auto done = watch(listener_.get(), kListenerId); !done) return done;
+  auto door = std::make_unique<ListeningSocket>();
+  if (auto bound = door->bind(path, admission_.socket_mode()); !bound) return bound;
+  return listen(std::move(door));
+}
+
+Result<void> ControlServer::listen(std::unique_ptr<ListeningSocket> door) {
+  door_ = std::move(door);
+  spare_fd_ = UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  if (auto done = door_->listen(); !done) return done;
+  if (auto done = watch(door_->fd(), kListenerId); !done) return done;
   return watch(wake_fd_.get(), kWakeId);
 }
 
 void ControlServer::close_listener() {
-  if (!listener_.valid()) return;
-  ::unlink(path_.c_str());
-  listener_.reset();
+  if (door_ != nullptr) door_->close();
+}
+
+void ControlServer::set_admission(Admission admission) {
+  {
+    const std::lock_guard lock(new_admission_mutex_);
+    new_admission_ = std::move(admission);
+  }
+  wake();
+}
+
+void ControlServer::take_new_admission() {
+  std::optional<Admission> taken;
+  {
+    const std::lock_guard lock(new_admission_mutex_);
+    taken.swap(new_admission_);
+  }
+  if (!taken) return;
+  admission_ = std::move(*taken);
+  if (door_ != nullptr) door_->set_mode(admission_.socket_mode());
+}
+
+// The name is ours while we hold the lock: whoever took it away, or put something else there, meant no harm to the feed, or
+// did, but clients must find it.
+void ControlServer::keep_door() {
+  if (!door_->valid() || door_->is_in_place()) return;
+  listener_paused_ = false;
+  auto renewed = door_->renew();
+  if (renewed) renewed = watch(door_->fd(), kListenerId);
+  if (renewed) {
+    spdlog::warn("the socket {} was removed or replaced while the feed was served: it is made anew, and clients find the "
+                 "feed again; those who were connected noticed nothing", door_->path());
+    return;
+  }
+  const std::int64_t now = monotonic_ns();
+  if (now < next_door_complaint_ns_) return;
+  next_door_complaint_ns_ = now + 60 * kNanosPerSecond;
+  spdlog::error("the socket {} was removed or replaced, and cannot be made anew: {}; new clients do not find the feed, "
+                "those who are connected go on; tried again each second", door_->path(), renewed.error().message);
+}
+
+std::optional<std::filesystem::path> ControlServer::find_lost_name() {
+  const std::int64_t now = monotonic_ns();
+  if (now < next_names_ns_) return std::nullopt;
+  next_names_ns_ = now + kNamesPeriodNs;
+  if (auto lost = names_.find_lost()) return lost;
+  keep_door();
+  return std::nullopt;
 }
 
 void ControlServer::watch_adopted(const std::vector<std::uint32_t>& slots) {
@@ -120,6 +156,7 @@ void ControlServer::watch_adopted(const std::vector<std::uint32_t>& slots) {
     client.name = std::string(slot.name, ::strnlen(slot.name, sizeof slot.name));
     client.peer = {.pid = slot.pid, .uid = slot.uid, .groups = {}};
     const ClientId id = next_id_++;
+    client.start_time = slot.pid_start_time;
     const bool leaving = slot.state.load() == static_cast<std::uint32_t>(SlotState::leaving);
     if (leaving || watch_process(client, id) == Life::gone) {
       registry_.leave(index);  // its process is gone: what it had published is taken, then its slot is free
@@ -131,33 +168,69 @@ void ControlServer::watch_adopted(const std::vector<std::uint32_t>& slots) {
 }
 
 // Only a process that is known to be gone has left: one that lives may publish at any moment, and is told `accepted`.
-ControlServer::Life ControlServer::watch_process(Client& client, ClientId id) {
-  const RegistrySlot& slot = registry_.slot(client.slot);
-  if (slot.pid <= 0) return Life::unknown;  // of a foreign pid namespace
-  client.pidfd = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, slot.pid, 0)));
-  if (!client.pidfd.valid() && errno == ESRCH) return Life::gone;
-  const std::uint64_t started = process_start_time(slot.pid);
-  const bool other = started != 0 && slot.pid_start_time != 0 && started != slot.pid_start_time;
-  if (client.pidfd.valid() && other) return Life::gone;
-  if (client.pidfd.valid() && watch(client.pidfd.get(), id).ok()) return Life::alive;
-  client.pidfd.reset();
-  ++unwatched_;  // no descriptor, no memory: looked at again with the next tick
-  return Life::unknown;
+Life ControlServer::watch_process(Client& client, ClientId id) {
+  if (client.peer.pid <= 0) return Life::unknown;  // of a foreign pid namespace: its connection is all that is known
+  const Life life = watch_handle(client, id, open_process(client.peer.pid));
+  if (life != Life::alive) return life;
+  // The number may be another process's by now.
+  const std::uint64_t started = process_start_time(client.peer.pid);
+  const bool other = started != 0 && client.start_time != 0 && started != client.start_time;
+  return other ? Life::gone : Life::alive;
 }
 
-void ControlServer::watch_unwatched() {
-  if (unwatched_ == 0) return;
-  unwatched_ = 0;
-  std::vector<ClientId> gone;
-  for (auto& [id, client] : clients_) {
-    const bool unwatched = client.role == Role::producer && !client.socket.valid() && !client.pidfd.valid();
-    if (unwatched && watch_process(client, id) == Life::gone) gone.push_back(id);
+Life ControlServer::watch_handle(Client& client, ClientId id, ProcessHandle handle) {
+  if (handle.error == ESRCH) {
+    ++unwatched_;  // whoever does not drop it now finds it with the next tick
+    return Life::gone;
   }
-  for (const ClientId id : gone) drop(id);
+  if (handle.fd.valid()) {
+    client.pidfd = std::move(handle.fd);
+    if (watch(client.pidfd.get(), id | kProcessBit).ok()) return Life::alive;
+    client.pidfd.reset();
+  } else if (handle.unsupported() && !said_no_pidfd_) {
+    said_no_pidfd_ = true;
+    spdlog::warn("pidfd_open: {} (errno {}): the end of a process is looked for in /proc instead, a little later; an older "
+                 "kernel, or a seccomp profile that should allow it", std::strerror(handle.error), handle.error);
+  }
+  ++unwatched_;  // the call is not to be had, or no descriptor, or no memory: /proc is looked at with the ticks
+  return look_at_process(client.peer.pid, client.start_time);
 }
 
-Result<void> ControlServer::run(int stop_fd) {
-  if (auto done = watch(stop_fd, kStopId); !done) return done;
+// The process at the other end, whose end is the client's: a child that it has forked holds the connection open for nobody.
+void ControlServer::watch_peer(Client& client, ClientId id) {
+  client.start_time = process_start_time(client.peer.pid);
+  ProcessHandle handle = open_peer_process(client.socket.get());
+  if (handle.fd.valid()) (void)watch_handle(client, id, std::move(handle));
+  else (void)watch_process(client, id);
+}
+
+// Some of those that no pidfd watches, at each tick; a pidfd is tried again, as it may have been for want of descriptors.
+void ControlServer::look_at_unwatched() {
+  const std::int64_t now = monotonic_ns();
+  if (unwatched_ == 0 || now < next_unwatched_ns_) return;
+  next_unwatched_ns_ = now + kTickMs * kNanosPerMilli;
+  std::vector<ClientId> gone;
+  auto at = clients_.lower_bound(next_unwatched_);
+  std::size_t seen = 0;
+  std::size_t left = clients_.size();
+  for (; left > 0 && seen < kUnwatchedPerTick; --left, ++at) {
+    if (at == clients_.end()) at = clients_.begin();
+    Client& client = at->second;
+    if (client.pidfd.valid() || client.peer.pid <= 0) continue;
+    ++seen;
+    if (said_no_pidfd_) {
+      if (look_at_process(client.peer.pid, client.start_time) == Life::gone) gone.push_back(at->first);
+    } else if (watch_process(client, at->first) == Life::gone) {
+      gone.push_back(at->first);
+    }
+  }
+  next_unwatched_ = at == clients_.end() ? 0 : at->first;
+  if (left == 0 && seen == 0) unwatched_ = 0;
+  for (const ClientId id : gone) end_of_process(id);
+}
+
+Result<ControlServer::End> ControlServer::run(int stop_fd) {
+  if (auto done = watch(stop_fd, kStopId); !done) return done.error();
   // After the word to stop, what has happened until then is still dealt with: clients that have left leave no trace.
   for (int rounds_left = kLastRounds; rounds_left > 0;) {
     epoll_event events[kMaxEvents];
@@ -174,19 +247,33 @@ Result<void> ControlServer::run(int stop_fd) {
       take_notices();
       ring_armed();
     }
-    drop_silent();
-    drop_abandoned();
-    watch_unwatched();
-    resume_listener();
-    mend_headers();
-    mend_names();
+    tick();
+    if (const auto lost = stop ? std::nullopt : find_lost_name()) {
+      spdlog::error("{} was removed or replaced while the feed was served: rings without a name would be lost with this "
+                    "process; all that was accepted is journaled now, then the feed goes on with new ones", lost->string());
+      return End::name_lost;
+    }
   }
-  return {};
+  return End::stopped;
+}
+
+// What concerns all clients, not more often than it is worth: a storm of events must not make it a storm of scans.
+void ControlServer::tick() {
+  take_new_admission();
+  const std::int64_t now = monotonic_ns();
+  if (now < next_tick_ns_) return;
+  next_tick_ns_ = now + kWorkPeriodNs;
+  drop_silent();
+  drop_abandoned();
+  look_at_unwatched();
+  resume_listener();
+  mend_headers();
+  if (on_tick_) on_tick_();
 }
 
 void ControlServer::serve_event(ClientId id) {
   if (id == kListenerId) return accept_all();
-  if (id != kWakeId) return serve(id);
+  if (id != kWakeId) return (id & kProcessBit) != 0 ? end_of_process(id & ~kProcessBit) : serve(id);
   std::uint64_t ignored = 0;
   [[maybe_unused]] const ssize_t got = ::read(wake_fd_.get(), &ignored, sizeof ignored);
   take_notices();
@@ -195,23 +282,24 @@ void ControlServer::serve_event(ClientId id) {
 
 void ControlServer::accept_all() {
   for (int i = 0; i < kAcceptsPerRound; ++i) {
-    UniqueFd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    if (!socket.valid()) {
+    Client client;
+    client.socket = UniqueFd(::accept4(door_->fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (!client.socket.valid()) {
       if (errno == EINTR || errno == ECONNABORTED) continue;
-      if (errno != EAGAIN) pause_listener(errno);
+      const int failed = errno;
+      if (failed == EMFILE || failed == ENFILE) refuse_for_want_of_descriptors();
+      if (failed != EAGAIN) pause_listener(failed);
       return;
     }
-    auto peer = read_peer(socket.get());
+    ::setsockopt(client.socket.get(), SOL_SOCKET, SO_SNDBUF, &kSendBufferBytes, sizeof kSendBufferBytes);
+    auto peer = read_peer(client.socket.get());
     if (!peer) {
-      spdlog::warn("connection refused: {}", peer.error().message);
+      refuse(client, peer.error());
       continue;
     }
-    ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDBUF, &kSendBufferBytes, sizeof kSendBufferBytes);
-    make_room_for(peer->uid);
-    const ClientId id = next_id_++;
-    Client client;
-    client.socket = std::move(socket);
     client.peer = std::move(*peer);
+    make_room_for(client.peer.uid);
+    const ClientId id = next_id_++;
     if (auto watched = watch(client.socket.get(), id); !watched) {
       refuse(client, watched.error());
       continue;
@@ -238,45 +326,82 @@ void ControlServer::make_room_for(uid_t uid) {
 // Without a free descriptor, or memory, the client must wait in the listener's queue, which would wake us for ever: the
 // queue is left alone until the next tick.
 void ControlServer::pause_listener(int reason) {
-  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, listener_.get(), nullptr);
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, door_->fd(), nullptr);
   listener_paused_ = true;
   const std::int64_t now = monotonic_ns();
   if (now < next_complaint_ns_) return;
   next_complaint_ns_ = now + kNanosPerSecond;
   if (reason == EMFILE || reason == ENFILE) {
-    spdlog::warn("new clients have to wait: this process has no file descriptor left; raise its limit (ulimit -n, or "
-                 "LimitNOFILE of systemd) or close some clients");
+    spdlog::warn("new clients are refused, or have to wait: this process has no file descriptor left; raise its limit "
+                 "(ulimit -n, or LimitNOFILE of systemd) or close some clients");
   } else {
     spdlog::warn("new clients have to wait: {}", system_error(reason, "accept4").message);
   }
 }
 
-void ControlServer::resume_listener() {
-  if (!listener_paused_) return;
-  listener_paused_ = !watch(listener_.get(), kListenerId).ok();
+// One descriptor is kept for this: a client that is told why can say so, and come again.
+void ControlServer::refuse_for_want_of_descriptors() {
+  if (!spare_fd_.valid()) return;
+  spare_fd_.reset();
+  {
+    Client client;
+    client.socket = UniqueFd(::accept4(door_->fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (client.socket.valid()) {
+      if (auto peer = read_peer(client.socket.get())) client.peer = std::move(*peer);
+      refuse(client, {ErrorCode::busy, "leatd has no file descriptor left for another client; close some clients, or raise "
+                                       "its limit (ulimit -n, or LimitNOFILE of systemd), then try again"});
+    }
+  }
+  spare_fd_ = UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
 }
 
-void ControlServer::serve(ClientId id) {
+void ControlServer::resume_listener() {
+  if (!spare_fd_.valid()) spare_fd_ = UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  if (!listener_paused_) return;
+  listener_paused_ = !watch(door_->fd(), kListenerId).ok();
+}
+
+void ControlServer::serve(ClientId id) { (void)serve_once(id); }
+
+// False: there was nothing to serve, or the client is gone by now.
+bool ControlServer::serve_once(ClientId id) {
   const auto found = clients_.find(id);
-  if (found == clients_.end()) return;
+  if (found == clients_.end() || !found->second.socket.valid()) return false;
   Client& client = found->second;
-  if (!client.socket.valid()) return drop(id);  // the pidfd of an adopted producer: its process has ended
   Received received;
   if (auto got = receive_message(client.socket.get(), received, 0); !got) {
-    if (got.error().code == ErrorCode::timed_out) return;
+    if (got.error().code == ErrorCode::timed_out) return false;
     // A call that fails (no memory just now) takes nothing: the message, a farewell perhaps, lies there still.
     const bool passing = got.error().code != ErrorCode::protocol_error;
-    if (passing && ++client.failed_receives < kMaxFailedReceives) return;
+    if (passing && ++client.failed_receives < kMaxFailedReceives) return false;
     refuse(client, got.error());
-    return detach(id);
+    detach(id);
+    return false;
   }
   client.failed_receives = 0;
-  if (received.size == 0) return detach(id);
+  if (received.size == 0) {
+    detach(id);
+    return false;
+  }
+  const bool comes = !client.admitted;
   if (auto served = serve_message(client, received); !served) {
     refuse(client, served.error());
-    return detach(id);
+    detach(id);
+    return false;
   }
-  if (client.has_left) drop(id);
+  if (client.has_left) {
+    drop(id);
+    return false;
+  }
+  if (comes) watch_peer(client, id);  // only now: one that says nothing costs a single descriptor
+  return true;
+}
+
+// What it had said before its end is still heard: a farewell, or a place of its cursor.
+void ControlServer::end_of_process(ClientId id) {
+  for (int i = 0; i < kLastMessages && serve_once(id); ++i) {
+  }
+  drop(id);
 }
 
 // The connection has ended. A producer that has not said that it leaves may not know: what it publishes is still taken,
@@ -285,8 +410,10 @@ void ControlServer::detach(ClientId id) {
   const auto found = clients_.find(id);
   if (found == clients_.end()) return;
   Client& client = found->second;
-  if (!client.admitted || client.role != Role::producer || client.has_left || client.peer.pid <= 0) return drop(id);
+  if (!client.admitted || client.role != Role::producer || client.has_left) return drop(id);
+  if (client.peer.pid <= 0 && !client.pidfd.valid()) return drop(id);  // nothing else tells when it ends
   client.socket.reset();
+  if (client.pidfd.valid()) return;  // its end will be told, or has been and is told again
   if (watch_process(client, id) == Life::gone) drop(id);
 }
 
@@ -348,18 +475,6 @@ void ControlServer::mend_headers() {
   }
 }
 
-void ControlServer::mend_names() {
-  const std::int64_t now = monotonic_ns();
-  if (now < next_names_ns_) return;
-  next_names_ns_ = now + kNamesNs;
-  files_.mend_names(table_);
-  // Only this thread stores `unlinked`; what the feed itself is stands in the ring.
-  std::atomic<std::uint32_t>& state = files_.status_header().control.state;
-  auto from = static_cast<std::uint32_t>(files_.lost_names().empty() ? FeedState::unlinked : FeedState::running);
-  state.compare_exchange_strong(
-      from, static_cast<std::uint32_t>(files_.lost_names().empty() ? FeedState::running : FeedState::unlinked));
-}
-
 // A process may live on without the producer that it was: a handle that was destroyed while no broker was there to hear of
 // it, or before it had met this one, or that went with an exec. Then nobody maps its arena any more.
 void ControlServer::drop_abandoned() {
@@ -406,7 +521,10 @@ void ControlServer::take_notices() {
 void ControlServer::ring_armed() {
   auto* slots = reinterpret_cast<ConsumerSlot*>(files_.doorbell.data() + kConsumerSlotsOffset);
   for (std::size_t slot = 0; slot < consumers_.size(); ++slot) {
-    if (consumers_[slot] == 0 || slots[slot].armed.exchange(0, std::memory_order_seq_cst) == 0) continue;
+    // A load first: an exchange takes the line away from a consumer that keeps its place there. What is missed by it was armed
+    // after the wake-up that brought us here, and brings another.
+    if (consumers_[slot] == 0 || slots[slot].armed.load(std::memory_order_seq_cst) == 0) continue;
+    if (slots[slot].armed.exchange(0, std::memory_order_seq_cst) == 0) continue;
     const std::uint64_t one = 1;
     [[maybe_unused]] const ssize_t written = ::write(clients_.at(consumers_[slot]).event_fd.get(), &one, sizeof one);
   }

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "broker/log.h"
+#include "broker/start_trace.h"
 #include "shm/base/clock.h"
 #include "shm/base/lock_holders.h"
 
@@ -24,9 +25,23 @@ using namespace shm;
 namespace {
 
 Result<UniqueFd> open_lock(const std::filesystem::path& path) {
-  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  constexpr int kFlags = O_RDWR | O_CLOEXEC | O_NOFOLLOW;
+  UniqueFd made(::open(path.c_str(), kFlags | O_CREAT | O_EXCL, 0600));
+  if (made.valid()) {
+    StartTrace::made_file(path);
+    return made;
+  }
+  UniqueFd fd(::open(path.c_str(), kFlags | O_CREAT, 0600));
   if (!fd.valid()) return system_error(errno, "opening the lock " + path.string());
   return fd;
+}
+
+int lock_now(int fd) {
+  int done = 0;
+  do {
+    done = ::flock(fd, LOCK_EX | LOCK_NB);
+  } while (done != 0 && errno == EINTR);
+  return done;
 }
 
 /// A handler that does nothing, without SA_RESTART: the signal ends a system call, and that is all.
@@ -74,6 +89,10 @@ class LockWaiter {
 
  private:
   void run(int fd) {
+    sigset_t ours;
+    sigemptyset(&ours);
+    sigaddset(&ours, SIGUSR1);
+    pthread_sigmask(SIG_UNBLOCK, &ours, nullptr);  // all others of leatd block it
     int outcome = 0;
     while (::flock(fd, LOCK_EX) != 0) {
       outcome = errno;
@@ -101,19 +120,21 @@ Result<UniqueFd> take_lock(const std::filesystem::path& path, const std::string&
   auto fd = open_lock(path);
   if (!fd) return fd.error();
   // flock, not fcntl: a POSIX lock would be gone when any descriptor of the file is closed.
-  if (::flock(fd->get(), LOCK_EX | LOCK_NB) == 0) return fd;
+  if (lock_now(fd->get()) == 0) return fd;
   if (errno != EWOULDBLOCK) return system_error(errno, "locking " + path.string());
   const std::string who = lock_holders(fd->get());
   return Error{ErrorCode::busy, "another broker serves feed '" + feed + "' (it holds " + path.string() +
                                     (who.empty() ? "" : ": " + who) + "); stop it first, or choose another --feed, --runtime-dir or --data-dir"};
 }
 
-Result<UniqueFd> wait_for_lock(const std::filesystem::path& path, const std::string& feed, int stop_fd) {
+Result<UniqueFd> wait_for_lock(const std::filesystem::path& path, const std::string& feed, int stop_fd,
+                               const std::function<void()>& waits) {
   auto fd = open_lock(path);
   if (!fd) return fd.error();
-  if (::flock(fd->get(), LOCK_EX | LOCK_NB) == 0) return fd;
+  if (lock_now(fd->get()) == 0) return fd;
   if (errno != EWOULDBLOCK) return system_error(errno, "locking " + path.string());
   spdlog::info("standby: another broker serves feed '{}'; waiting for {}", feed, path.string());
+  if (waits) waits();
   const std::int64_t began_ns = monotonic_ns();
   const int outcome = LockWaiter(fd->get()).wait(stop_fd);
   if (outcome == ECANCELED) return Error{ErrorCode::closed, "standby: told to stop while it waited"};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include <leat/result.h>
@@ -15,8 +16,10 @@ Result<shm::UniqueFd> take_lock(const std::filesystem::path& path, const std::st
 
 /// Takes the lock, asleep until it is free; says in the log that it waits and, then, that it takes over. Of several who
 /// wait one gets it. Error: closed, when a byte became readable on `stop_fd` first; io_error, ...
-/// Uses SIGUSR1 while it waits: its own thread sleeps in flock and must be woken.
-Result<shm::UniqueFd> wait_for_lock(const std::filesystem::path& path, const std::string& feed, int stop_fd);
+/// Uses SIGUSR1 while it waits: its own thread sleeps in flock and must be woken. Others may send that as well.
+/// `waits` is called when it does not get the lock at once.
+Result<shm::UniqueFd> wait_for_lock(const std::filesystem::path& path, const std::string& feed, int stop_fd,
+                                    const std::function<void()>& waits);
 
 /// Whether a lock that is held is still the file of that path: while one waits, the directory may be moved away, and
 /// another broker then locks another file.

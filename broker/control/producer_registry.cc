@@ -6,27 +6,14 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <fstream>
-#include <sstream>
 
+#include "broker/control/process_life.h"
 #include "broker/log.h"
 #include "shm/base/random.h"
 
 namespace leat::broker {
 
 using namespace shm;
-
-std::uint64_t process_start_time(pid_t pid) {
-  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
-  std::string line;
-  if (!std::getline(stat, line)) return 0;
-  // Field 22; the second one, the name, may hold spaces and parentheses: count from its closing one.
-  std::istringstream fields(line.substr(line.rfind(')') + 1));
-  std::string field;
-  constexpr int kStartTimeAfterName = 20;
-  for (int i = 0; i < kStartTimeAfterName; ++i) fields >> field;
-  return std::strtoull(field.c_str(), nullptr, 10);
-}
 
 void ProducerRegistry::push(const LaneCommand& command) {
   while (!lanes_.commands.push(command)) ::sched_yield();  // the sequencer empties it at every look

@@ -72,8 +72,4 @@ class ProducerRegistry {
   SharedFile last_arena_fds_;
 };
 
-/// Start time of a process in clock ticks since boot, from /proc; 0 if there is none, or if it cannot be read just now.
-/// Tells a reused pid apart.
-std::uint64_t process_start_time(pid_t pid);
-
 }  // namespace leat::broker

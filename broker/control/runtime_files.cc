@@ -2,13 +2,17 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <set>
 
+#include "broker/control/memory_room.h"
 #include "broker/ingest/arena_reader.h"
 #include "broker/log.h"
 #include "shm/base/random.h"
@@ -19,6 +23,13 @@ namespace leat::broker {
 using namespace shm;
 
 namespace {
+
+// What leatd itself takes while it serves: page tables, stacks, tables by client.
+constexpr std::uint64_t kMemoryReserve = 2ULL << 20;
+
+std::string arena_name(std::uint32_t slot, std::uint32_t generation) {
+  return "arena-" + std::to_string(slot) + "-" + std::to_string(generation);
+}
 
 // The size that a capacity asks for. Clients can write the headers of some of these files: what they say of it is checked
 // against the real size before anything is found by it.
@@ -36,10 +47,6 @@ std::uint64_t bytes_of(std::uint64_t magic, std::uint64_t capacity) {
 SharedFileHeader& header_of(const SharedFile& file) { return *reinterpret_cast<SharedFileHeader*>(file.data()); }
 
 }  // namespace
-
-std::string arena_name(std::uint32_t slot, std::uint32_t generation) {
-  return "arena-" + std::to_string(slot) + "-" + std::to_string(generation);
-}
 
 InboundHeader& RuntimeFiles::inbound_header() const { return *reinterpret_cast<InboundHeader*>(inbound.data()); }
 BroadcastHeader& RuntimeFiles::broadcast_header() const {
@@ -142,14 +149,13 @@ LastLife RuntimeFiles::last_life() const {
 }
 
 void RuntimeFiles::retire(SharedFile& file, const std::string& name) {
-  const bool ours = !file.valid() || leads_to(name, file.read_only.get());
   if (file.valid()) header_of(file).publish_state(FileState::retired);  // those who still have it mapped attach anew
   if (file.valid() && &file == &inbound) {
     // On the line that each publish reads: no event more goes where nobody looks. After the state, which says why.
     inbound_header().broker_life.store(kRetiredLife, std::memory_order_release);
   }
   file = SharedFile{};
-  if (ours) ::unlink((directory_ / name).c_str());
+  ::unlink((directory_ / name).c_str());
 }
 
 // What was published lies in an arena from `consumed` on, entry behind entry. Only the registry says how large an entry may
@@ -201,19 +207,48 @@ Result<void> RuntimeFiles::check_room(const Options& o, bool keep_ring, bool kee
   if (!keep_ingest) needed += arena_file_bytes(o.arena_bytes);  // else a restart could fail where nothing is needed
   if (!keep_ring) needed += broadcast_file_bytes(o.ring_bytes) + doorbell_file_bytes(o.max_consumers);
   if (!keep_ingest) needed += inbound_file_bytes(o.inbound_slots) + registry_file_bytes(o.max_producers);
+  rlimit file_size{};
+  const std::uint64_t largest = std::max({broadcast_file_bytes(o.ring_bytes), inbound_file_bytes(o.inbound_slots),
+                                          arena_file_bytes(o.arena_bytes)});
+  if (::getrlimit(RLIMIT_FSIZE, &file_size) == 0 && file_size.rlim_cur != RLIM_INFINITY && file_size.rlim_cur < largest) {
+    return Error{ErrorCode::no_space, "cannot allocate files of " + std::to_string(largest) + " bytes in " +
+                                          directory_.string() + ": this process may make them " +
+                                          std::to_string(file_size.rlim_cur) +
+                                          " bytes large; lower --ring-bytes, --arena-bytes or --inbound-slots, or raise the "
+                                          "limit on the size of files (ulimit -f, LimitFSIZE of systemd)"};
+  }
   struct statvfs stats {};
   if (::statvfs(directory_.c_str(), &stats) != 0) return system_error(errno, "statvfs of " + directory_.string());
-  std::uint64_t available = stats.f_bavail * stats.f_frsize;
+  const std::uint64_t unused = stats.f_bavail * stats.f_frsize;
+  std::uint64_t available = unused;
   if (!keep_ring && broadcast.valid()) available += broadcast.spec.file_bytes + doorbell.spec.file_bytes;
   if (!keep_ingest && inbound.valid()) available += inbound.spec.file_bytes + registry.spec.file_bytes;
   struct stat page {};
   if (::stat((directory_ / "status").c_str(), &page) == 0) available += static_cast<std::uint64_t>(page.st_size);
-  if (available >= needed) return {};
+  if (available >= needed) {
+    const std::uint64_t freed = available - unused;
+    return check_memory(needed - std::min(needed, freed), "the rings and one arena",
+                        "--ring-bytes, --arena-bytes or --inbound-slots");
+  }
   return Error{ErrorCode::no_space,
                "not enough shared memory in " + directory_.string() + ": the rings and one arena need " +
                    std::to_string(needed) + " bytes, " + std::to_string(available) +
                    " are free; lower --ring-bytes (now " + std::to_string(o.ring_bytes) +
                    "), --arena-bytes or --inbound-slots, or enlarge it (containers: --shm-size)"};
+}
+
+// tmpfs takes its pages from the memory of this process's cgroup, and a cgroup that is full kills where the file system would
+// say that there is no room.
+Result<void> RuntimeFiles::check_memory(std::uint64_t bytes, const std::string& what, const std::string& options) const {
+  struct statfs system {};
+  constexpr long kTmpfsMagic = 0x01021994;
+  if (::statfs(directory_.c_str(), &system) != 0 || static_cast<long>(system.f_type) != kTmpfsMagic) return {};
+  const MemoryRoom room = find_memory_room();
+  if (room.bytes >= kMemoryReserve && room.bytes - kMemoryReserve >= bytes) return {};
+  return Error{ErrorCode::no_space,
+               "not enough memory for " + what + ": " + std::to_string(bytes) + " bytes are needed, and " +
+                   std::to_string(kMemoryReserve) + " besides, but " + room.bound + " leaves " + std::to_string(room.bytes) +
+                   "; lower " + options + ", or raise that limit (MemoryMax of systemd, --memory of containers)"};
 }
 
 Result<void> RuntimeFiles::create_ingest(const Options& o, const FeedUuid& uuid) {
@@ -289,6 +324,7 @@ Result<void> RuntimeFiles::complete(const Options& o, const FeedUuid& uuid, bool
     retire(inbound, "inbound");
     retire(registry, "registry");
   }
+  completing_ = true;
   ring_adopted_ = broadcast.valid();
   ingest_adopted_ = inbound.valid();
   ::unlink((directory_ / "status").c_str());  // first: on a full tmpfs its room is the new one's
@@ -312,6 +348,7 @@ Result<void> RuntimeFiles::complete(const Options& o, const FeedUuid& uuid, bool
 }
 
 Result<ArenaFile> RuntimeFiles::create_arena(std::uint32_t slot, std::uint32_t generation, std::uint64_t bytes) {
+  if (auto room = check_memory(arena_file_bytes(bytes), "another producer's arena", "--arena-bytes"); !room) return room.error();
   auto file = create(arena_name(slot, generation),
                      {.magic = kArenaMagic,
                       .feed_uuid = inbound.spec.feed_uuid,
@@ -345,7 +382,6 @@ Result<ArenaFile> RuntimeFiles::open_arena(std::uint32_t slot, std::uint32_t gen
 
 void RuntimeFiles::remove_arena(std::uint32_t slot, std::uint32_t generation) {
   ::unlink((directory_ / arena_name(slot, generation)).c_str());
-  lost_names_.erase(arena_name(slot, generation));
 }
 
 void RuntimeFiles::remove_stray_arenas() {
@@ -371,6 +407,29 @@ void RuntimeFiles::remove_stray_arenas() {
     spdlog::warn("arenas that nobody has any more may stay in {}: it cannot be listed: {}", directory_.string(),
                  failed.message());
   }
+}
+
+std::uint64_t RuntimeFiles::file_system_bytes() const {
+  struct statvfs stats {};
+  return ::statvfs(directory_.c_str(), &stats) == 0 ? stats.f_blocks * stats.f_frsize : 0;
+}
+
+void RuntimeFiles::take_back() {
+  if (!completing_) return;
+  retire(status, "status");
+  if (!ring_adopted_) {
+    retire(broadcast, "broadcast");
+    retire(doorbell, "doorbell");
+  }
+  if (!ingest_adopted_) {
+    retire(inbound, "inbound");
+    retire(registry, "registry");
+  }
+}
+
+void RuntimeFiles::tell_retired() {
+  for (SharedFile* file : {&inbound, &registry, &broadcast, &doorbell}) header_of(*file).publish_state(FileState::retired);
+  inbound_header().broker_life.store(kRetiredLife, std::memory_order_release);
 }
 
 void RuntimeFiles::remove_all() {

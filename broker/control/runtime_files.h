@@ -11,7 +11,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <set>
 #include <string>
 
 #include <leat/result.h>
@@ -27,8 +26,6 @@
 
 namespace leat::broker {
 
-class ProducerTable;
-
 /// One shared file, open, mapped and checked.
 struct SharedFile {
   shm::UniqueFd fd;         ///< read-write
@@ -39,9 +36,6 @@ struct SharedFile {
   [[nodiscard]] bool valid() const noexcept { return mapping.valid(); }
   [[nodiscard]] std::byte* data() const noexcept { return mapping.data(); }
 };
-
-/// The file of a producer's arena.
-std::string arena_name(std::uint32_t slot, std::uint32_t generation);
 
 /// A producer's arena, mapped.
 struct ArenaFile {
@@ -85,17 +79,11 @@ class RuntimeFiles {
   /// believe it, they do not believe for long. True if anything had to be. Control thread.
   bool mend_headers();
 
-  /// Looks whether the names of all files still lead to them. One that was renamed gets its name back; one that was removed
-  /// cannot be named again. Says in the log what changed. Control thread, now and then.
-  void mend_names(const ProducerTable& arenas);
-  /// Names of files, of this broker and of its producers, that lead nowhere or elsewhere: as far as mend_names() has come.
-  [[nodiscard]] const std::set<std::string>& lost_names() const noexcept { return lost_names_; }
-
-  /// Tells producers that what they publish from now on is taken by nobody: they register anew. For a stop after which no
-  /// successor could find these files.
-  void retire_ingest_in_place() const;
-
-  /// Retires and removes everything: nobody is left who could want it, or could find it.
+  /// A start is refused: removes what complete() has made, and leaves what an earlier broker left.
+  void take_back();
+  /// Tells all who have them mapped that these files are not to be used any more; we go on with them for a last round.
+  void tell_retired();
+  /// Retires and removes everything: nobody is left who could want it.
   void remove_all();
 
   [[nodiscard]] shm::InboundHeader& inbound_header() const;
@@ -106,6 +94,8 @@ class RuntimeFiles {
   [[nodiscard]] RegistrySlot* registry_slots() const;
   [[nodiscard]] std::uint32_t producer_slots() const { return static_cast<std::uint32_t>(registry.spec.capacity); }
   [[nodiscard]] std::uint32_t consumer_slots() const { return static_cast<std::uint32_t>(doorbell.spec.capacity); }
+  /// Size of the file system that they lie on; 0 if it cannot be found out.
+  [[nodiscard]] std::uint64_t file_system_bytes() const;
   [[nodiscard]] bool ring_adopted() const noexcept { return ring_adopted_; }
   [[nodiscard]] bool ingest_adopted() const noexcept { return ingest_adopted_; }
 
@@ -128,14 +118,10 @@ class RuntimeFiles {
   [[nodiscard]] bool any_slot_used() const;
   [[nodiscard]] std::uint64_t largest_held_entry();
   Result<void> check_room(const Options& options, bool keep_ring, bool keep_ingest) const;
-
-  enum class Named : std::uint8_t { yes, again, no };
-  Named mend_name(const std::string& name, int fd) const;
-  [[nodiscard]] bool leads_to(const std::string& name, int fd) const;
+  Result<void> check_memory(std::uint64_t bytes, const std::string& what, const std::string& options) const;
 
   std::filesystem::path directory_;
-  std::set<std::string> lost_names_;
-  std::size_t next_arena_ = 0;  // to be looked at by mend_names()
+  bool completing_ = false;
   bool ring_adopted_ = false;
   bool ingest_adopted_ = false;
 };

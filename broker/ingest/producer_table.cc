@@ -59,14 +59,6 @@ std::byte* ProducerTable::base(std::uint32_t slot) const {
   return found == arenas_.end() ? nullptr : found->second.file.data();
 }
 
-std::vector<std::pair<std::uint32_t, int>> ProducerTable::descriptors() const {
-  const std::lock_guard lock(mutex_);
-  std::vector<std::pair<std::uint32_t, int>> found;
-  found.reserve(arenas_.size());
-  for (const auto& [slot, arena] : arenas_) found.emplace_back(slot, arena.file.read_only.get());
-  return found;
-}
-
 int ProducerTable::descriptor(std::uint32_t slot) const {
   const std::lock_guard lock(mutex_);
   const auto found = arenas_.find(slot);

@@ -6,8 +6,6 @@
 #include <map>
 #include <mutex>
 #include <optional>
-#include <utility>
-#include <vector>
 
 #include "broker/control/runtime_files.h"
 #include "broker/ingest/arena_reader.h"
@@ -28,8 +26,6 @@ class ProducerTable {
   void tell_failure();
 
   [[nodiscard]] std::byte* base(std::uint32_t slot) const;
-  /// A descriptor of each arena, for the control thread, which alone adds and removes them.
-  [[nodiscard]] std::vector<std::pair<std::uint32_t, int>> descriptors() const;
   /// Of the arena's file, for reading; -1 if there is none.
   [[nodiscard]] int descriptor(std::uint32_t slot) const;
 

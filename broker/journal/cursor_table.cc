@@ -90,6 +90,12 @@ Result<void> CursorTable::drop(const std::string& name, std::uint32_t uid) {
   return {};
 }
 
+std::uint64_t CursorTable::count_of(std::uint32_t uid) const {
+  const std::lock_guard lock(mutex_);
+  return static_cast<std::uint64_t>(
+      std::ranges::count_if(cursors_, [&](const auto& entry) { return entry.second.uid == uid; }));
+}
+
 Result<void> CursorTable::flush() {
   std::vector<CursorEntry> entries;
   {

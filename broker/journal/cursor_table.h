@@ -33,6 +33,9 @@ class CursorTable {
   /// Forgets a cursor; its segments may be pruned. Error: permission_denied.
   Result<void> drop(const std::string& name, std::uint32_t uid);
 
+  /// How many cursors that user has.
+  [[nodiscard]] std::uint64_t count_of(std::uint32_t uid) const;
+
   /// Writes the file if anything has changed since. Error: io_error, no_space; the change is kept for the next time.
   Result<void> flush();
 

@@ -1,5 +1,6 @@
 #include "broker/journal/fault_guard.h"
 
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -59,8 +60,11 @@ bool make_whole(const WatchedRange& range) noexcept {
   return ::ftruncate(fd, bytes) == 0;
 }
 
+// A pipe that nobody reads must not hold up the end. poll(2), write(2) and _exit(2) are safe here.
 void say(const char* message) noexcept {
-  // write(2) and _exit(2) are all that is safe here.
+  constexpr int kPatienceMs = 1000;
+  pollfd writable{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
+  if (::poll(&writable, 1, kPatienceMs) <= 0) return;
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, message, std::strlen(message));
 }
 
@@ -76,17 +80,24 @@ void say(const char* message) noexcept {
 }
 
 std::atomic<bool> g_no_more_waiting{false};
-std::atomic<bool> g_waits_for_room{false};
 constexpr long kRoomLookNs = 50'000'000;
 // How often a store may find no room where a write did, at one place: first fast, as somebody may just have made some.
 constexpr int kFastTries = 100;
 constexpr int kMostTries = 2400;
 
-void set_states(shm::FeedState from, shm::FeedState to) noexcept {
+// True if any of them was as expected.
+bool set_states(shm::FeedState from, shm::FeedState to) noexcept {
+  bool changed = false;
   for (auto* word : g_state_words) {
     auto expected = static_cast<std::uint32_t>(from);
-    if (word != nullptr) word->compare_exchange_strong(expected, static_cast<std::uint32_t>(to));
+    changed |= word != nullptr && word->compare_exchange_strong(expected, static_cast<std::uint32_t>(to));
   }
+  return changed;
+}
+
+void nap(long for_ns) noexcept {
+  const timespec time{.tv_sec = 0, .tv_nsec = for_ns};
+  ::nanosleep(&time, nullptr);
 }
 
 // A store into the journal that found no room: a segment's room was had when it was made, but a clone (cp makes one by itself
@@ -103,30 +114,34 @@ bool wait_for_room(const WatchedRange& range, std::uintptr_t address) noexcept {
   }
   std::uint64_t word = 0;
   const auto at = static_cast<off_t>((address - begin) & ~(sizeof word - 1));
-  if (::pread(fd, &word, sizeof word, at) != static_cast<ssize_t>(sizeof word)) return false;
-  const ssize_t put = ::pwrite(fd, &word, sizeof word, at);
-  const int failed = put < 0 ? errno : put == 0 ? ENOSPC : 0;
-  if (failed != 0 && failed != ENOSPC && failed != EDQUOT && failed != EINTR) return false;
-  if (g_no_more_waiting.load(std::memory_order_relaxed)) {
-    say("leatd: [critical] no room for a store into the journal, and leatd is to stop: it ends here; what was accepted waits "
-        "in the runtime directory for its next start: free some space first\n");
-    ::_exit(kExitIoError);
+  bool told = false;
+  bool stalled = false;  // by us: the sequencer may have held its producers back before
+  for (;;) {
+    if (::pread(fd, &word, sizeof word, at) != static_cast<ssize_t>(sizeof word)) return false;
+    const ssize_t put = ::pwrite(fd, &word, sizeof word, at);
+    if (put == static_cast<ssize_t>(sizeof word)) break;
+    if (put < 0 && errno != ENOSPC && errno != EDQUOT && errno != EINTR) return false;
+    if (g_no_more_waiting.load(std::memory_order_relaxed)) {
+      say("leatd: [critical] no room for a store into the journal, and leatd is to stop: it ends here; what was accepted waits "
+          "in the runtime directory for its next start: free some space first\n");
+      ::_exit(kExitIoError);
+    }
+    if (!told) {
+      say("leatd: [error] no room for a store into the journal (its bytes are shared with a copy or a snapshot); the feed "
+          "holds its producers back until there is some: free some space\n");
+    }
+    told = true;
+    stalled |= set_states(shm::FeedState::running, shm::FeedState::stalled);
+    nap(kRoomLookNs);
   }
-  if (failed == 0) {  // the next store finds the room, or brings us here again
-    set_states(shm::FeedState::stalled, shm::FeedState::running);
-  } else if (!g_waits_for_room.exchange(true, std::memory_order_relaxed)) {
-    say("leatd: [error] no room for a store into the journal (its bytes are shared with a copy or a snapshot); the feed holds "
-        "its producers back until there is some: free some space\n");
-  }
-  if (failed != 0) set_states(shm::FeedState::running, shm::FeedState::stalled);
+  if (stalled) set_states(shm::FeedState::stalled, shm::FeedState::running);
+  // The store finds the room, or brings us here again.
   static std::uintptr_t last_address = 0;  // one thread writes the journal
   static int tries = 0;
-  tries = failed == 0 && address == last_address ? tries + 1 : 0;
+  tries = address == last_address ? tries + 1 : 0;
   last_address = address;
-  if (tries > kMostTries) return false;
-  const timespec nap{.tv_sec = 0, .tv_nsec = failed == 0 && tries < kFastTries ? kRoomLookNs / 50 : kRoomLookNs};
-  ::nanosleep(&nap, nullptr);
-  return true;
+  if (tries > 0) nap(tries < kFastTries ? kRoomLookNs / 50 : kRoomLookNs);
+  return tries <= kMostTries;
 }
 
 void on_sigbus(int signal_number, siginfo_t* info, void*) {

@@ -178,7 +178,7 @@ void Consumer::Impl::save_scanned(std::int64_t now_ns) {
   next_scan_save_ns = now_ns + kScanSaveNs;
   message.header.reserved = scan_question = next_question();
   scan_sequence = message.sequence;
-  if (send_message(connection.socket.get(), &message, sizeof message).ok()) ++answers_owed;
+  if (send_message(connection.socket.get(), &message, sizeof message, Deadline::after_ms(0)).ok()) ++answers_owed;
 }
 
 }  // namespace leat

@@ -55,7 +55,6 @@ std::string name_of(FeedState state) {
     case FeedState::stalled: return "stalled";
     case FeedState::failed: return "failed";
     case FeedState::stopped: return "stopped";
-    case FeedState::unlinked: return "unlinked";
   }
   return "unknown";
 }
@@ -140,9 +139,7 @@ void FeedObserver::Impl::read_feed(FeedStatus& out) const {
   out.epoch = header.epoch.load();
   out.broker_life = get(page.control.broker_life);
   out.broker_pid = page.control.pid.load();
-  const auto state = static_cast<FeedState>(header.feed_state.load());
-  const auto control_state = static_cast<FeedState>(page.control.state.load());
-  out.state = name_of(state == FeedState::running && control_state == FeedState::unlinked ? control_state : state);
+  out.state = name_of(static_cast<FeedState>(header.feed_state.load()));
   out.latest_sequence = latest.sequence;
   out.committed_position = latest.position;
   out.events = get(page.sequencer.events);

@@ -90,9 +90,8 @@ Publish Producer::try_publish(const Event& event, Receipt* receipt) noexcept {
   Impl& p = *impl_;
   std::size_t padded = 0;
   if (const Publish fault = p.check(event, event.payload.size(), padded); fault != Publish::ok) return p.refused(fault);
-  Publish outcome = Publish::would_block;
-  std::byte* const room = p.reserve(padded, outcome);
-  if (room == nullptr) return p.refused(outcome);
+  std::byte* const room = p.reserve(padded);
+  if (room == nullptr) return p.refused(p.no_room_because);
   p.inbound.prefetch_next();
   encode_event(room, event, event.payload.size(), p.next_producer_sequence, 0);
   return p.publish_entry(static_cast<std::uint32_t>(padded), 1, receipt);
@@ -110,9 +109,8 @@ Publish Producer::try_publish_batch(std::span<const Event> events, Receipt* rece
     bytes += padded;
   }
   if (bytes > p.max_batch_bytes) return p.refused(Publish::too_large);
-  Publish outcome = Publish::would_block;
-  std::byte* to = p.reserve(bytes, outcome);
-  if (to == nullptr) return p.refused(outcome);
+  std::byte* to = p.reserve(bytes);
+  if (to == nullptr) return p.refused(p.no_room_because);
   for (std::size_t i = 0; i < events.size(); ++i) {
     const Event& event = events[i];
     const bool last = i + 1 == events.size();

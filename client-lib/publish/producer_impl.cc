@@ -153,7 +153,13 @@ Publish Producer::Impl::over_bound(std::size_t padded) noexcept {
   // A broker that was started anew may allow more.
   if (padded > max_padded_bytes && inbound.broker_life() != broker_life) look();
   if (untold_losses > 0) return after_registering();
+  if (padded > max_padded_bytes && bounds_are_coming(monotonic_ns())) return Publish::would_block;
   return padded <= max_padded_bytes ? Publish::ok : Publish::too_large;
+}
+
+// Of a broker that was reached and has not answered yet; one that is silent for long hangs, and is not waited for.
+bool Producer::Impl::bounds_are_coming(std::int64_t now) const noexcept {
+  return attempt && now < attempt_deadline_ns - kAttemptNs + kBoundsPatienceNs;
 }
 
 // Nothing of this attempt is in the new arena. Whatever the old one has lost is told once, before anything else.
@@ -242,16 +248,18 @@ void Producer::Impl::take_answer(std::int64_t now, std::int64_t patience_ns,
   last_failure.reset();
 }
 
-std::byte* Producer::Impl::reserve_after_look(std::uint64_t record_bytes, Publish& outcome) noexcept {
+std::byte* Producer::Impl::reserve_after_look(std::uint64_t record_bytes) noexcept {
   const std::uint64_t before = registration;
-  const std::uint64_t bound_before = max_batch_bytes;
+  const std::uint64_t event_before = max_padded_bytes;
+  const std::uint64_t batch_before = max_batch_bytes;
   look();
   if (registration != before) {
-    outcome = after_registering();
+    no_room_because = after_registering();
     return nullptr;
   }
-  std::byte* const room = max_batch_bytes < bound_before ? nullptr : arena.reserve(record_bytes);
-  if (room == nullptr) outcome = no_room();
+  const bool narrower = max_padded_bytes < event_before || max_batch_bytes < batch_before;  // to be checked once more
+  std::byte* const room = narrower ? nullptr : arena.reserve(record_bytes);
+  if (room == nullptr) no_room_because = no_room();
   else arena.look_behind(entry_bytes(record_bytes) + stride_bytes);
   return room;
 }
@@ -291,7 +299,7 @@ Publish Producer::Impl::meet_other_life(std::uint64_t record_bytes) noexcept {
   resume(now, kAnswerPatienceNs);
   if (registration != before) return after_registering();
   // Its bounds will be told in a moment: until then nothing more is accepted under those of its predecessor.
-  if (attempt && now < attempt_deadline_ns - kAttemptNs + kBoundsPatienceNs) return Publish::would_block;
+  if (bounds_are_coming(now)) return Publish::would_block;
   const bool narrower = max_padded_bytes < bound_before || record_bytes > max_batch_bytes;
   return narrower ? Publish::would_block : Publish::ok;
 }
@@ -299,9 +307,8 @@ Publish Producer::Impl::meet_other_life(std::uint64_t record_bytes) noexcept {
 Publish Producer::Impl::claim(const Event& event, std::size_t payload_bytes, std::span<std::byte>& payload) noexcept {
   std::size_t padded = 0;
   if (const Publish outcome = check(event, payload_bytes, padded); outcome != Publish::ok) return refused(outcome);
-  Publish outcome = Publish::would_block;
-  std::byte* const room = reserve(padded, outcome);
-  if (room == nullptr) return refused(outcome);
+  std::byte* const room = reserve(padded);
+  if (room == nullptr) return refused(no_room_because);
   Event fields = event;
   fields.payload = {};
   payload = {encode_event(room, fields, payload_bytes, next_producer_sequence, 0), payload_bytes};
@@ -328,9 +335,8 @@ Publish Producer::Impl::commit(Receipt* receipt) noexcept {
 
 // The claim was made in an arena that is given up. Copied anew at each attempt: its caller may have written on meanwhile.
 Publish Producer::Impl::copy_claim() noexcept {
-  Publish outcome = Publish::would_block;
-  std::byte* const room = reserve(claim_bytes, outcome);
-  if (room == nullptr) return outcome;
+  std::byte* const room = reserve(claim_bytes);
+  if (room == nullptr) return no_room_because;
   std::memcpy(room, claim_record, claim_bytes);
   std::memcpy(room + offsetof(RecordHeader, producer_sequence), &next_producer_sequence, sizeof next_producer_sequence);
   return Publish::ok;

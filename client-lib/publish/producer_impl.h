@@ -61,6 +61,7 @@ struct Producer::Impl {
   std::uint64_t told_refused_end = 0;  // position behind the newest of them
   std::uint64_t last_loss = 0;         // events, of the loss told last
   std::uint64_t stride_bytes = 0;      // between two looks
+  Publish no_room_because = Publish::would_block;
   std::int64_t last_look_ns = 0;
   std::int64_t quiet_ns = 100 * shm::kNanosPerMilli;  // between two looks: then each call looks
   std::int64_t next_connection_look_ns = 0;
@@ -111,17 +112,18 @@ struct Producer::Impl {
     return inbound.feed_state() == shm::FeedState::failed && failure_is_real();
   }
   [[nodiscard]] bool failure_is_real() const noexcept;
-  /// Room for an entry, or nullptr and why.
-  std::byte* reserve(std::uint64_t record_bytes, Publish& outcome) noexcept {
+  /// Room for an entry, or nullptr, and in no_room_because why.
+  std::byte* reserve(std::uint64_t record_bytes) noexcept {
     std::byte* const room = arena.reserve_below_limit(record_bytes);
-    return room != nullptr ? room : reserve_after_look(record_bytes, outcome);
+    return room != nullptr ? room : reserve_after_look(record_bytes);
   }
-  [[gnu::noinline]] std::byte* reserve_after_look(std::uint64_t record_bytes, Publish& outcome) noexcept;
+  [[gnu::noinline]] std::byte* reserve_after_look(std::uint64_t record_bytes) noexcept;
   Publish no_room() noexcept;
   Publish ring_is_full() noexcept;
   Publish no_ticket() noexcept;
   Publish meet_other_life(std::uint64_t record_bytes) noexcept;
   Publish after_registering() noexcept;
+  [[nodiscard]] bool bounds_are_coming(std::int64_t now) const noexcept;
 
   /// Publishes what has been encoded in the room that the arena reserved. Inlined: with its caller it is the whole of
   /// publishing. Two locked instructions: the ticket, the slot.

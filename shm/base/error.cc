@@ -27,6 +27,10 @@ std::string_view advice_for(int error_number) {
     case ENFILE: return "; raise the limit of open files (ulimit -n, LimitNOFILE of systemd) or close some clients";
     case ENOMEM:
     case ENOBUFS: return "; free some memory, or raise the limit that this process runs under";
+    case ENOSYS:
+      return "; this kernel, or a seccomp profile over this process, does not know the call: allow it (containers: "
+             "--security-opt seccomp=...)";
+    case EFBIG: return "; raise the limit on the size of files (ulimit -f, LimitFSIZE of systemd)";
     case EAGAIN: return "; try again, or raise the limit of processes and threads (ulimit -u, TasksMax of systemd)";
     case ENOLCK:
     case EINTR: return "; try again";

@@ -1,18 +1,20 @@
 // Random identities.
 #pragma once
 
-#include <sys/random.h>
-
+#include <cstddef>
 #include <cstdint>
 
 #include "shm/base/check.h"
 
 namespace leat::shm {
 
-/// Fills `value` from the kernel's generator.
+/// From the kernel's generator; from /dev/urandom where a seccomp profile forbids the call. False: neither can be had.
+bool read_random(void* to, std::size_t bytes) noexcept;
+
+/// Fills `value`. An identity that is not random would be a lie, so without a source of them nothing goes on.
 template <typename T>
 void fill_random(T& value) {
-  LEAT_ASSERT(getrandom(&value, sizeof value, 0) == static_cast<ssize_t>(sizeof value));
+  LEAT_ASSERT(read_random(&value, sizeof value) && "neither getrandom() nor /dev/urandom can be used");
 }
 
 /// A random non-zero number: zero means "none" wherever an identity is stored.

@@ -26,7 +26,9 @@ Error no_room(const std::filesystem::path& path, std::uint64_t needed, int error
   return {ErrorCode::no_space,
           "cannot allocate " + path.string() + ": it needs " + megabytes(needed) + ", " + free_text + " is free in " +
               path.parent_path().string() + ": " + std::strerror(error_number) + " (errno " +
-              std::to_string(error_number) + "); lower --ring-bytes, --arena-bytes or --inbound-slots, or give the file system more room"};
+              std::to_string(error_number) + "); lower --ring-bytes, --arena-bytes or --inbound-slots, or " +
+              (error_number == EFBIG ? "raise the limit on the size of files (ulimit -f, LimitFSIZE of systemd)"
+                                     : "give the file system more room")};
 }
 
 }  // namespace

@@ -45,7 +45,9 @@ class ArenaWriter {
     // Whoever sees a byte of what is written here sees all that was published before: ArenaReader::sealed_again may take a
     // byte for the completion of an entry of the last lap, and then looks at the tail. No instruction on x86-64.
     fence_release();
-    return place(tail_) + kEntryHeaderBytes;
+    std::byte* const room = place(tail_) + kEntryHeaderBytes;
+    if (room == nullptr) __builtin_unreachable();  // so that the caller's question is answered by the one above
+    return room;
   }
 
   /// reserve_below_limit() gives no more than `bytes` from here on: then its caller looks around before it goes on.

@@ -13,8 +13,7 @@ namespace leat::shm {
 inline constexpr std::uint64_t kInboundMagic = 0x31424e4954'41454cULL;  // "LEATINB1"
 
 /// Whether the feed takes events. Written by the broker.
-/// `unlinked` stands in the status page alone: it runs, but names of its files lead elsewhere.
-enum class FeedState : std::uint32_t { running = 0, stalled = 1, failed = 2, stopped = 3, unlinked = 4 };
+enum class FeedState : std::uint32_t { running = 0, stalled = 1, failed = 2, stopped = 3 };
 
 // off  size field       written by           read by
 //   0    64 file        broker               all         SharedFileHeader; capacity = slots, a power of two

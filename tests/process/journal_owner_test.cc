@@ -144,6 +144,7 @@ TEST_F(JournalOwner, TakesALinkToADirectoryOfItsOwnAndSaysWhatADanglingOneIs) {
   fs::create_directories(elsewhere);
   const fs::path runtime = broker_->scratch() / "real-runtime";
   fs::create_directories(runtime);
+  fs::remove_all(broker_->address().runtime_dir);  // a refused start may have made it
   fs::create_directory_symlink(runtime, broker_->address().runtime_dir);
   start();
   publish(3);

@@ -54,6 +54,7 @@ std::vector<std::string> BrokerProcess::command() const {
 
 ChildProcess BrokerProcess::spawn(bool standby) const {
   auto words = command();
+  words.insert(words.begin(), prefix_.begin(), prefix_.end());
   if (standby) words.emplace_back("--standby");
   return ChildProcess({.arguments = std::move(words),
                        .environment = environment_,

@@ -26,6 +26,8 @@ class BrokerProcess {
   void set(const std::string& option, std::uint64_t value) { set(option, std::to_string(value)); }
   /// Before start(): adds to the environment, e.g. "LD_PRELOAD=...".
   void set_environment(const std::string& entry) { environment_.push_back(entry); }
+  /// Before start(): the words before leatd's own, e.g. {"/bin/sh", "-c", "ulimit -f 8; exec \"$@\"", "sh"}. They must exec it.
+  void set_prefix(std::vector<std::string> words) { prefix_ = std::move(words); }
   void set_runtime_dir(const std::filesystem::path& path) { address_.runtime_dir = path.string(); }
   void set_data_dir(const std::filesystem::path& path) { address_.data_dir = path.string(); }
 
@@ -82,6 +84,7 @@ class BrokerProcess {
   std::filesystem::path scratch_;       // under TMPDIR: data, log, outputs
   std::map<std::string, std::string> options_;
   std::vector<std::string> environment_;
+  std::vector<std::string> prefix_;
   std::vector<std::string> expected_;
   ChildProcess process_;
   bool keep_ = false;

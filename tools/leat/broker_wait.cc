@@ -33,7 +33,7 @@ std::string in_seconds(std::chrono::nanoseconds duration) {
 
 void add_wait_option(CLI::App& app, BrokerWait& wait) {
   add_seconds(app, "--wait", wait.limit, 0, kMaxSeconds, "How long to wait for a broker that does not serve the feed yet",
-              "1, and up to 15 while one is starting");
+              "1s, and up to 15s while one is starting");
   wait.option = app.get_option("--wait");
 }
 

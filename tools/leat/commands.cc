@@ -38,7 +38,7 @@ std::string unknown_command(const CLI::App& app, const std::string& typed) {
 }
 
 void declare_commands(CLI::App& app, Commands& commands) {
-  app.formatter(std::make_shared<HelpFormatter>(commands));
+  app.formatter(help_formatter(commands));
   for (const Register add : kRegister) add(app, commands);
   auto wanted = std::make_shared<std::string>();
   CLI::App* const help = app.add_subcommand("help", "Say all about a command, or what commands there are");

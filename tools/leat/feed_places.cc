@@ -61,12 +61,24 @@ fs::path environment_path(const char* name) {
   return value != nullptr ? fs::path(value) : fs::path();
 }
 
-/// The directories of an address, whatever feed it names. Empty paths if they cannot be told.
-FeedPaths roots_of(FeedAddress address) {
-  address.feed = "x";
+struct Roots {
+  std::vector<fs::path> runtime;
+  fs::path data;
+};
+
+/// The directories of an address. Nothing if they cannot be told.
+Roots roots_of(FeedAddress address) {
+  if (address.feed.empty()) address.feed = "x";
   auto paths = resolve_feed(address);
   if (!paths) return {};
-  return {.runtime = paths->runtime.parent_path(), .journal = paths->journal.parent_path()};
+  Roots roots{.runtime = {}, .data = paths->journal.parent_path()};
+  for (const fs::path& choice : paths->runtime_choices) roots.runtime.push_back(choice.parent_path());
+  return roots;
+}
+
+bool is_one_of(const fs::path& path, const std::vector<fs::path>& others) {
+  std::error_code ignored;
+  return std::ranges::any_of(others, [&](const fs::path& other) { return fs::equivalent(path, other, ignored); });
 }
 
 bool is_there(const fs::path& path) {
@@ -75,9 +87,9 @@ bool is_there(const fs::path& path) {
 }
 
 std::string served_elsewhere(const FeedAddress& address) {
-  const fs::path own = roots_of(address).runtime;
+  const std::vector<fs::path> own = roots_of(address).runtime;
   for (const fs::path& root : runtime_roots(address)) {
-    if (std::error_code ignored; fs::equivalent(root, own, ignored)) continue;
+    if (is_one_of(root, own)) continue;
     const fs::path socket = root / address.feed / "control.sock";
     if (!is_there(socket)) continue;
     const auto listener = listener_on(socket);
@@ -90,9 +102,9 @@ std::string served_elsewhere(const FeedAddress& address) {
 }
 
 std::string stored_elsewhere(const FeedAddress& address) {
-  const fs::path own = roots_of(address).journal;
+  const fs::path own = roots_of(address).data;
   for (const fs::path& root : data_roots(address)) {
-    if (std::error_code ignored; fs::equivalent(root, own, ignored)) continue;
+    if (is_one_of(root, {own})) continue;
     if (!is_there(root / address.feed / "feed")) continue;
     return "a journal of feed '" + address.feed + "' lies in " + root.string() + ": give --data-dir " + root.string() +
            ", to leatd too";
@@ -104,8 +116,8 @@ std::string stored_elsewhere(const FeedAddress& address) {
 
 std::vector<fs::path> runtime_roots(const FeedAddress& address) {
   Places places;
-  places.add(roots_of(address).runtime);
-  places.add(roots_of({}).runtime);
+  for (const fs::path& root : roots_of(address).runtime) places.add(root);
+  for (const fs::path& root : roots_of({}).runtime) places.add(root);
   if (const fs::path own = environment_path("XDG_RUNTIME_DIR"); !own.empty()) places.add(own / "leat");
   places.add("/dev/shm/leat-" + std::to_string(::geteuid()));
   places.add("/run/leat");
@@ -117,8 +129,8 @@ std::vector<fs::path> runtime_roots(const FeedAddress& address) {
 std::vector<fs::path> data_roots(const FeedAddress& address) {
   const fs::path below_home = ".local/share/leat";
   Places places;
-  places.add(roots_of(address).journal);
-  places.add(roots_of({}).journal);
+  places.add(roots_of(address).data);
+  places.add(roots_of({}).data);
   if (const fs::path home = environment_path("HOME"); !home.empty()) places.add(home / below_home);
   places.add("/var/lib/leat");
   places.add("/root" / below_home);

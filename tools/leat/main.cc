@@ -1,9 +1,6 @@
 // leat: the command line of a feed.
-#include <fcntl.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <clocale>
 #include <csignal>
 #include <exception>
@@ -15,6 +12,7 @@
 #include "exit_code.h"
 #include "help_format.h"
 #include "output.h"
+#include "shm/base/program_start.h"
 #include "stop_signal.h"
 #include "suggest.h"
 
@@ -25,15 +23,6 @@
 namespace {
 
 using namespace leat::tool;
-
-/// Makes sure that descriptors 0 to 2 are taken, or a socket of ours could become somebody's "standard output".
-/// Opened the wrong way round, so that using them still fails.
-void occupy_standard_descriptors() {
-  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-    if (::fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
-    (void)::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);  // takes the lowest free number: this one
-  }
-}
 
 /// What stands first in the line and is no option, value or command that this one knows; empty if there is none.
 std::string first_unknown(const CLI::App& app) {
@@ -96,7 +85,7 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  occupy_standard_descriptors();
+  leat::shm::prepare_program();
   std::setlocale(LC_CTYPE, "");  // only to know whether the terminal takes UTF-8
   try {
     const int status = run(argc, argv);

@@ -18,13 +18,15 @@ constexpr std::size_t kSurePipeBytes = 4096;
 
 }  // namespace
 
-bool Output::take_error(int error_number) {
+bool Output::take_error(int error_number, std::size_t written) {
+  const bool cut = written > 0 && buffer_[written - 1] != '\n';
   buffer_.clear();
   if (error_number == EPIPE || error_number == ECONNRESET) {
     state_ = State::closed;
   } else {
     state_ = State::failed;
     error_ = system_error(error_number, "writing standard output");
+    if (cut) error_.message += "; its last line is cut short";
   }
   return false;
 }
@@ -46,7 +48,7 @@ bool Output::flush() {
     const ssize_t done = ::write(fd_, buffer_.data() + written, chunk);
     if (done > 0) written += static_cast<std::size_t>(done);
     if (done >= 0 || errno == EINTR) continue;
-    if (errno != EAGAIN) return take_error(errno);
+    if (errno != EAGAIN) return take_error(errno, written);
     pollfd writable{.fd = fd_, .events = POLLOUT, .revents = 0};  // somebody made the terminal non-blocking
     (void)::poll(&writable, 1, static_cast<int>(kStopSlice.count()));
   }
@@ -58,7 +60,7 @@ bool Output::flush() {
 bool Output::reader_is_there(int timeout_ms) {
   if (state_ != State::open) return false;
   pollfd gone{.fd = fd_, .events = 0, .revents = 0};
-  if (::poll(&gone, 1, timeout_ms) > 0 && (gone.revents & (POLLERR | POLLHUP)) != 0) return take_error(EPIPE);
+  if (::poll(&gone, 1, timeout_ms) > 0 && (gone.revents & (POLLERR | POLLHUP)) != 0) return take_error(EPIPE, 0);
   return true;
 }
 

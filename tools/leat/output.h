@@ -39,7 +39,7 @@ class Output {
  private:
   static constexpr std::size_t kFlushBytes = 64 * 1024;
 
-  bool take_error(int error_number);
+  bool take_error(int error_number, std::size_t written);
   bool may_go_on(std::size_t written) const;
 
   int fd_;

@@ -27,7 +27,6 @@ void watch_stop_signals() {
     action.sa_flags = static_cast<int>(SA_RESETHAND);  // no SA_RESTART: a blocked read or write must return
     ::sigaction(signal, &action, nullptr);
   }
-  std::signal(SIGPIPE, SIG_IGN);
 }
 
 int stop_signal() noexcept { return noted_signal; }

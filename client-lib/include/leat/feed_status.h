@@ -46,8 +46,7 @@ struct FeedStatus {
   std::uint64_t epoch = 0;
   std::uint64_t broker_life = 0;        ///< counts the brokers that have served these rings
   std::int32_t broker_pid = 0;
-  std::string state;                    ///< running, stalled (no segment: disk full?), failed, stopped, unlinked (its files
-                                        ///< in the runtime directory were removed: restart leatd)
+  std::string state;                    ///< running, stalled (no segment: disk full?), failed, stopped
   std::uint64_t earliest_sequence = 0;
   std::uint64_t latest_sequence = 0;
   std::uint64_t durable_sequence = 0;

@@ -59,7 +59,6 @@ const std::vector<Kind> kKinds = {
     {Call::epoll_ctl, {ENOMEM, ENOSPC}},
     {Call::epoll_wait, {EINTR}},
     {Call::eventfd, {EMFILE, ENOMEM}},
-    {Call::signalfd, {EMFILE}},
     {Call::pidfd_open, {EMFILE, ENOMEM}},
     {Call::thread, {EAGAIN}},
 };
