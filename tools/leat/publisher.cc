@@ -118,7 +118,11 @@ Result<void> Publisher::settle(const Result<std::uint64_t>& outcome) {
     forget_front();  // committed long ago
     return {};
   }
-  if (!is_about_one_event(outcome.error().code)) return outcome.error();
+  if (!is_about_one_event(outcome.error().code)) {
+    if (accepted && !failed_) totals_.acknowledged -= outstanding_.size();  // what becomes of those is not known any more
+    failed_ = true;
+    return outcome.error();
+  }
   forget_front();
   --totals_.published;
   if (accepted) --totals_.acknowledged;

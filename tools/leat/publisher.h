@@ -84,6 +84,7 @@ class Publisher {
   std::deque<Outstanding> outstanding_;
   std::size_t outstanding_bytes_ = 0;
   Receipt last_committed_;
+  bool failed_ = false;           // an error of the feed was met
   bool durable_pending_ = false;  // last_committed_ is not yet known to be durable
   std::uint64_t committed_ = 0;
   unsigned publishes_since_look_ = 0;  // for receipts, while accepted events are only handed over
