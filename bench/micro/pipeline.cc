@@ -67,7 +67,7 @@ Pipeline::Pipeline(std::uint64_t arena_bytes) {
   parts.producer_slots = files_->producer_slots();
   sequencer_ = std::make_unique<broker::Sequencer>(options_, std::move(parts),
                                                    broker::SequencerStart{.feed_seed = seed_});
-  broker::ProducerRegistry registry(*files_, table_, lanes_, next_producer_id_);
+  broker::ProducerRegistry registry(options_, *files_, table_, lanes_, next_producer_id_);
   registration_ = must(registry.add({}, "bench", arena_bytes));
   arena_mapping_ = must(Mapping::map_mirrored(registry.arena_of_last_add().fd.get(), Access::read_write, kPageBytes,
                                               arena_bytes));

@@ -124,7 +124,7 @@ class Server {
   Server() : socket_(feed_.runtime_path().string() + "/s"), uuid_(feed_.recovered.identity.uuid) {
     journal_fd_ = UniqueFd(::open(feed_.journal_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     cursors_.emplace(journal_fd_.get(), feed_.journal_path().string(), uuid_);
-    registry_.emplace(*feed_.files, table_, *feed_.lanes, next_producer_id_);
+    registry_.emplace(feed_.options, *feed_.files, table_, *feed_.lanes, next_producer_id_);
     server_.emplace(feed_.options, admission_, *feed_.files, table_, *registry_, *feed_.lanes, *cursors_,
                     journal_fd_.get(), 1);
     LEAT_FUZZ_CHECK(server_->open().ok() && server_->listen(socket_).ok());
