@@ -51,7 +51,7 @@ Result<void> Broker::open_traced(int stop_fd) {
   if (auto alone = become_the_broker(stop_fd); !alone) return alone;
   if (auto enough = check_resources(); !enough) return enough;
   auto door = std::make_unique<ListeningSocket>();
-  if (auto bound = door->bind((paths_.runtime / "control.sock").string(), admission_.socket_mode()); !bound) return bound;
+  if (auto bound = door->prepare((paths_.runtime / "control.sock").string(), admission_.socket_mode()); !bound) return bound;
   trace_->did([this] { forget_everything(); });
   for (const auto step : {&Broker::recover, &Broker::open_current_segment, &Broker::set_up_ring,
                           &Broker::set_up_threads}) {

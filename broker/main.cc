@@ -56,7 +56,9 @@ class Host {
     auto log = broker::Log::open(options_.log_level, options_.log_file);
     if (!log) return fail_early(log.error());
     log_ = std::move(*log);
-    for (const std::string& remark : broker::remarks(options_)) spdlog::warn("{}", remark);
+    if (broker::check_options(options_).ok()) {
+      for (const std::string& remark : broker::remarks(options_)) spdlog::warn("{}", remark);
+    }
     raise_descriptor_limit();
     broker::install_fault_guard();
     auto signals = broker::SignalThread::start([this] { reload(); });

@@ -83,7 +83,7 @@ Result<void> ControlServer::watch(int fd, ClientId id) {
 
 Result<void> ControlServer::listen(const std::string& path) {
   auto door = std::make_unique<ListeningSocket>();
-  if (auto bound = door->bind(path, admission_.socket_mode()); !bound) return bound;
+  if (auto bound = door->prepare(path, admission_.socket_mode()); !bound) return bound;
   return listen(std::move(door));
 }
 

@@ -33,7 +33,7 @@ Result<void> ControlServer::check_producer_share(const Client& client, std::uint
     bytes += arena_file_bytes(slot.arena_bytes);
   }
   const std::uint64_t slot_share = admission_.share_of(client.peer.uid, files_.producer_slots());
-  if (slots >= slot_share) {
+  if (slots >= slot_share && slot_share < files_.producer_slots()) {  // else none is left, which is another answer
     return over_share(client.peer, slots, "of this feed's " + std::to_string(files_.producer_slots()) + " producer slots",
                       slot_share, admission_.user_share(), "close some producers");
   }
@@ -53,7 +53,7 @@ Result<void> ControlServer::check_consumer_share(const Client& client) const {
   };
   const auto has = static_cast<std::uint64_t>(std::ranges::count_if(consumers_, same));
   const std::uint64_t share = admission_.share_of(client.peer.uid, consumers_.size());
-  if (has < share) return {};
+  if (has < share || share == consumers_.size()) return {};
   return over_share(client.peer, has, "of this feed's " + std::to_string(consumers_.size()) + " consumer slots", share,
                     admission_.user_share(), "close some consumers");
 }
@@ -61,7 +61,7 @@ Result<void> ControlServer::check_consumer_share(const Client& client) const {
 Result<void> ControlServer::check_cursor_share(const Client& client) const {
   const std::uint64_t has = cursors_.count_of(client.peer.uid);
   const std::uint64_t share = admission_.share_of(client.peer.uid, kMaxCursors);
-  if (has < share) return {};
+  if (has < share || share == kMaxCursors) return {};
   return over_share(client.peer, has, "of this feed's " + std::to_string(kMaxCursors) + " named cursors", share,
                     admission_.user_share(), "drop some cursors (leat cursors --drop)");
 }

@@ -26,8 +26,17 @@ Result<void> check_socket_path(const std::string& path) {
                                                 std::to_string(kMaxPathBytes) + " bytes; choose a shorter --runtime-dir"};
 }
 
-Result<void> ListeningSocket::bind(const std::string& path, mode_t mode) {
+Result<void> ListeningSocket::prepare(const std::string& path, mode_t mode) {
   if (auto checked = check_socket_path(path); !checked) return checked;
+  path_ = path;
+  mode_ = mode;
+  auto tried = bind();
+  close();
+  return tried;
+}
+
+Result<void> ListeningSocket::bind() {
+  const std::string& path = path_;
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
@@ -42,11 +51,9 @@ Result<void> ListeningSocket::bind(const std::string& path, mode_t mode) {
   if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     return system_error(errno, "binding " + path);
   }
-  path_ = path;
-  mode_ = mode;
   socket_ = std::move(socket);
   // The kernel gives no other way from the socket to the name.
-  if (::lstat(path.c_str(), &status) != 0 || ::chmod(path.c_str(), mode) != 0) {
+  if (::lstat(path.c_str(), &status) != 0 || ::chmod(path.c_str(), mode_) != 0) {
     const int failed = errno;
     ::unlink(path.c_str());
     socket_.reset();
@@ -58,6 +65,7 @@ Result<void> ListeningSocket::bind(const std::string& path, mode_t mode) {
 }
 
 Result<void> ListeningSocket::listen() {
+  if (auto bound = bind(); !bound) return bound;
   return ::listen(socket_.get(), kBacklog) == 0 ? Result<void>{} : system_error(errno, "listening on " + path_);
 }
 
@@ -72,11 +80,7 @@ bool ListeningSocket::is_in_place() const {
          status.st_ino == inode_;
 }
 
-Result<void> ListeningSocket::renew() {
-  const std::string path = path_;
-  if (auto bound = bind(path, mode_); !bound) return bound;
-  return listen();
-}
+Result<void> ListeningSocket::renew() { return listen(); }
 
 void ListeningSocket::close() {
   if (!socket_.valid()) return;

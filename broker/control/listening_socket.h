@@ -22,9 +22,11 @@ class ListeningSocket {
   ListeningSocket(const ListeningSocket&) = delete;
   ListeningSocket& operator=(const ListeningSocket&) = delete;
 
-  /// Takes the name, whatever an earlier broker left there: the caller holds the lock. Nobody gets in before listen().
+  /// Sees to it that listen() will succeed, and clears away what an earlier broker left: the caller holds the lock. The name is
+  /// not there before listen(), as scripts and clients take it for a sign that the feed is served.
   /// Errors: io_error, invalid_argument (too long, or a directory is in the way).
-  Result<void> bind(const std::string& path, mode_t mode);
+  Result<void> prepare(const std::string& path, mode_t mode);
+  /// Takes the name and listens. Errors as prepare().
   Result<void> listen();
   /// Who may connect from now on.
   void set_mode(mode_t mode);
@@ -42,6 +44,8 @@ class ListeningSocket {
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
 
  private:
+  Result<void> bind();
+
   std::string path_;
   mode_t mode_ = 0600;
   dev_t device_ = 0;

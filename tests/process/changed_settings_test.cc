@@ -1,6 +1,7 @@
 // Settings that change from one start to the next, while producers hold events that were accepted, cursors hold what is
 // retained, and consumers stay: what was accepted, retained or held under the old ones is served under the new ones.
 #include <array>
+#include <bit>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -101,6 +102,7 @@ TEST_F(ChangedSettings, AnArenaThatIsLargerThanANewOneMayBeIsTakenOverAndResumed
   broker_->kill9();
   ASSERT_TRUE(producer.publish({.topic = "t"}).ok());
   broker_->set("--max-arena-bytes", "64K");
+  broker_->set("--max-event-bytes", "16K");
   start();
   const auto sequence = producer.publish_and_wait({.topic = "t"}, Ack::committed, kPatience);
   ASSERT_TRUE(sequence.ok()) << sequence.error().message;
@@ -146,9 +148,10 @@ class RandomSettings : public BrokerTest {
     const auto hold = one_of<std::uint64_t>({0, 64 * kKiB, 1ULL << 40});
     set("--segment-bytes", segment);
     set("--ring-bytes", ring);
-    set("--max-event-bytes", random_.below(3) == 0 ? most : 128 + random_.below(most - 127));
+    const std::uint64_t event = random_.below(3) == 0 ? most : 128 + random_.below(most - 127);
+    set("--max-event-bytes", event);
     set("--arena-bytes", arena);
-    set("--max-arena-bytes", std::max(arena, one_of<std::uint64_t>({16 * kKiB, 256 * kKiB, 1024 * kKiB})));
+    set("--max-arena-bytes", std::max({arena, std::bit_ceil(4 * event), one_of<std::uint64_t>({16 * kKiB, 256 * kKiB, 1024 * kKiB})}));
     set("--inbound-slots", slots);
     set("--max-producers", one_of<std::uint64_t>({8, 16, slots / 2}));
     set("--max-consumers", one_of<std::uint64_t>({4, 8, 32}));

@@ -57,7 +57,7 @@ TEST_F(Errors, AnEventOverTheBoundIsTooLargeAndNothingIsPublished) {
   const std::string fits(1024 - 48 - 1, 'x');
   const std::string payload = fits + "xxxxxxxx";
   EXPECT_EQ(producer.try_publish({.topic = "t", .payload = payload}), Publish::too_large);
-  expect_error(producer.publish({.topic = "t", .payload = payload}), ErrorCode::too_large, {"max_event_bytes"});
+  expect_error(producer.publish({.topic = "t", .payload = payload}), ErrorCode::too_large, {"--max-event-bytes"});
   std::span<std::byte> room;
   EXPECT_EQ(producer.claim({.topic = "t"}, payload.size(), room), Publish::too_large);
   const auto sequence = producer.publish_and_wait({.topic = "t", .payload = fits}, Ack::committed, kPatience);

@@ -273,10 +273,12 @@ TEST_F(Restart, AProducerThatTheNextBrokerDoesNotKnowRegistersAnewAndSaysWhatBec
   ASSERT_TRUE(producer.publish_and_wait({.topic = "a"}, Ack::committed, kPatience).ok());
   Receipt in_flight;
   ASSERT_NO_FATAL_FAILURE(lose_in_flight(producer, in_flight));
+  expect_error(producer.publish_and_wait({.topic = "a"}, Ack::committed, kPatience), ErrorCode::closed,
+               {"1 event that was accepted before is lost"});
   auto sequence = producer.publish_and_wait({.topic = "a"}, Ack::committed, kPatience);
   ASSERT_TRUE(sequence.ok()) << sequence.error().message;
   EXPECT_EQ(*sequence, 2U);
-  expect_error(producer.wait(in_flight, Ack::committed, kPatience), ErrorCode::closed, {"earlier registration"});
+  expect_error(producer.wait(in_flight, Ack::committed, kPatience), ErrorCode::closed, {"begun anew"});
 }
 
 TEST_F(Restart, AReceiptThatIsWaitedForWhileItsProducerRegistersAnewIsClosed) {
