@@ -160,6 +160,7 @@ bool Syncer::step() {
 }
 
 void Syncer::run() {
+  ::prctl(PR_SET_NAME, "syncer");
   if (options_.sync == SyncPolicy::always) ::prctl(PR_SET_TIMERSLACK, 1UL);  // or gather() sleeps 50 us too long
   while (!stopping_.load(std::memory_order_acquire)) {
     if (!step()) handover_.syncer_wake.wait(next_wait_ns());

@@ -1,5 +1,7 @@
 #include "broker/sequence/sequencer.h"
 
+#include <sys/prctl.h>
+
 #include <algorithm>
 
 #include "broker/log.h"
@@ -62,6 +64,7 @@ void Sequencer::stop() {
 }
 
 void Sequencer::run() {
+  ::prctl(PR_SET_NAME, "sequencer");  // as `top -H` and a debugger show it
   IdleSpinner spinner(options_.idle, options_.idle_spin_us * kNanosPerMicro);
   while (!stopping_.load(std::memory_order_acquire)) {
     if (!step()) {

@@ -2,11 +2,12 @@
 
 #include <sys/syscall.h>
 
-#include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <filesystem>
+#include <fstream>
+#include <string>
 #include <thread>
-#include <vector>
 
 #include "process/kill/attacked_feed.h"
 
@@ -17,21 +18,15 @@ namespace {
 constexpr std::uint64_t kFutexWait = 0;
 constexpr std::uint64_t kSyscallBytes = 2;
 
-std::vector<pid_t> threads_of(pid_t pid) {
-  std::vector<pid_t> tids;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task")) {
-    tids.push_back(std::stoi(entry.path().filename().string()));
-  }
-  std::ranges::sort(tids);
-  return tids;
-}
-
-// The threads of leatd are, in the order in which they are made: control (main), sequencer, syncer.
+// leatd names its threads.
 pid_t sequencer_of(pid_t pid) {
   for (;;) {
-    const auto tids = threads_of(pid);
-    if (tids.size() == 3) return tids[1];
-    if (tids.size() > 3) throw Broken("leatd has more threads than this test knows");
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task")) {
+      std::string name;
+      std::getline(std::ifstream(entry.path() / "comm"), name);
+      if (name == "sequencer") return std::stoi(entry.path().filename().string());
+    }
+    if (::kill(pid, 0) != 0) throw Broken("leatd has ended");
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }
