@@ -89,7 +89,7 @@ class Host {
     return status_for(error);
   }
   int fail_early(const Error& error) const {
-    std::fprintf(stderr, "leatd: %s\n", error.message.c_str());
+    std::fprintf(stderr, "leatd: [critical] %s\n", error.message.c_str());
     return status_for(error);
   }
 

@@ -49,10 +49,11 @@ SegmentPool::SegmentPool(int directory_fd, std::string directory, std::uint64_t 
       slice_bytes_(sync_often ? kSmallSliceBytes : kLargeSliceBytes) {}
 
 Result<void> SegmentPool::clear_leftovers() {
-  const int fd = ::openat(directory_fd_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return system_error(errno, "opening " + directory_);
-  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(fd), &::closedir);
+  UniqueFd fd(::openat(directory_fd_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid()) return system_error(errno, "opening " + directory_);
+  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(fd.get()), &::closedir);
   if (!stream) return system_error(errno, "listing " + directory_);
+  (void)fd.release();  // the stream's now
   for (;;) {
     errno = 0;
     const dirent* entry = ::readdir(stream.get());

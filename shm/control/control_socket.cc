@@ -111,6 +111,7 @@ Result<bool> receive_packet(int socket, msghdr& packet, Received& received) {
   } while (got < 0 && errno == EINTR);
   received.size = 0;
   received.fd_count = 0;
+  if (got < 0) packet.msg_controllen = 0;  // then nothing was written there
   if (got < 0 && errno == EAGAIN) return false;
   if (got < 0 && (errno == ECONNRESET || errno == EPIPE)) return true;
   if (got < 0) return system_error(errno, "receiving on the control socket");

@@ -15,11 +15,12 @@ namespace leat::shm {
 Result<std::vector<SegmentName>> read_segment_names(int directory_fd, const std::string& directory) {
   // A new open file description, so that concurrent listings do not share a read offset. Who may not open the directory
   // was given a description of his own.
-  int fd = ::openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0 && errno == EACCES) fd = ::fcntl(directory_fd, F_DUPFD_CLOEXEC, 0);
-  if (fd < 0) return system_error(errno, "opening " + directory);
-  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(fd), &::closedir);
+  UniqueFd fd(::openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid() && errno == EACCES) fd = UniqueFd(::fcntl(directory_fd, F_DUPFD_CLOEXEC, 0));
+  if (!fd.valid()) return system_error(errno, "opening " + directory);
+  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(fd.get()), &::closedir);
   if (!stream) return system_error(errno, "listing " + directory);
+  (void)fd.release();  // the stream's now
   ::rewinddir(stream.get());
   std::vector<SegmentName> names;
   errno = 0;

@@ -262,7 +262,10 @@ std::optional<Wide> echoed(const std::string& echo, const Place& place) {
 
 // The meaning of a text for an option, in thousandths of its base unit; nothing if it has none there.
 std::optional<Wide> meaning(const Typed& typed, const Place& place, const Bounds& bounds) {
-  if (typed.bare) return *typed.bare * bounds.unit;
+  if (typed.bare) {
+    Wide meant = 0;
+    return __builtin_mul_overflow(*typed.bare, bounds.unit, &meant) ? std::nullopt : std::optional(meant);
+  }
   if (place.type == "DURATION") return typed.ns ? std::optional(*typed.ns * kOne) : std::nullopt;
   if (!typed.bytes) return std::nullopt;
   return *typed.bytes * kOne;  // of a plain count it may be refused, but never be something else
