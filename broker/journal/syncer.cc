@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <limits>
 
 #include "broker/log.h"
 #include "shm/base/clock.h"
@@ -50,34 +49,18 @@ Syncer::~Syncer() {
   if (thread_.joinable()) stop();
 }
 
-namespace {
-
-// When a segment was begun, by the clock of its broker: the one before it was sealed then. The least number if it cannot be read.
-std::int64_t begun_at(int directory_fd, const SegmentName& name) {
-  const UniqueFd file(::openat(directory_fd, name.to_string().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  SegmentHeader header;
-  const bool read = file.valid() && read_at(file.get(), &header, sizeof header, 0) == static_cast<ssize_t>(sizeof header);
-  return read ? header.created_ns : std::numeric_limits<std::int64_t>::min();
-}
-
-}  // namespace
-
 // How old a segment of an earlier life is, is asked once; from here on only the monotonic clock counts, so that a step of
 // the wall clock prunes nothing.
 void Syncer::begin(const std::vector<SegmentName>& segments, int current_fd, std::int64_t newest_event_ns) {
   const std::int64_t now = monotonic_ns();
   const std::int64_t wall_ns = realtime_ns();
-  for (std::size_t i = 0; i < segments.size(); ++i) {
-    const SegmentName& name = segments[i];
+  for (const SegmentName& name : segments) {
     RetainedSegment segment{.name = name, .age_base_ns = now};
-    // Two witnesses: a copy or a kernel with another clock may have given the file a time of its own. The younger one counts.
-    const bool asked = options_.retain_seconds > 0 && i + 1 < segments.size();
-    const std::int64_t sealed_ns = asked ? begun_at(directory_fd_, segments[i + 1]) : std::numeric_limits<std::int64_t>::min();
     struct stat status {};
     if (::fstatat(directory_fd_, name.to_string().c_str(), &status, 0) == 0) {
       segment.file_bytes = static_cast<std::uint64_t>(status.st_size);
       segment.inode = status.st_ino;
-      const std::int64_t changed_ns = std::max(nanoseconds_of(status.st_mtim.tv_sec, status.st_mtim.tv_nsec), sealed_ns);
+      const std::int64_t changed_ns = nanoseconds_of(status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
       segment.age_base_ns = now - age_at_start_ns(changed_ns, newest_event_ns, wall_ns);
     }
     retained_.add(segment);

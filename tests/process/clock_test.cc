@@ -91,6 +91,7 @@ TEST_F(AbsurdClock, EveryClockOfTheFirstLifeAndAtTheRestartKeepsWhatIsYoung) {
                                                     150 * kYearNs};
   for (const std::int64_t first : kOffsets) {
     for (const std::int64_t second : kOffsets) {
+      if (first > 24 * kHourNs && second > 24 * kHourNs) continue;  // files' times, which no shim moves, would be ahead as well
       SCOPED_TRACE(testing::Message() << first << " then " << second);
       set_off(first);
       start();
