@@ -164,6 +164,7 @@ void FeedWorld::Parts::set_up(const Plan& plan, Random& random, Run& run) {
                          .slot = slot,
                          .generation = 1,
                          .producer_id = slot + 1,
+                         .max_record_bytes = static_cast<std::uint32_t>(broker::max_record_bytes(options)),
                          .arena_base = arena(slot),
                          .arena_bytes = plan.arena_bytes,
                          .last_producer_sequence = 0,

@@ -31,7 +31,7 @@ Disk* Disk::recording_ = nullptr;
 
 Disk::Disk(std::filesystem::path directory) : directory_(std::move(directory)) {
   struct stat status {};
-  if (::stat(directory_.c_str(), &status) != 0) throw std::runtime_error("no directory " + directory_.string());
+  if (real_stat(directory_.c_str(), &status) != 0) throw std::runtime_error("no directory " + directory_.string());
   directory_inode_ = status.st_ino;
   for (const auto& entry : std::filesystem::directory_iterator(directory_)) {
     const std::string name = entry.path().filename().string();

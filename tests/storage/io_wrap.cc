@@ -65,6 +65,7 @@ int __real_linkat(int from_directory, const char* from, int to_directory, const 
 int __real_unlinkat(int directory, const char* name, int flags);
 int __real_fstat(int fd, struct stat* status);
 int __real_fstatat(int directory, const char* name, struct stat* status, int flags);
+int __real_stat(const char* path, struct stat* status);
 int __real_clock_gettime(clockid_t id, timespec* now);
 
 int __wrap_openat(int directory, const char* name, int flags, ...) {
@@ -139,6 +140,11 @@ int __wrap_fstatat(int directory, const char* name, struct stat* status, int fla
   if (result == 0) disguise(status);
   return result;
 }
+int __wrap_stat(const char* path, struct stat* status) {
+  const int result = __real_stat(path, status);
+  if (result == 0) disguise(status);
+  return result;
+}
 
 int __wrap_clock_gettime(clockid_t id, timespec* now) {
   if (Disk::recording() == nullptr) return __real_clock_gettime(id, now);
@@ -150,3 +156,4 @@ int __wrap_clock_gettime(clockid_t id, timespec* now) {
 }  // extern "C"
 
 int leat::test::real_fstat(int fd, struct stat* status) { return __real_fstat(fd, status); }
+int leat::test::real_stat(const char* path, struct stat* status) { return __real_stat(path, status); }

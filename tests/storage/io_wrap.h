@@ -5,7 +5,8 @@
 
 namespace leat::test {
 
-/// fstat as the kernel answers it.
+/// As the kernel answers them.
 int real_fstat(int fd, struct stat* status);
+int real_stat(const char* path, struct stat* status);
 
 }  // namespace leat::test
