@@ -243,7 +243,7 @@ Result<void> Broker::recover() {
   }
   files_->make_room_for_held(options_);
   if (auto done = files_->complete(options_, recovered_.identity.uuid, recovered_.ring_can_go_on); !done) return done;
-  files_->remove_stray_arenas();
+  files_->remove_strays();
   const std::uint32_t known = files_->registry_header().next_producer_id;
   next_producer_id_ = std::max({recovered_.next_producer_id, known, 1U});
   broker_life_ = ++files_->registry_header().broker_life;

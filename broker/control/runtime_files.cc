@@ -149,7 +149,7 @@ LastLife RuntimeFiles::last_life() const {
 }
 
 void RuntimeFiles::retire(SharedFile& file, const std::string& name) {
-  const bool ours = !file.valid() || leads_to(name, file.read_only.get());
+  const bool ours = !file.valid() || leads_to(name, file.read_only.get()) == Leads::here;
   if (file.valid()) header_of(file).publish_state(FileState::retired);  // those who still have it mapped attach anew
   if (file.valid() && &file == &inbound) {
     // On the line that each publish reads: no event more goes where nobody looks. After the state, which says why.
@@ -385,7 +385,7 @@ void RuntimeFiles::remove_arena(std::uint32_t slot, std::uint32_t generation) {
   ::unlink((directory_ / arena_name(slot, generation)).c_str());
 }
 
-void RuntimeFiles::remove_stray_arenas() {
+void RuntimeFiles::remove_strays() {
   std::set<std::string> known;
   for (std::uint32_t i = 0; i < producer_slots(); ++i) {
     const RegistrySlot& slot = registry_slots()[i];
@@ -397,7 +397,11 @@ void RuntimeFiles::remove_stray_arenas() {
   for (auto at = std::filesystem::directory_iterator(directory_, failed); !failed && at != std::filesystem::end(at);
        at.increment(failed)) {
     const std::string name = at->path().filename();
-    if (name.starts_with("arena-") && !known.contains(name) && ::unlink(at->path().c_str()) == 0) ++removed;
+    if (name.ends_with(kBesideSuffix)) {
+      ::unlink(at->path().c_str());  // the last broker was killed while it mended a name
+    } else if (name.starts_with("arena-") && !known.contains(name) && ::unlink(at->path().c_str()) == 0) {
+      ++removed;
+    }
   }
   if (removed > 0 && !ingest_adopted_) {
     spdlog::warn("{} arenas of the last broker's producers are given up: the registry that tells what was taken from them is "

@@ -14,6 +14,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 
 #include <leat/result.h>
 
@@ -40,6 +41,9 @@ struct SharedFile {
   [[nodiscard]] bool valid() const noexcept { return mapping.valid(); }
   [[nodiscard]] std::byte* data() const noexcept { return mapping.data(); }
 };
+
+/// What the name of a file ends in that is about to take its place.
+inline constexpr std::string_view kBesideSuffix = ".named";
 
 /// The file of a producer's arena.
 std::string arena_name(std::uint32_t slot, std::uint32_t generation);
@@ -79,8 +83,8 @@ class RuntimeFiles {
   /// Errors: unknown_feed if it is not there any more; protocol_error or layout_mismatch if it is damaged; others may pass.
   Result<ArenaFile> open_arena(std::uint32_t slot, std::uint32_t generation, std::uint64_t bytes);
   void remove_arena(std::uint32_t slot, std::uint32_t generation);
-  /// Removes arenas that no slot of the registry names: a broker was killed while it made or removed them.
-  void remove_stray_arenas();
+  /// Removes arenas that no slot of the registry names, and names half mended: a broker was killed while it made or removed them.
+  void remove_strays();
 
   /// Sets right what clients have written over in the headers that they can write; what other clients do while they
   /// believe it, they do not believe for long. True if anything had to be. Control thread.
@@ -133,7 +137,8 @@ class RuntimeFiles {
 
   enum class Named : std::uint8_t { yes, again, no };
   Named mend_name(const std::string& name, int fd) const;
-  [[nodiscard]] bool leads_to(const std::string& name, int fd) const;
+  enum class Leads : std::uint8_t { here, elsewhere, unknown };  // a look that failed says nothing
+  [[nodiscard]] Leads leads_to(const std::string& name, int fd) const;
 
   std::filesystem::path directory_;
   std::size_t next_arena_ = 0;  // to be looked at by mend_names()

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "broker/control/runtime_files.h"
 #include "broker/ingest/producer_table.h"
@@ -17,26 +18,29 @@ namespace {
 constexpr std::size_t kMaxArenasAtOnce = 256;  // so that clients do not wait for the rest
 }  // namespace
 
-bool RuntimeFiles::leads_to(const std::string& name, int fd) const {
+RuntimeFiles::Leads RuntimeFiles::leads_to(const std::string& name, int fd) const {
   struct stat file {};
   struct stat named {};
-  return ::fstat(fd, &file) == 0 && ::lstat((directory_ / name).c_str(), &named) == 0 && file.st_ino == named.st_ino &&
-         file.st_dev == named.st_dev;
+  if (::fstat(fd, &file) != 0) return Leads::unknown;
+  if (::lstat((directory_ / name).c_str(), &named) != 0) {
+    return errno == ENOENT || errno == ENOTDIR ? Leads::elsewhere : Leads::unknown;
+  }
+  return file.st_ino == named.st_ino && file.st_dev == named.st_dev ? Leads::here : Leads::elsewhere;
 }
 
 // The kernel gives a name only to a file that has one. What stands in our place, in a directory that is ours alone, goes.
 RuntimeFiles::Named RuntimeFiles::mend_name(const std::string& name, int fd) const {
-  if (leads_to(name, fd)) return Named::yes;
+  if (leads_to(name, fd) != Leads::elsewhere) return Named::yes;
   struct stat file {};
   if (::fstat(fd, &file) != 0 || file.st_nlink == 0) return Named::no;
   (void)::mkdir(directory_.c_str(), 0700);
   const std::string own = "/proc/self/fd/" + std::to_string(fd);
-  const std::string beside = (directory_ / (name + ".named")).string();
+  const std::string beside = (directory_ / (name + std::string(kBesideSuffix))).string();
   (void)::unlink(beside.c_str());
   if (::linkat(AT_FDCWD, own.c_str(), AT_FDCWD, beside.c_str(), AT_SYMLINK_FOLLOW) != 0) return Named::no;
-  if (::rename(beside.c_str(), (directory_ / name).c_str()) == 0) return Named::again;
-  (void)::unlink(beside.c_str());
-  return Named::no;
+  const bool done = ::rename(beside.c_str(), (directory_ / name).c_str()) == 0;
+  (void)::unlink(beside.c_str());  // it is still there, too, where both names led to the same file: rename() then does nothing
+  return done ? Named::again : Named::no;
 }
 
 std::optional<std::filesystem::path> RuntimeFiles::mend_names(const ProducerTable& arenas) {

@@ -19,6 +19,8 @@ using namespace shm;
 
 namespace {
 
+constexpr std::size_t kCutPieceBytes = 1 << 20;
+
 Result<std::uint64_t> inode_of(int directory_fd, const std::string& directory) {
   struct stat status {};
   if (::fstat(directory_fd, &status) != 0) return system_error(errno, "fstat of " + directory);
@@ -43,49 +45,77 @@ Result<FeedIdentity> load_or_create(int directory_fd, const std::string& directo
   return created;
 }
 
-// Copies [from, to) of the segment aside, then zeroes it, both durably: people may want to look at what was cut.
-Result<void> cut_tail(const JournalFiles& files, const SegmentName& last, const TailScan& scan) {
-  const std::uint64_t from = scan.end_position;
-  const std::uint64_t to = std::max(scan.garbage_end, from + kWordBytes);
-  const std::string aside = "torn-" + std::to_string(from) + "-" + std::to_string(random_id() & 0xffffff) + ".bin";
+// A kill between the stores of one append: all of it is there but the word that would say so. A loss of power can look
+// like it, but leaves no rings. Its events are in the arenas still, and are taken again.
+bool is_append_cut_short(const TailScan& scan, const LastLife& last) {
+  return last.known && !last.failed && last.committed <= scan.end_position && scan.zero_checksum && !scan.unfinished_batch;
+}
+
+/// The bytes of one segment that are cut from the journal's end.
+struct Cut {
+  std::uint64_t from;    ///< positions
+  std::uint64_t to;
+  off_t offset;          ///< of `from` in the segment's file
+  std::string segment;   ///< the file's name
+};
+
+// Calls step(offset, bytes) for one piece of the cut after the other.
+template <typename Step>
+Result<void> pass(const Cut& cut, Step&& step) {
+  for (std::uint64_t done = 0; done < cut.to - cut.from; done += kCutPieceBytes) {
+    const std::size_t bytes = std::min<std::uint64_t>(kCutPieceBytes, cut.to - cut.from - done);
+    if (!step(cut.offset + static_cast<off_t>(done), bytes)) {
+      return system_error(errno, "cutting the torn tail of segment " + cut.segment);
+    }
+  }
+  return {};
+}
+
+// Durably: people may want to look at what was cut.
+Result<std::string> copy_aside(const JournalFiles& files, int segment, const Cut& cut) {
+  const std::string aside = "torn-" + std::to_string(cut.from) + "-" + std::to_string(random_id() & 0xffffff) + ".bin";
+  auto copy = make_file(files.directory_fd(), files.directory(), aside, O_WRONLY, Existing::refuse);
+  if (!copy) return copy.error();
+  std::vector<char> piece(kCutPieceBytes);
+  auto saved = pass(cut, [&](off_t offset, std::size_t bytes) {
+    return read_at(segment, piece.data(), bytes, offset) == static_cast<ssize_t>(bytes) &&
+           write_all(copy->get(), piece.data(), bytes);
+  });
+  if (saved && (sync_all(copy->get()) != 0 || sync_all(files.directory_fd()) != 0)) {
+    saved = system_error(errno, "syncing " + aside);
+  }
+  if (saved) return aside;
+  ::unlinkat(files.directory_fd(), aside.c_str(), 0);  // the next start makes another one
+  return saved.error();
+}
+
+// Zeroes, durably, what stands behind the journal's end in its last segment.
+Result<void> cut_tail(const JournalFiles& files, const SegmentName& last, const TailScan& scan, bool keep) {
   const UniqueFd segment(::openat(files.directory_fd(), last.to_string().c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
   if (!segment.valid()) return system_error(errno, "opening segment " + files.directory() + "/" + last.to_string());
-  auto made = make_file(files.directory_fd(), files.directory(), aside, O_WRONLY, Existing::refuse);
-  if (!made) return made.error();
-  const UniqueFd& copy = *made;
   struct stat status {};
   if (::fstat(segment.get(), &status) != 0) return system_error(errno, "fstat of the last segment");
   const SegmentGeometry geometry = segment_geometry(static_cast<std::uint64_t>(status.st_size));
-  std::vector<char> chunk(1 << 20);
-  const auto offset_of = [&](std::uint64_t position) {
-    return static_cast<off_t>(geometry.data_offset + (position - last.first_position));
-  };
-  const auto pass = [&](auto&& step) -> Result<void> {
-    for (std::uint64_t at = from; at < to; at += chunk.size()) {
-      const std::size_t bytes = std::min<std::uint64_t>(chunk.size(), to - at);
-      if (!step(at, bytes)) return system_error(errno, "cutting the torn tail of segment " + last.to_string());
-    }
-    return {};
-  };
-  auto saved = pass([&](std::uint64_t at, std::size_t bytes) {
-    return read_at(segment.get(), chunk.data(), bytes, offset_of(at)) == static_cast<ssize_t>(bytes) &&
-           write_all(copy.get(), chunk.data(), bytes);
-  });
-  if (saved && (::fsync(copy.get()) != 0 || ::fsync(files.directory_fd()) != 0)) {
-    saved = system_error(errno, "syncing " + aside);
-  }
-  if (!saved) {
-    ::unlinkat(files.directory_fd(), aside.c_str(), 0);  // the next start makes another one
-    return saved;
-  }
-  std::ranges::fill(chunk, '\0');
-  auto zeroed = pass([&](std::uint64_t at, std::size_t bytes) {
-    return write_at(segment.get(), chunk.data(), bytes, offset_of(at));
+  const Cut cut{.from = scan.end_position,
+                .to = std::max(scan.garbage_end, scan.end_position + kWordBytes),
+                .offset = static_cast<off_t>(geometry.data_offset + (scan.end_position - last.first_position)),
+                .segment = last.to_string()};
+  Result<std::string> aside = std::string();
+  if (keep) aside = copy_aside(files, segment.get(), cut);
+  if (!aside) return aside.error();
+  const std::vector<char> zeroes(kCutPieceBytes, '\0');
+  auto zeroed = pass(cut, [&](off_t offset, std::size_t bytes) {
+    return write_at(segment.get(), zeroes.data(), bytes, offset);
   });
   if (!zeroed) return zeroed;
-  if (::fdatasync(segment.get()) != 0) return system_error(errno, "syncing the cut segment");
-  spdlog::warn("torn tail cut at position {} (after sequence {}): {} bytes kept in {}/{}", from, scan.end_sequence,
-               to - from, files.directory(), aside);
+  if (sync_data(segment.get()) != 0) return system_error(errno, "syncing the cut segment");
+  if (!keep) {
+    spdlog::info("the last broker was killed in an append at position {} (after sequence {}), which is undone; its events are "
+                 "taken again from their producers' arenas", cut.from, scan.end_sequence);
+    return {};
+  }
+  spdlog::warn("torn tail cut at position {} (after sequence {}): {} bytes kept in {}/{}", cut.from, scan.end_sequence,
+               cut.to - cut.from, files.directory(), *aside);
   return {};
 }
 
@@ -169,7 +199,8 @@ Result<void> find_end(JournalFiles& files, const LastLife& last, Recovered& reco
   if (scan.verdict == TailVerdict::corrupt) return corruption_error(*end);
   if (auto done = put_aside(files, end->segments); !done) return done;
   if (scan.verdict == TailVerdict::torn) {
-    if (auto done = cut_tail(files, files.segments()[end->segments - 1], scan); !done) return done;
+    const bool keep = !is_append_cut_short(scan, last);
+    if (auto done = cut_tail(files, files.segments()[end->segments - 1], scan, keep); !done) return done;
   }
   // What belongs to an unfinished batch has been cut, so it is not journaled.
   for (auto& [producer, events] : recovered.tail) {

@@ -107,7 +107,7 @@ Result<void> SegmentPool::begin_new() {
   }
   // Its length is on disk before anything else of it: a segment that is shorter was cut by somebody, not by a loss of
   // power, whether or not its bytes got there.
-  if (::fsync(new_.fd.get()) != 0) return give_up_new(errno, "syncing the length of");
+  if (sync_all(new_.fd.get()) != 0) return give_up_new(errno, "syncing the length of");
   return {};
 }
 
@@ -130,7 +130,7 @@ Result<void> SegmentPool::fill_new(std::uint64_t bytes) {
 Result<std::unique_ptr<MappedSegment>> SegmentPool::reopen_recycled() {
   const std::string name = recycled_.back();
   // First its new name: should a loss of power bring the old one back, it must not stand for what is written from now on.
-  if (::fsync(directory_fd_) != 0) {
+  if (sync_all(directory_fd_) != 0) {
     directory_failed_ = true;
     return system_error(errno, "fsync of directory " + directory_);
   }
@@ -162,7 +162,7 @@ Result<std::unique_ptr<MappedSegment>> SegmentPool::prepare_some(Hurry hurry) {
   }
   if (auto filled = fill_new(hurry == Hurry::yes ? segment_bytes_ : slice_bytes_); !filled) return filled.error();
   // Each slice is synced, or the last one would have to wait for all.
-  if (hurry == Hurry::no && ::fsync(new_.fd.get()) != 0) return give_up_new(errno, "syncing");
+  if (hurry == Hurry::no && sync_all(new_.fd.get()) != 0) return give_up_new(errno, "syncing");
   if (new_.filled < segment_bytes_) return std::unique_ptr<MappedSegment>();
   NewSegment done = std::move(new_);
   new_ = {};

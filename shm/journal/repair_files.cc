@@ -89,11 +89,11 @@ Result<void> RepairFiles::resize(int fd, const std::string& file, std::uint64_t 
 }
 
 Result<void> RepairFiles::sync(int fd, const std::string& file) {
-  return ::fsync(fd) == 0 ? Result<void>{} : failed("syncing", file);
+  return sync_all(fd) == 0 ? Result<void>{} : failed("syncing", file);
 }
 
 Result<void> RepairFiles::sync_directory() {
-  if (::fsync(directory_fd_) != 0) return system_error(errno, "syncing directory " + directory_);
+  if (sync_all(directory_fd_) != 0) return system_error(errno, "syncing directory " + directory_);
   return {};
 }
 

@@ -19,11 +19,11 @@ Result<void> replace_file(int directory_fd, const std::string& directory, const 
   if (!write_all(fd->get(), bytes.data(), bytes.size())) {
     return system_error(errno, "writing " + directory + "/" + temporary);
   }
-  if (::fsync(fd->get()) != 0) return system_error(errno, "syncing " + directory + "/" + temporary);
+  if (sync_all(fd->get()) != 0) return system_error(errno, "syncing " + directory + "/" + temporary);
   if (::renameat(directory_fd, temporary.c_str(), directory_fd, name.c_str()) != 0) {
     return system_error(errno, "renaming " + directory + "/" + temporary);
   }
-  if (::fsync(directory_fd) != 0) return system_error(errno, "syncing directory " + directory);
+  if (sync_all(directory_fd) != 0) return system_error(errno, "syncing directory " + directory);
   return {};
 }
 

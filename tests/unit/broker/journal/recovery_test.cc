@@ -211,6 +211,35 @@ TEST_F(Recovery, CutsAGoodRecordBehindTheEnd) {
   EXPECT_FALSE(torn_file(journal).empty()) << "kept aside";
 }
 
+// The same with the rings still there: no power was lost, the last broker was killed between the stores of an append.
+TEST_F(Recovery, UndoesAnAppendThatAKillCutShortAndCallsItNoTornTail) {
+  JournalMaker journal;
+  journal.events(5);
+  const auto first = journal.event();
+  const auto second = journal.event();
+  journal.overwrite(first.position, std::string(8, '\0'));
+  const auto place = journal.place_of(second.position);
+  const Recovered recovered = test::must(recover(journal, {.known = true, .committed = first.position}));
+  EXPECT_EQ(recovered.end_position, first.position);
+  EXPECT_EQ(recovered.new_epoch, NewEpoch::no);
+  EXPECT_EQ(test::read_file(place.file).substr(place.offset, second.bytes), std::string(second.bytes, '\0'));
+  EXPECT_TRUE(torn_file(journal).empty()) << "nobody had seen any of it";
+}
+
+// After a disk error the rings say nothing about what the disk holds; and what consumers were shown was no unfinished append.
+TEST_F(Recovery, KeepsAsideWhatARunningHostMayHaveLostAllTheSame) {
+  for (const bool failed : {true, false}) {
+    JournalMaker journal;
+    journal.events(5);
+    const auto first = journal.event();
+    journal.event();
+    journal.overwrite(first.position, std::string(8, '\0'));
+    const std::uint64_t shown = failed ? first.position : journal.position();
+    (void)test::must(recover(journal, {.known = true, .committed = shown, .failed = failed}));
+    EXPECT_FALSE(torn_file(journal).empty()) << (failed ? "a disk error" : "consumers were shown more");
+  }
+}
+
 TEST_F(Recovery, PutsTheOnlySegmentAsideWhenItNeverReachedTheDisk) {
   JournalMaker journal;
   const auto file = journal.path() / journal.segments().back().to_string();
