@@ -293,6 +293,7 @@ Result<void> Broker::open_current_segment() {
                                         options_.sync == SyncPolicy::always, *writes);
   if (auto done = pool_->clear_leftovers(); !done) return done;
   cursors_ = std::make_unique<CursorTable>(journal_fd_.get(), paths_.journal.string(), recovered_.identity.uuid);
+  cursors_->set_user_share(admission_.user_share());
   if (auto done = cursors_->load(); !done) return done;
   // After a kill it stands there already: then a full disk does not keep the feed from starting again.
   if (stored_identity_ != recovered_.identity) {
@@ -496,6 +497,7 @@ void Broker::set_admission(Admission admission) {
       ::chmod(paths_.runtime.parent_path().c_str(), 0711);
     }
   }
+  cursors_->set_user_share(admission.user_share());
   control_->set_admission(std::move(admission));
 }
 

@@ -104,7 +104,8 @@ void add_behaviour(CLI::App& app, Options& o) {
   app.add_option("--allow-subscribe", o.allow_subscribe, "Who may subscribe besides the broker's own user")
       ->group("Admission");
   cmdline::add_number(app, "--user-share", o.user_share, Rule::count(1, 100),
-                      "How much of the slots, named cursors and shared memory one of those others may take, in percent")
+                      "How much of the slots, named cursors, shared memory and --cursor-hold-bytes one of those others "
+                      "may take, in percent")
       ->group("Admission");
   std::vector<std::pair<std::string, std::string>> levels;
   for (const char* level : {"trace", "debug", "info", "warning", "error", "critical", "off"}) levels.emplace_back(level, level);

@@ -10,6 +10,8 @@
 #include <charconv>
 #include <optional>
 
+#include "broker/user_share.h"
+
 namespace leat::broker {
 
 using shm::Role;
@@ -116,10 +118,7 @@ bool Admission::matches(const std::vector<Rule>& rules, const Peer& peer) {
 }
 
 std::uint64_t Admission::share_of(uid_t uid, std::uint64_t total) const noexcept {
-  if (uid == ::geteuid() || uid == 0) return total;
-  constexpr std::uint64_t kPercent = 100;
-  const std::uint64_t share = total / kPercent * user_share_ + total % kPercent * user_share_ / kPercent;
-  return std::clamp<std::uint64_t>(share, 1, total);
+  return user_share_of(uid, total, user_share_);
 }
 
 Result<void> Admission::check(const Peer& peer, Role role) const {

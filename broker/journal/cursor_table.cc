@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "broker/log.h"
+#include "broker/user_share.h"
 #include "shm/base/clock.h"
 
 namespace leat::broker {
@@ -23,6 +24,7 @@ Result<void> CursorTable::load() {
     cursors_.emplace(cursor_name(entry), entry);
     on_disk_.emplace(cursor_name(entry), entry.sequence);
   }
+  holds_have_changed();
   remember_file();
   return {};
 }
@@ -73,11 +75,13 @@ Result<void> CursorTable::save(const std::string& name, std::uint32_t uid, const
   const auto [found, is_new] = cursors_.try_emplace(name, CursorEntry{});
   CursorEntry& entry = found->second;
   if (is_new) entry.uid = uid;
+  const std::uint64_t held_before = is_new ? 0 : held_from(name, entry);
   std::memcpy(entry.name, name.data(), std::min(name.size(), sizeof entry.name - 1));
   entry.epoch = place.epoch;
   entry.sequence = place.sequence;
   entry.saved_ns = realtime_ns();
   on_disk_.try_emplace(name, place.sequence);
+  if (is_new || held_from(name, entry) != held_before) holds_have_changed();  // it mostly waits for flush()
   changed_ = true;
   return {};
 }
@@ -87,6 +91,7 @@ Result<void> CursorTable::drop(const std::string& name, std::uint32_t uid) {
   if (auto allowed = check_owner(name, uid); !allowed) return allowed;
   changed_ |= cursors_.erase(name) > 0;
   on_disk_.erase(name);
+  holds_have_changed();
   return {};
 }
 
@@ -115,17 +120,37 @@ Result<void> CursorTable::flush() {
     const auto found = on_disk_.find(cursor_name(entry));  // it may have been dropped meanwhile
     if (found != on_disk_.end()) found->second = entry.sequence;
   }
+  holds_have_changed();
   return {};
 }
 
-CursorTable::Lowest CursorTable::lowest() const {
+void CursorTable::set_user_share(std::uint32_t percent) {
   const std::lock_guard lock(mutex_);
-  Lowest lowest;
+  user_share_.store(percent, std::memory_order_relaxed);
+  holds_have_changed();
+}
+
+// The last event that its consumer is done with, wherever it goes on: here, or after a death.
+std::uint64_t CursorTable::held_from(const std::string& name, const CursorEntry& entry) const {
+  return std::min(entry.sequence, on_disk_.at(name));
+}
+
+std::vector<CursorHold> CursorTable::holds(std::uint64_t hold_bytes) const {
+  const std::lock_guard lock(mutex_);
+  std::map<std::uint32_t, CursorHold> of_users;
   for (const auto& [name, entry] : cursors_) {
-    const std::uint64_t sequence = std::min(entry.sequence, on_disk_.at(name));
-    if (sequence + 1 < lowest.next_sequence) lowest = {.name = name, .next_sequence = sequence + 1};
+    CursorHold& hold = of_users[entry.uid];
+    const std::uint64_t next = held_from(name, entry) + 1;
+    if (hold.name.empty() || next < hold.next_sequence) {
+      hold = {.name = name, .uid = entry.uid, .next_sequence = next,
+              .most_bytes = user_share_of(entry.uid, hold_bytes, user_share())};
+    }
   }
-  return lowest;
+  std::vector<CursorHold> holds;
+  holds.reserve(of_users.size());
+  for (auto& [uid, hold] : of_users) holds.push_back(std::move(hold));
+  std::ranges::stable_sort(holds, {}, &CursorHold::next_sequence);
+  return holds;
 }
 
 }  // namespace leat::broker

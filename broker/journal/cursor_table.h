@@ -3,14 +3,17 @@
 
 #include <sys/stat.h>
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include <leat/cursor.h>
 #include <leat/result.h>
 
+#include "broker/journal/cursor_hold.h"
 #include "shm/journal/cursor_file.h"
 
 namespace leat::broker {
@@ -42,15 +45,20 @@ class CursorTable {
   /// If the file was removed or replaced since it was last written, flush() will write it again. Says so in the log.
   void look_at_file();
 
-  struct Lowest {
-    std::string name;                          ///< empty: there are no cursors
-    std::uint64_t next_sequence = ~0ULL;       ///< the first event that must be kept for its consumer
-  };
-  /// By what is on disk: that is where a consumer goes on after the broker's death.
-  [[nodiscard]] Lowest lowest() const;
+  /// How many percent of what is held one user may hold, as --user-share says; 100 until it is set.
+  void set_user_share(std::uint32_t percent);
+  [[nodiscard]] std::uint32_t user_share() const noexcept { return user_share_.load(std::memory_order_relaxed); }
+
+  /// One for each user who has cursors, the lowest first. By what is on disk: that is where a consumer goes on after
+  /// the broker's death. `hold_bytes`: what all of them together may hold.
+  [[nodiscard]] std::vector<CursorHold> holds(std::uint64_t hold_bytes) const;
+  /// Another number whenever holds() may have changed. Takes no lock: whoever has asked holds() need not ask again.
+  [[nodiscard]] std::uint64_t holds_version() const noexcept { return holds_version_.load(std::memory_order_acquire); }
 
  private:
   void remember_file();
+  void holds_have_changed() noexcept { holds_version_.fetch_add(1, std::memory_order_release); }
+  [[nodiscard]] std::uint64_t held_from(const std::string& name, const shm::CursorEntry& entry) const;
   [[nodiscard]] Result<void> check_owner(const std::string& name, std::uint32_t uid) const;
 
   int directory_fd_;
@@ -59,6 +67,8 @@ class CursorTable {
   mutable std::mutex mutex_;
   std::map<std::string, shm::CursorEntry> cursors_;
   std::map<std::string, std::uint64_t> on_disk_;  // sequences; of one that was never written, the first it was saved at
+  std::atomic<std::uint32_t> user_share_{100};
+  std::atomic<std::uint64_t> holds_version_{1};
   bool changed_ = false;
   struct stat file_ {};        // as it was last written or read; st_ino 0: never
 };

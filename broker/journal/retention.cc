@@ -58,21 +58,30 @@ Bound Retention::exceeded_from(std::size_t first, std::uint64_t bytes, std::int6
   return Bound::none;
 }
 
-bool Retention::holds_from(std::size_t first, std::uint64_t bytes, std::uint64_t next_sequence) const {
-  return segments_.size() - first >= 2 && next_sequence < segments_[first + 1].name.first_sequence &&
-         bytes <= options_.cursor_hold_bytes;
+bool Retention::needs(std::size_t i, const CursorHold& hold) const {
+  return segments_.size() - i >= 2 && hold.next_sequence < segments_[i + 1].name.first_sequence;
 }
 
-Retention::Plan Retention::plan(std::int64_t now_ns, std::uint64_t next_sequence) const {
+// What users hold is not added up: each holds the end of one journal, and the longest of these ends is all that is
+// held. So a cursor that holds much takes nothing from others, and each user is measured by his own bound.
+bool Retention::holds_from(std::size_t first, std::uint64_t bytes, std::span<const CursorHold> holds) const {
+  for (const CursorHold& hold : holds) {
+    if (!needs(first, hold)) return false;  // nor do those behind it
+    if (bytes <= hold.most_bytes) return true;
+  }
+  return false;
+}
+
+Retention::Plan Retention::plan(std::int64_t now_ns, std::span<const CursorHold> holds) const {
   Plan plan;
   std::uint64_t bytes = bytes_;
   Bound said = Bound::none;
   for (std::size_t i = 0; i + 1 < segments_.size(); ++i) {
     const Bound bound = exceeded_from(i, bytes, now_ns);
-    if (bound == Bound::none || holds_from(i, bytes, next_sequence)) break;
+    if (bound == Bound::none || holds_from(i, bytes, holds)) break;
     if (bound != said) plan.options += (plan.options.empty() ? "" : ", then ") + to_string(bound, options_);
     said = bound;
-    if (next_sequence < segments_[i + 1].name.first_sequence) plan.overtakes_cursor = true;
+    if (!holds.empty() && needs(i, holds.front())) plan.overtaken = &holds.front();
     if (i == 0) plan.first_sequence = segments_[0].name.first_sequence;
     plan.last_sequence = segments_[i + 1].name.first_sequence - 1;
     plan.bytes += segments_[i].file_bytes;

@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <deque>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "broker/journal/cursor_hold.h"
 #include "broker/options.h"
 #include "shm/journal/segment_layout.h"
 
@@ -63,25 +65,26 @@ class Retention {
 
   /// The bound that is exceeded; none while only the current segment is left, which always stays.
   [[nodiscard]] Bound exceeded(std::int64_t now_ns) const { return exceeded_from(0, bytes_, now_ns); }
-  /// Whether a cursor that has read nothing from `next_sequence` on keeps the oldest segment from going.
-  [[nodiscard]] bool held_for(std::uint64_t next_sequence) const {
-    return holds_from(0, bytes_, next_sequence);
-  }
+  /// Whether one of them needs the oldest segment, as far as it is not the current one.
+  [[nodiscard]] bool needs_oldest(const CursorHold& hold) const { return needs(0, hold); }
+  /// Whether one of the cursors keeps the oldest segment from going. `holds`: the lowest first, here and below.
+  [[nodiscard]] bool held_for(std::span<const CursorHold> holds) const { return holds_from(0, bytes_, holds); }
 
-  /// What would go at once if pruning began now, with a cursor that stands before `next_sequence`.
+  /// What would go at once if pruning began now.
   struct Plan {
     std::size_t segments = 0;
     std::uint64_t bytes = 0;
     std::uint64_t first_sequence = 0;
     std::uint64_t last_sequence = 0;
     std::string options;          ///< "--retain-bytes 1048576": those that ask for it
-    bool overtakes_cursor = false;  ///< a cursor still needed some of it: --cursor-hold-bytes let go
+    const CursorHold* overtaken = nullptr;  ///< the lowest of `holds`, if it still needed some of that and was let go
   };
-  [[nodiscard]] Plan plan(std::int64_t now_ns, std::uint64_t next_sequence) const;
+  [[nodiscard]] Plan plan(std::int64_t now_ns, std::span<const CursorHold> holds) const;
 
  private:
   [[nodiscard]] Bound exceeded_from(std::size_t first, std::uint64_t bytes, std::int64_t now_ns) const;
-  [[nodiscard]] bool holds_from(std::size_t first, std::uint64_t bytes, std::uint64_t next_sequence) const;
+  [[nodiscard]] bool needs(std::size_t i, const CursorHold& hold) const;
+  [[nodiscard]] bool holds_from(std::size_t first, std::uint64_t bytes, std::span<const CursorHold> holds) const;
 
   const Options& options_;
   std::deque<RetainedSegment> segments_;

@@ -79,15 +79,14 @@ void Syncer::count_segments() {
 
 // A bound that was lowered, or one that a broken clock makes look exceeded, takes what nobody can bring back: the log says
 // so before it goes.
-void Syncer::say_what_goes(std::int64_t now) const {
-  const CursorTable::Lowest lowest = cursors_.lowest();
-  const Retention::Plan plan = retained_.plan(now, lowest.next_sequence);
+void Syncer::say_what_goes(std::int64_t now) {
+  const Retention::Plan plan = retained_.plan(now, holds());
   if (plan.segments == 0) return;
   spdlog::warn("{}: {} of the journal's {} segments are beyond it and go now ({} of {} bytes, events {} to {}){}", plan.options,
                plan.segments, retained_.size(), plan.bytes, retained_.bytes(), plan.first_sequence, plan.last_sequence,
-               plan.overtakes_cursor ? "; cursor '" + lowest.name + "' has not read all of them, and is held no more than "
-                                       "--cursor-hold-bytes " + std::to_string(options_.cursor_hold_bytes)
-                                     : std::string());
+               plan.overtaken == nullptr ? std::string()
+                                         : "; cursor '" + plan.overtaken->name + "' has not read all of them, and " +
+                                               "is held no more than " + bound_of(*plan.overtaken));
 }
 
 void Syncer::say_if_the_clock_is_doubted(std::int64_t newest_event_ns, std::int64_t wall_ns) const {
@@ -396,18 +395,43 @@ bool Syncer::must_prune() {
   return retained_.exceeded(monotonic_ns()) != Bound::none && !held_by_cursor();
 }
 
-// Only asked when a segment is due, which is rare.
+// Asked of the table only after a change: while cursors hold segments that are due, each step asks.
+std::span<const CursorHold> Syncer::holds() {
+  const std::uint64_t version = cursors_.holds_version();  // read first: a change in between is looked at next time
+  if (version == holds_version_) return holds_;
+  holds_ = cursors_.holds(options_.cursor_hold_bytes);
+  holds_version_ = version;
+  return holds_;
+}
+
 bool Syncer::held_by_cursor() {
-  const CursorTable::Lowest lowest = cursors_.lowest();
-  if (lowest.next_sequence >= retained_[1].name.first_sequence) return false;
-  if (retained_.held_for(lowest.next_sequence)) return true;
-  if (told_overtaken_ != lowest.name && options_.cursor_hold_bytes > 0) {
-    spdlog::warn("cursor '{}' stands at sequence {} and holds no more than --cursor-hold-bytes {}: what it has not read "
-                 "is pruned, and its consumer will be told; start the consumer, raise the bound, or drop the cursor",
-                 lowest.name, lowest.next_sequence - 1, options_.cursor_hold_bytes);
-    told_overtaken_ = lowest.name;
-  }
+  if (retained_.held_for(holds())) return true;
+  say_who_is_overtaken();
   return false;
+}
+
+// Once for each user: after his lowest cursor all his others are as badly off, if they stand there still.
+void Syncer::say_who_is_overtaken() {
+  if (options_.cursor_hold_bytes == 0) return;
+  for (const CursorHold& hold : holds_) {
+    if (!retained_.needs_oldest(hold)) return;
+    std::string& told = told_overtaken_[hold.uid];
+    if (told == hold.name) continue;
+    told = hold.name;
+    const bool by_share = hold.most_bytes < options_.cursor_hold_bytes;
+    spdlog::warn("cursor '{}' of user {} stands at sequence {} and holds no more than {}: what it has not read is "
+                 "pruned, and its consumer will be told; start the consumer, raise {}, or drop the cursor",
+                 hold.name, hold.uid, hold.next_sequence - 1, bound_of(hold),
+                 by_share ? "one of these bounds" : "the bound");
+  }
+}
+
+// The options that set it, as they are now.
+std::string Syncer::bound_of(const CursorHold& hold) const {
+  const std::string all = "--cursor-hold-bytes " + std::to_string(options_.cursor_hold_bytes);
+  if (hold.most_bytes >= options_.cursor_hold_bytes) return all;
+  return std::to_string(hold.most_bytes) + " bytes, the share of one user (--user-share " +
+         std::to_string(cursors_.user_share()) + ") of " + all;
 }
 
 bool Syncer::events_wait() const { return ring_reader_.read_latest().sequence > durable_sequence(); }

@@ -4,8 +4,10 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -75,13 +77,16 @@ class Syncer {
   void set_earliest(const shm::SegmentName& oldest);
   void fail(const Error& error);
   void count_segments();
-  void say_what_goes(std::int64_t now) const;
+  void say_what_goes(std::int64_t now);
   void say_if_the_clock_is_doubted(std::int64_t newest_event_ns, std::int64_t wall_ns) const;
   void prune();
   void prune_oldest();
   [[nodiscard]] bool must_prune();
   [[nodiscard]] bool may_prune_now(std::int64_t now) const;
   [[nodiscard]] bool held_by_cursor();
+  [[nodiscard]] std::span<const CursorHold> holds();
+  [[nodiscard]] std::string bound_of(const CursorHold& hold) const;
+  void say_who_is_overtaken();
   [[nodiscard]] bool events_wait() const;
   void flush_cursors(bool now_due);
   [[nodiscard]] std::int64_t next_wait_ns() const;
@@ -114,7 +119,9 @@ class Syncer {
   bool prune_waits_ = false;           // more is to be pruned, when it is its turn again
   std::uint64_t prunes_owed_ = 0;      // one for each segment that came: the journal does not grow beyond its bounds
   std::int64_t next_prune_ns_ = 0;
-  std::string told_overtaken_;     // the cursor that was last reported as beyond what may be held for it
+  std::vector<CursorHold> holds_;      // as of holds_version_
+  std::uint64_t holds_version_ = 0;
+  std::map<std::uint32_t, std::string> told_overtaken_;  // by user: the cursor last reported as beyond what it may hold
   std::int64_t next_flush_ns_ = 0;
   std::int64_t last_sync_ns_ = 0;
   std::int64_t next_prepare_ns_ = 0;

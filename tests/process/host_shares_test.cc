@@ -1,9 +1,14 @@
-// No admitted user locks the others out; users in many groups; what the client of a refusal is told.
+// No admitted user locks the others out or fills their disk; users in many groups; what a refused client is told.
 #include <grp.h>
+#include <signal.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <string>
+#include <thread>
+
+#include <leat/journal.h>
 
 #include "process/other_user.h"
 
@@ -40,6 +45,65 @@ TEST_F(HostShares, OneUserGetsHisShareAndTheOthersGetIn) {
   ours.clear();
   EXPECT_EQ(broker_->terminate(), 0);
   EXPECT_EQ(::umount2(small.c_str(), MNT_DETACH), 0);
+}
+
+// Cursors that nobody moves, over a restart of the broker and a hang-up that lowers the share.
+TEST_F(HostShares, TheCursorsOfOneUserHoldHisShareOfTheDiskAndTheOthersHoldOn) {
+  const auto config = broker_->scratch() / "leatd.toml";
+  std::ofstream(config) << "user-share = 50\n";
+  broker_->set("--config", config.string());
+  broker_->set("--allow-subscribe", "any");
+  broker_->set("--segment-bytes", "64K");
+  broker_->set("--retain-bytes", "128K");
+  broker_->set("--cursor-hold-bytes", "1M");
+  start();
+  const auto publish_large = [&](int count) {
+    Producer producer = connect_producer();
+    const std::string payload(4000, 'x');
+    for (int i = 0; i < count; ++i) {
+      ASSERT_TRUE(producer.publish_and_wait({.topic = "t", .payload = payload}, Ack::committed, kPatience).ok());
+    }
+  };
+  const auto wait_for = [&](const auto& condition) {
+    while (!condition()) {
+      ASSERT_TRUE(broker_->running()) << broker_->log();
+      std::this_thread::sleep_for(milliseconds(5));
+    }
+  };
+  const auto segments = [&] { return status().segments; };
+  // A segment takes 13 or so of these events, and 8 segments are one half of 1M, 16 all of it.
+  EXPECT_EQ(run_as_nobody("sleeper", {"cursor=greedy"}), "");
+  publish_large(80);
+  EXPECT_EQ(status().earliest_sequence, 1U) << "within his share";
+  {
+    auto ours = Consumer::connect({.address = broker_->address(), .start = Start::latest(), .cursor_name = "ours"});
+    ASSERT_TRUE(ours.ok()) << ours.error().message;
+  }
+  publish_large(120);
+  const std::string said = "cursor 'greedy' of user 65534 stands at sequence 0 and holds no more than 524288 bytes, the "
+                           "share of one user (--user-share 50) of --cursor-hold-bytes 1048576: what it has not read";
+  wait_for([&] { return broker_->log().find(said) != std::string::npos; });
+  wait_for([&] { return segments() > 8; });
+  EXPECT_GT(status().earliest_sequence, 1U);
+  EXPECT_LE(status().earliest_sequence, 81U) << "ours is held";
+
+  // The other user's cursor, alone, after a restart without him.
+  auto ours = Consumer::connect({.address = broker_->address(), .cursor_name = "ours"});
+  while (!ours.ok()) ours = Consumer::connect({.address = broker_->address(), .cursor_name = "ours"});
+  EXPECT_EQ(take_event(*ours).sequence, 81U);
+  ASSERT_TRUE(ours->drop_cursor().ok());
+  wait_for([&] { return segments() == 8; });
+  while (list_cursors(broker_->journal())->size() != 1) std::this_thread::sleep_for(milliseconds(5));
+  ASSERT_EQ(broker_->terminate(), 0);
+  start();
+  publish_large(60);
+  wait_for([&] { return segments() == 8; });
+
+  std::ofstream(config) << "user-share = 25\n";
+  ASSERT_EQ(::kill(broker_->pid(), SIGHUP), 0);
+  wait_for([&] { return segments() == 4; });
+  EXPECT_EQ(run_as_nobody("sleeper", {"cursor=greedy", "look=1"}), "expired, wanted 1\n");
+  EXPECT_EQ(broker_->log().find("cursor 'ours' of user"), std::string::npos) << "it was never overtaken";
 }
 
 TEST_F(HostShares, AUserInHundredsOfGroupsIsLetInByTheLastOfThem) {

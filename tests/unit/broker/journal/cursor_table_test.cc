@@ -5,6 +5,9 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <utility>
+#include <vector>
+
 #include "shm/base/unique_fd.h"
 #include "tests/unit/fixtures/temp_directory.h"
 
@@ -20,6 +23,8 @@ class CursorTableTest : public ::testing::Test {
   shm::UniqueFd fd{::open(directory.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   CursorTable table{fd.get(), directory.path().string(), {}};
   Cursor place;
+
+  static CursorHold lowest(const CursorTable& of) { return of.holds(~0ULL).at(0); }
 };
 
 TEST_F(CursorTableTest, IsAsItWasAfterFlushAndLoad) {
@@ -30,8 +35,8 @@ TEST_F(CursorTableTest, IsAsItWasAfterFlushAndLoad) {
   test::must(next.load());
   ASSERT_TRUE(test::must(next.find("a", kSomebody, place)));
   EXPECT_EQ(place, (Cursor{.epoch = 5, .sequence = 10}));
-  EXPECT_EQ(next.lowest().name, "b");
-  EXPECT_EQ(next.lowest().next_sequence, 4u);
+  EXPECT_EQ(lowest(next).name, "b");
+  EXPECT_EQ(lowest(next).next_sequence, 4u);
   EXPECT_FALSE(test::must(next.find("c", kSomebody, place)));
 }
 
@@ -66,21 +71,74 @@ TEST_F(CursorTableTest, KeepsWhatCouldNotBeWrittenForTheNextTime) {
 TEST_F(CursorTableTest, HoldsWhatLiesBehindThePlaceThatIsOnDisk) {
   test::must(table.save("a", 1, {.epoch = 1, .sequence = 2}));
   test::must(table.save("a", 1, {.epoch = 1, .sequence = 5}));
-  EXPECT_EQ(table.lowest().next_sequence, 3u) << "never written: held from its first place on";
+  EXPECT_EQ(lowest(table).next_sequence, 3u) << "never written: held from its first place on";
   test::must(table.flush());
-  EXPECT_EQ(table.lowest().next_sequence, 6u);
+  EXPECT_EQ(lowest(table).next_sequence, 6u);
   test::must(table.save("a", 1, {.epoch = 1, .sequence = 9}));
-  EXPECT_EQ(table.lowest().next_sequence, 6u);
+  EXPECT_EQ(lowest(table).next_sequence, 6u);
   std::filesystem::create_directory(directory.path() / "cursors.new");
   EXPECT_FALSE(table.flush().ok());
-  EXPECT_EQ(table.lowest().next_sequence, 6u) << "a write that failed moves nothing";
+  EXPECT_EQ(lowest(table).next_sequence, 6u) << "a write that failed moves nothing";
   std::filesystem::remove(directory.path() / "cursors.new");
   test::must(table.flush());
-  EXPECT_EQ(table.lowest().next_sequence, 10u);
+  EXPECT_EQ(lowest(table).next_sequence, 10u);
   test::must(table.save("a", 1, {.epoch = 1, .sequence = 4}));
-  EXPECT_EQ(table.lowest().next_sequence, 5u) << "moved back";
+  EXPECT_EQ(lowest(table).next_sequence, 5u) << "moved back";
   test::must(table.drop("a", 1));
-  EXPECT_TRUE(table.lowest().name.empty());
+  EXPECT_TRUE(table.holds(~0ULL).empty());
+}
+
+TEST_F(CursorTableTest, HoldsForEachUserWhatHisLowestCursorNeedsUpToHisShare) {
+  table.set_user_share(25);
+  test::must(table.save("a", kSomebody, {.epoch = 1, .sequence = 7}));
+  test::must(table.save("b", kSomebodyElse, {.epoch = 1, .sequence = 5}));
+  test::must(table.save("c", kSomebody, {.epoch = 1, .sequence = 3}));
+  test::must(table.save("d", ::geteuid(), {.epoch = 1, .sequence = 20}));
+  test::must(table.save("e", kSomebodyElse, {.epoch = 1, .sequence = 30}));
+  test::must(table.flush());
+  CursorTable next(fd.get(), directory.path().string(), {});  // whose they are is in the file
+  next.set_user_share(25);
+  test::must(next.load());
+  for (const CursorTable* each : {&table, &next}) {
+    const std::vector<CursorHold> holds = each->holds(1000);
+    ASSERT_EQ(holds.size(), 3u);
+    EXPECT_EQ(holds[0].name + holds[1].name + holds[2].name, "cbd");
+    EXPECT_EQ(holds[0].uid, kSomebody);
+    EXPECT_EQ(holds[0].next_sequence, 4u);
+    EXPECT_EQ(holds[0].most_bytes, 250u);
+    EXPECT_EQ(holds[1].most_bytes, 250u);
+    EXPECT_EQ(holds[2].uid, ::geteuid());
+    EXPECT_EQ(holds[2].most_bytes, 1000u) << "the broker's own user has no share";
+    for (const CursorHold& hold : each->holds(0)) EXPECT_EQ(hold.most_bytes, 0u) << "nothing is held";
+  }
+  table.set_user_share(100);
+  for (const CursorHold& hold : table.holds(1000)) EXPECT_EQ(hold.most_bytes, 1000u);
+}
+
+// The syncer asks again after another number only, and it asks while events are waiting for it.
+TEST_F(CursorTableTest, TheVersionChangesWithWhatIsHeldAndNotWithEachSave) {
+  std::uint64_t before = table.holds_version();
+  const auto changed = [&] { return std::exchange(before, table.holds_version()) != table.holds_version(); };
+  test::must(table.save("a", kSomebody, {.epoch = 1, .sequence = 5}));
+  EXPECT_TRUE(changed());
+  for (std::uint64_t i = 6; i < 20; ++i) test::must(table.save("a", kSomebody, {.epoch = 1, .sequence = i}));
+  EXPECT_FALSE(changed()) << "held is what lies behind the place on disk";
+  test::must(table.flush());
+  EXPECT_TRUE(changed());
+  test::must(table.flush());
+  EXPECT_FALSE(changed());
+  test::must(table.save("a", kSomebody, {.epoch = 1, .sequence = 4}));
+  EXPECT_TRUE(changed()) << "moved back";
+  test::must(table.save("a", kSomebody, {.epoch = 1, .sequence = 8}));
+  EXPECT_TRUE(changed()) << "and on again, to what is on disk at most";
+  table.set_user_share(10);
+  EXPECT_TRUE(changed());
+  test::must(table.drop("a", kSomebody));
+  EXPECT_TRUE(changed());
+  CursorTable next(fd.get(), directory.path().string(), {});
+  before = next.holds_version();
+  test::must(next.load());
+  EXPECT_NE(next.holds_version(), before);
 }
 
 TEST_F(CursorTableTest, WritesNothingWhenNothingChanged) {

@@ -3,8 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <limits>
+#include <vector>
 
 namespace leat::broker {
 namespace {
@@ -26,8 +28,15 @@ Retention of_sizes(const Options& options, std::initializer_list<std::uint64_t> 
   return retained;
 }
 
-std::size_t left_of(Retention retained, std::int64_t now_ns, std::uint64_t next_sequence = ~0ULL) {
-  while (retained.exceeded(now_ns) != Bound::none && !retained.held_for(next_sequence)) retained.drop_oldest();
+using Holds = std::vector<CursorHold>;
+
+// One user, who may hold as much as all may.
+Holds one_at(std::uint64_t next_sequence, const Options& options) {
+  return {{.name = "one", .uid = 1, .next_sequence = next_sequence, .most_bytes = options.cursor_hold_bytes}};
+}
+
+std::size_t left_of(Retention retained, std::int64_t now_ns, const Holds& holds = {}) {
+  while (retained.exceeded(now_ns) != Bound::none && !retained.held_for(holds)) retained.drop_oldest();
   return retained.size();
 }
 
@@ -49,13 +58,13 @@ TEST(Retention, HoldsForACursorByRealSizes) {
   options.cursor_hold_bytes = 50;
   for (const std::uint64_t configured : {1ULL, 64ULL << 20, ~0ULL}) {
     options.segment_bytes = configured;
-    EXPECT_EQ(left_of(of_sizes(options, {10, 10, 10, 10, 10}), 0, 1), 5u);
-    EXPECT_EQ(left_of(of_sizes(options, {10, 10, 10, 10, 10, 10}), 0, 1), 5u) << "held up to the bound";
-    EXPECT_EQ(left_of(of_sizes(options, {10, 10, 10, 10, 10}), 0, 11), 4u) << "it has read the first";
-    EXPECT_EQ(left_of(of_sizes(options, {10, 10, 10, 10, 10}), 0, 1000), 2u);
+    EXPECT_EQ(left_of(of_sizes(options, {10, 10, 10, 10, 10}), 0, one_at(1, options)), 5u);
+    EXPECT_EQ(left_of(of_sizes(options, {10, 10, 10, 10, 10, 10}), 0, one_at(1, options)), 5u) << "up to the bound";
+    EXPECT_EQ(left_of(of_sizes(options, {10, 10, 10, 10, 10}), 0, one_at(11, options)), 4u) << "it has read the first";
+    EXPECT_EQ(left_of(of_sizes(options, {10, 10, 10, 10, 10}), 0, one_at(1000, options)), 2u);
   }
   options.cursor_hold_bytes = 0;
-  EXPECT_EQ(left_of(of_sizes(options, {10, 10, 10, 10, 10}), 0, 1), 2u) << "0 holds nothing";
+  EXPECT_EQ(left_of(of_sizes(options, {10, 10, 10, 10, 10}), 0, one_at(1, options)), 2u) << "0 holds nothing";
 }
 
 // No number of any option, however large, prunes what a smaller one keeps.
@@ -143,16 +152,46 @@ TEST(Retention, ThePlanOfAStartIsWhatThenGoes) {
             options.retain_seconds = seconds;
             options.cursor_hold_bytes = hold;
             const Retention retained = of_sizes(options, {100, 100, 50, 50, 50});
-            const Retention::Plan plan = retained.plan(10 * kSecond, next);
-            EXPECT_EQ(plan.segments, retained.size() - left_of(retained, 10 * kSecond, next));
+            const Holds holds = one_at(next, options);
+            const Retention::Plan plan = retained.plan(10 * kSecond, holds);
+            EXPECT_EQ(plan.segments, retained.size() - left_of(retained, 10 * kSecond, holds));
             EXPECT_EQ(plan.options.empty(), plan.segments == 0);
             if (plan.segments > 0) {
               EXPECT_EQ(plan.first_sequence, 1u);
               EXPECT_EQ(plan.last_sequence, 10 * plan.segments);
-              EXPECT_EQ(plan.overtakes_cursor, next <= plan.last_sequence);
+              EXPECT_EQ(plan.overtaken != nullptr, next <= plan.last_sequence);
             }
           }
         }
+      }
+    }
+  }
+}
+
+// Three users, each somewhere, each with some bound: whatever the others do, each holds what he would hold alone, and
+// nothing is held that nobody holds.
+TEST(Retention, WhatOneUserHoldsTakesNothingFromAnotherAndNobodyHoldsMoreThanHisShare) {
+  constexpr std::array<std::uint64_t, 5> places = {1, 15, 21, 45, ~0ULL};
+  constexpr std::array<std::uint64_t, 5> shares = {0, 100, 150, 299, ~0ULL};
+  constexpr std::size_t kCases = places.size() * shares.size();
+  const auto user = [&](std::size_t i) {
+    return CursorHold{.name = std::to_string(i), .uid = static_cast<std::uint32_t>(i),
+                      .next_sequence = places[i % places.size()], .most_bytes = shares[i / places.size()]};
+  };
+  Options options;
+  options.retain_bytes = 60;
+  const Retention retained = of_sizes(options, {100, 100, 50, 50, 50});
+  for (std::size_t a = 0; a < kCases; ++a) {
+    for (std::size_t b = 0; b < kCases; ++b) {
+      for (std::size_t c = 0; c < kCases; ++c) {
+        Holds holds = {user(a), user(b), user(c)};
+        std::ranges::stable_sort(holds, {}, &CursorHold::next_sequence);
+        std::size_t most = 0;
+        for (const CursorHold& hold : holds) most = std::max(most, left_of(retained, 0, {hold}));
+        ASSERT_EQ(left_of(retained, 0, holds), most) << a << " " << b << " " << c;
+        const Retention::Plan plan = retained.plan(0, holds);
+        ASSERT_EQ(plan.segments, retained.size() - most) << a << " " << b << " " << c;
+        ASSERT_EQ(plan.overtaken, holds[0].next_sequence <= plan.last_sequence ? holds.data() : nullptr);
       }
     }
   }

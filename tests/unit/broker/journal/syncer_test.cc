@@ -1,5 +1,6 @@
 // The syncer: watermarks, marks, a segment ahead of need, retention, and the end after a failed sync.
 #include "tests/unit/broker/journal/syncer_fixture.h"
+#include "tests/unit/fixtures/log_capture.h"
 
 namespace leat::broker {
 namespace {
@@ -176,6 +177,96 @@ TEST_F(SyncerTest, HoldsForACursorOnlyUpToTheBound) {
   again->start({journal.segments().begin() + 2, journal.segments().end()}, current.get());
   wait_until([&] { return counters().segments.load() == 2; });
   again->stop();
+}
+
+class SyncerShares : public SyncerTest {
+ protected:
+  static constexpr std::uint32_t kGreedy = 4711;
+  static constexpr std::uint32_t kModest = 4712;
+
+  SyncerShares() {
+    options.retain_bytes = 2 * test::kTinySegment;
+    options.cursor_hold_bytes = 8 * test::kTinySegment;
+    make_segments(8);  // 10 events each
+  }
+  std::size_t left_after(Syncer& syncer) {
+    for (int i = 0; i < 200; ++i) (void)syncer.step();
+    return counters().segments.load();
+  }
+};
+
+TEST_F(SyncerShares, ACursorThatNeverMovesHoldsItsUsersShareAndTheOthersHoldOn) {
+  cursors.set_user_share(50);
+  test::must(cursors.save("greedy", kGreedy, {.epoch = 1, .sequence = 0}));
+  test::must(cursors.save("greedy-too", kGreedy, {.epoch = 1, .sequence = 2}));
+  test::must(cursors.save("ours", ::geteuid(), {.epoch = 1, .sequence = 15}));
+  test::must(cursors.save("modest", kModest, {.epoch = 1, .sequence = 45}));
+  const test::LogCapture log;
+  auto syncer = make();
+  syncer->begin(journal.segments(), open_current());
+  EXPECT_EQ(left_after(*syncer), 7u) << "the broker's own user may hold all of it";
+  EXPECT_EQ(header().earliest_sequence.load(), 11u);
+  const std::string bound = "no more than 65536 bytes, the share of one user (--user-share 50) of --cursor-hold-bytes "
+                            "131072";
+  const std::string said = "warning: cursor 'greedy' of user 4711 stands at sequence 0 and holds " + bound +
+                           ": what it has not read is pruned, and its consumer will be told; start the consumer, raise "
+                           "one of these bounds, or drop the cursor";
+  EXPECT_EQ(log.count(said), 1) << log.text();
+  EXPECT_TRUE(log.says("cursor 'greedy' has not read all of them, and is held " + bound)) << log.text();
+  test::must(cursors.drop("ours", ::geteuid()));
+  EXPECT_EQ(left_after(*syncer), 4u) << "which is half of eight, for as long as somebody needs the oldest of them";
+  EXPECT_EQ(header().earliest_sequence.load(), 41u) << "the modest one lost nothing";
+  test::must(cursors.drop("greedy", kGreedy));
+  test::must(cursors.drop("greedy-too", kGreedy));
+  EXPECT_EQ(left_after(*syncer), 4u) << "and holds on by itself";
+  test::must(cursors.save("modest", kModest, {.epoch = 1, .sequence = 80}));
+  test::must(cursors.flush());
+  EXPECT_EQ(left_after(*syncer), 2u);
+  EXPECT_EQ(log.count("holds no more than"), 1) << log.text();
+}
+
+TEST_F(SyncerShares, EachUserWhoIsOvertakenIsNamedOnce) {
+  cursors.set_user_share(25);
+  test::must(cursors.save("first", kGreedy, {.epoch = 1, .sequence = 0}));
+  test::must(cursors.save("second", kModest, {.epoch = 1, .sequence = 12}));
+  test::must(cursors.save("ours", ::geteuid(), {.epoch = 1, .sequence = 0}));
+  const test::LogCapture log;
+  auto syncer = make();
+  syncer->begin(journal.segments(), open_current());
+  EXPECT_EQ(left_after(*syncer), 8u);
+  EXPECT_EQ(log.text(), "") << "nobody has lost anything: another user's cursor holds it";
+  test::must(cursors.drop("ours", ::geteuid()));
+  EXPECT_EQ(left_after(*syncer), 2u);
+  EXPECT_EQ(log.count("cursor 'first' of user 4711 stands at sequence 0"), 1) << log.text();
+  EXPECT_EQ(log.count("cursor 'second' of user 4712 stands at sequence 12"), 1) << log.text();
+}
+
+TEST_F(SyncerShares, AnotherShareCountsAtOnce) {
+  cursors.set_user_share(100);
+  test::must(cursors.save("greedy", kGreedy, {.epoch = 1, .sequence = 0}));
+  auto syncer = make();
+  syncer->begin(journal.segments(), open_current());
+  EXPECT_EQ(left_after(*syncer), 8u);
+  for (const auto& [percent, left] : {std::pair{80U, 6u}, {50U, 4u}, {100U, 4u}, {40U, 3u}, {1U, 2u}}) {
+    cursors.set_user_share(percent);
+    EXPECT_EQ(left_after(*syncer), left) << percent;
+  }
+}
+
+// Whose a cursor is stands in the file, so a restart gives nobody more.
+TEST_F(SyncerShares, TheShareHoldsOverARestartBeforeAnyConsumerHasComeBack) {
+  test::must(cursors.save("greedy", kGreedy, {.epoch = 1, .sequence = 0}));
+  test::must(cursors.save("modest", kModest, {.epoch = 1, .sequence = 45}));
+  test::must(cursors.flush());
+  CursorTable next(journal.fd(), journal.path().string(), {});
+  next.set_user_share(50);
+  test::must(next.load());
+  Syncer syncer(options, journal.fd(), journal.path().string(), handover, journal.pool(), next, header(),
+                kSyncerRingBytes, doorbell(), counters(),
+                {.durable_advanced = [](std::uint64_t) {}, .wake_sequencer = [] {}, .failed = [](const Error&) {}});
+  syncer.begin(journal.segments(), open_current());
+  EXPECT_EQ(left_after(syncer), 4u);
+  EXPECT_EQ(header().earliest_sequence.load(), 41u);
 }
 
 // A round can be larger than what is retained. Pruned before it is finished, it would be missing after a kill.
