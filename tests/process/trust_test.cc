@@ -60,9 +60,9 @@ std::string outcome_of(const Result<T>& result) {
 int run_victim(const HelperArguments& arguments) {
   FeedAddress address = arguments.address();
   address.owner = arguments.text("owner");
-  const auto moment = std::chrono::milliseconds(100);
-  tell("publish", outcome_of(Producer::connect({.address = address, .connect_timeout = moment})));
-  tell("subscribe", outcome_of(Consumer::connect({.address = address, .connect_timeout = moment})));
+  const auto patience = std::chrono::seconds(3);  // longer than a busy machine keeps the listener from answering
+  tell("publish", outcome_of(Producer::connect({.address = address, .connect_timeout = patience})));
+  tell("subscribe", outcome_of(Consumer::connect({.address = address, .connect_timeout = patience})));
   if (arguments.text("owner").empty()) tell("observe", outcome_of(FeedObserver::connect(address)));
   return 0;
 }
