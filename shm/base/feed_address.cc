@@ -25,10 +25,27 @@ bool is_feed_name(const std::string& name) {
   return !name.empty() && name.size() <= kMaxFeedNameBytes && name[0] != '-' && std::ranges::all_of(name, allowed);
 }
 
-std::string default_data_dir() {
-  if (::geteuid() == 0) return "/var/lib/leat";
-  const std::string home = environment("HOME");
-  return home.empty() ? "" : home + "/.local/share/leat";
+// A variable is inherited by programs in many directories, each of which would take a relative path for another place.
+Result<std::string> environment_path(const char* name, const char* option) {
+  std::string value = environment(name);
+  if (value.empty() || value[0] == '/') return value;
+  return Error{ErrorCode::invalid_argument, std::string(name) + " is '" + value + "', which is no absolute path: programs in "
+                                                "different working directories would not find each other's feeds; set it to an "
+                                                "absolute path, or unset it and give " + option};
+}
+
+Result<std::string> default_data_dir() {
+  if (::geteuid() == 0) return std::string("/var/lib/leat");
+  auto home = environment_path("HOME", "--data-dir");
+  if (home && home->empty()) {
+    return Error{ErrorCode::invalid_argument, "no journal directory: set HOME, LEAT_DATA_DIR or --data-dir"};
+  }
+  return home ? Result<std::string>(*home + "/.local/share/leat") : home;
+}
+
+// What was named in the call, else in the variable, else nothing.
+Result<std::string> named_directory(const std::string& given, const char* variable, const char* option) {
+  return given.empty() ? environment_path(variable, option) : Result<std::string>(given);
 }
 
 bool is_own_directory(const fs::path& path) {
@@ -49,7 +66,7 @@ std::vector<fs::path> default_runtime_dirs(bool for_others) {
   const auto add = [&](const fs::path& path) {
     if (std::ranges::find(choices, path) == choices.end()) choices.push_back(path);
   };
-  const fs::path session = environment("XDG_RUNTIME_DIR");
+  const fs::path session = environment("XDG_RUNTIME_DIR");  // a relative one is ignored: so says its specification
   if (!for_others && session.is_absolute() && is_own_directory(session)) add(session.lexically_normal() / "leat");
   add("/dev/shm/leat-" + uid);
   // For one that was started without the variable: to find what others serve, never to begin there.
@@ -76,19 +93,18 @@ Result<FeedPaths> resolve_feed(const FeedAddress& address, bool for_others) {
     return Error{ErrorCode::invalid_argument, "bad feed name '" + address.feed.substr(0, 80) +
                                                   "': use 1 to 64 of A-Z a-z 0-9 _ and -, not starting with -"};
   }
-  const std::string named = address.runtime_dir.empty() ? environment("LEAT_RUNTIME_DIR") : address.runtime_dir;
-  FeedPaths paths{.runtime = {}, .journal = {}, .runtime_choices = {}, .runtime_was_named = !named.empty()};
-  if (!named.empty()) paths.runtime_choices = {fs::path(named) / address.feed};
+  const auto named = named_directory(address.runtime_dir, "LEAT_RUNTIME_DIR", "--runtime-dir");
+  if (!named) return named.error();
+  FeedPaths paths{.runtime = {}, .journal = {}, .runtime_choices = {}, .runtime_was_named = !named->empty()};
+  if (!named->empty()) paths.runtime_choices = {fs::path(*named) / address.feed};
   else {
     for (const fs::path& base : default_runtime_dirs(for_others)) paths.runtime_choices.push_back(base / address.feed);
   }
   paths.runtime = pick_runtime(paths.runtime_choices);
-  std::string data = address.data_dir.empty() ? environment("LEAT_DATA_DIR") : address.data_dir;
-  if (data.empty()) data = default_data_dir();
-  if (data.empty()) {
-    return Error{ErrorCode::invalid_argument, "no journal directory: set HOME, LEAT_DATA_DIR or --data-dir"};
-  }
-  paths.journal = fs::path(data) / address.feed;
+  auto data = named_directory(address.data_dir, "LEAT_DATA_DIR", "--data-dir");
+  if (data && data->empty()) data = default_data_dir();
+  if (!data) return data.error();
+  paths.journal = fs::path(*data) / address.feed;
   return paths;
 }
 

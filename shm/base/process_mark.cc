@@ -54,6 +54,11 @@ std::uint64_t renew_process_mark() noexcept {
 
 }  // namespace detail
 
+bool pages_are_wiped() noexcept {
+  (void)process_mark();  // finds it out
+  return detail::process_word.load(std::memory_order_acquire) != &ordinary_word;
+}
+
 WipedWord::WipedWord() noexcept {
   auto* const page = static_cast<std::uint64_t*>(map_wiped_page());
   word_ = page != nullptr ? page : &ordinary_;

@@ -22,6 +22,10 @@ inline std::uint64_t process_mark() noexcept {
   return mark != 0 ? mark : detail::renew_process_mark();
 }
 
+/// False where the kernel wipes no page on fork: then memory of the parent (WipedMemory, WipedWord) is as it was in a child, and
+/// whoever relies on its zeros asks ProcessOwner in their place. Any thread.
+bool pages_are_wiped() noexcept;
+
 /// Remembers the process that made it. For every handle that must not speak, or touch memory, for another process.
 class ProcessOwner {
  public:

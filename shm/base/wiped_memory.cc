@@ -14,7 +14,7 @@ namespace {
 std::byte* map_wiped(std::size_t bytes) {
   void* const memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
-  // Before Linux 4.14 there is no such advice: a child then finds what its parent had read, and nothing after it.
+  // Before Linux 4.14 there is no such advice: a child then finds what its parent had read. See pages_are_wiped().
   (void)::madvise(memory, bytes, MADV_WIPEONFORK);
   return static_cast<std::byte*>(memory);
 }

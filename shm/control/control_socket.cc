@@ -24,7 +24,9 @@ Result<bool> send_packet(int socket, const msghdr& packet, int flags) {
     if (::sendmsg(socket, &packet, flags | MSG_NOSIGNAL) >= 0) return true;
     if (errno == EINTR) continue;
     if (errno == EAGAIN && (flags & MSG_DONTWAIT) != 0) return false;
-    if (errno == EPIPE || errno == ECONNRESET) return Error{ErrorCode::closed, "the peer closed the control socket"};
+    if (errno == EPIPE || errno == ECONNRESET) {
+      return Error{ErrorCode::closed, "the peer closed the control socket; see leatd's log, then connect again"};
+    }
     return system_error(errno, "sending on the control socket");
   }
 }
@@ -148,7 +150,8 @@ Result<void> receive_message(int socket, Received& received, Deadline deadline) 
     return Error{ErrorCode::io_error, "the descriptors of a control message could not be received: this process has none "
                                       "left; raise its limit of open files (ulimit -n, LimitNOFILE of systemd) or close some"};
   }
-  return Error{ErrorCode::protocol_error, "a control message is longer than any that is known"};
+  return Error{ErrorCode::protocol_error, "a control message is longer than any that is known; use broker and clients of one "
+                                          "release"};
 }
 
 Result<void> receive_message(int socket, Received& received, int timeout_ms) {
@@ -157,10 +160,13 @@ Result<void> receive_message(int socket, Received& received, int timeout_ms) {
 
 Result<void> check_message(const Received& received, MessageType type, std::size_t bytes) {
   MessageHeader header{};
-  if (received.size == 0) return Error{ErrorCode::closed, "the peer closed the control socket without an answer"};
+  if (received.size == 0) {
+    return Error{ErrorCode::closed, "the peer closed the control socket without an answer; see leatd's log, then connect "
+                                    "again"};
+  }
   if (received.size >= sizeof header) std::memcpy(&header, received.bytes.data(), sizeof header);
   if (header.magic != kControlMagic) {
-    return Error{ErrorCode::protocol_error, "not a Leat control message (bad magic)"};
+    return Error{ErrorCode::protocol_error, "not a Leat control message (bad magic): something else speaks on this socket"};
   }
   if (header.layout_version != kLayoutVersion) {
     return Error{ErrorCode::layout_mismatch,
@@ -171,7 +177,7 @@ Result<void> check_message(const Received& received, MessageType type, std::size
     return Error{ErrorCode::protocol_error, "unexpected control message: type " + std::to_string(header.type) + ", " +
                                                 std::to_string(received.size) + " bytes; expected type " +
                                                 std::to_string(static_cast<int>(type)) + ", " +
-                                                std::to_string(bytes) + " bytes"};
+                                                std::to_string(bytes) + " bytes; use broker and clients of one release"};
   }
   return {};
 }

@@ -46,7 +46,8 @@ Result<std::vector<CursorEntry>> decode_cursors(const std::string& bytes, const 
   if (header.magic != kCursorsMagic) return corrupt("bad magic");
   if (header.layout_version != kLayoutVersion) {
     return Error{ErrorCode::layout_mismatch, path + " has layout version " + std::to_string(header.layout_version) +
-                                                 ", this program knows " + std::to_string(kLayoutVersion)};
+                                                 ", this program knows " + std::to_string(kLayoutVersion) +
+                                                 "; use the release that wrote it, or a later one"};
   }
   if (header.count > kMaxCursors || bytes.size() != sizeof header + header.count * sizeof(CursorEntry) + kWordBytes) {
     return corrupt("its length contradicts its count");

@@ -99,7 +99,8 @@ Result<FeedIdentity> decode_identity(const std::string& bytes, const std::string
   if (header.layout_version != kLayoutVersion) {
     return Error{ErrorCode::layout_mismatch, directory + " has journal layout version " +
                                                  std::to_string(header.layout_version) + ", this program knows " +
-                                                 std::to_string(kLayoutVersion)};
+                                                 std::to_string(kLayoutVersion) +
+                                                 "; use the release that wrote it, or a later one"};
   }
   const std::size_t epochs_bytes = header.epoch_count * sizeof(EpochEntry);
   if (header.epoch_count < 1 || header.epoch_count > kMaxEpochs) return corrupt("epoch count out of bounds");

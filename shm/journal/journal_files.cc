@@ -108,7 +108,8 @@ Result<void> JournalFiles::open_segment(const SegmentName& name) {
   if (file_bytes < kMinSegmentBytes ||
       !segment_header_is_valid(header, identity_.uuid, file_bytes, name.first_sequence, name.first_position)) {
     return Error{ErrorCode::corrupt, "segment " + directory_ + "/" + name.to_string() +
-                                         " has a damaged header, or is of another feed"};
+                                         " has a damaged header, or is of another feed; see leat verify, then restore "
+                                         "it from a backup or run leat repair"};
   }
   segment_fd_ = std::move(fd);
   opened_raw_ = false;

@@ -58,7 +58,8 @@ Result<Located> scan(JournalFiles& files, Located from, std::uint64_t limit_posi
       case JournalFiles::Fill::ok: break;
       case JournalFiles::Fill::no_data: return at;
       case JournalFiles::Fill::expired:
-        return Error{ErrorCode::io_error, "the journal's oldest segment was recycled while it was searched"};
+        return Error{ErrorCode::io_error, "the journal's oldest segment was recycled while it was searched; start again, at "
+                                         "a later place or with more retention"};
       case JournalFiles::Fill::failed: return files.error();
     }
     starts_segment = false;

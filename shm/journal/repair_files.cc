@@ -124,9 +124,13 @@ Result<void> RepairFiles::keep_aside(const std::string& file, std::uint64_t offs
     const std::string unfinished = name + ".new";
     auto copy = make(unfinished);
     if (!copy) return copy.error();
-    if (auto copied = copy_range(source->get(), offset, bytes, copy->get(), unfinished); !copied) return copied;
-    if (auto synced = sync(copy->get(), unfinished); !synced) return synced;
-    if (auto renamed = rename(unfinished, name); !renamed) return renamed;
+    auto kept = copy_range(source->get(), offset, bytes, copy->get(), unfinished);
+    if (kept) kept = sync(copy->get(), unfinished);
+    if (kept) kept = rename(unfinished, name);
+    if (!kept) {
+      ::unlinkat(directory_fd_, unfinished.c_str(), 0);  // half a copy is of no use, and takes room
+      return kept;
+    }
   }
   if (std::ranges::find(kept_, name) == kept_.end()) kept_.push_back(name);
   return {};

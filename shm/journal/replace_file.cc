@@ -16,13 +16,14 @@ Result<void> replace_file(int directory_fd, const std::string& directory, const 
   // One that a crash has left there is not taken: it could be a link, or somebody else's by now.
   const auto fd = make_file(directory_fd, directory, temporary, O_WRONLY, Existing::replace);
   if (!fd) return fd.error();
-  if (!write_all(fd->get(), bytes.data(), bytes.size())) {
-    return system_error(errno, "writing " + directory + "/" + temporary);
-  }
-  if (sync_all(fd->get()) != 0) return system_error(errno, "syncing " + directory + "/" + temporary);
-  if (::renameat(directory_fd, temporary.c_str(), directory_fd, name.c_str()) != 0) {
-    return system_error(errno, "renaming " + directory + "/" + temporary);
-  }
+  const auto failed = [&](const char* doing) {
+    const int error = errno;
+    ::unlinkat(directory_fd, temporary.c_str(), 0);  // half a file is of no use, and takes room
+    return system_error(error, doing + (" " + directory) + "/" + temporary);
+  };
+  if (!write_all(fd->get(), bytes.data(), bytes.size())) return failed("writing");
+  if (sync_all(fd->get()) != 0) return failed("syncing");
+  if (::renameat(directory_fd, temporary.c_str(), directory_fd, name.c_str()) != 0) return failed("renaming");
   if (sync_all(directory_fd) != 0) return system_error(errno, "syncing directory " + directory);
   return {};
 }

@@ -32,7 +32,7 @@ enum RecordFlags : std::uint16_t {
 //    12    2 type                producer      RecordType
 //    14    2 flags               producer      RecordFlags
 //    16    8 sequence            sequencer     of the event; other types: of the newest event before them
-//    24    8 timestamp_ns        sequencer     CLOCK_REALTIME, never decreasing
+//    24    8 timestamp_ns        sequencer     CLOCK_REALTIME; less than before only where it was set back by over 3 h
 //    32    8 producer_sequence   producer      1-based, contiguous per producer
 //    40    4 producer_id         sequencer
 //    44    1 topic_length        producer

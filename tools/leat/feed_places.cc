@@ -56,9 +56,10 @@ class Places {
   std::vector<fs::path> found_;
 };
 
+// Only an absolute path names a place.
 fs::path environment_path(const char* name) {
   const char* const value = std::getenv(name);
-  return value != nullptr ? fs::path(value) : fs::path();
+  return value != nullptr && *value == '/' ? fs::path(value) : fs::path();
 }
 
 struct Roots {

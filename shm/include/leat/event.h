@@ -21,7 +21,7 @@ struct Event {
 /// An event as a consumer receives it. The views point into the consumer's own buffer and live until its next call.
 struct EventView {
   std::uint64_t sequence = 0;           ///< 1-based, contiguous over the life of the feed
-  std::int64_t timestamp_ns = 0;        ///< CLOCK_REALTIME at the broker, never decreasing
+  std::int64_t timestamp_ns = 0;        ///< CLOCK_REALTIME; decreases only where it was set back by over 3 h
   std::uint64_t producer_sequence = 0;  ///< 1-based, contiguous per producer_id unless an event was refused
   std::uint32_t producer_id = 0;
   bool more_in_batch = false;           ///< the next event belongs to the same publish_batch

@@ -72,6 +72,42 @@ TEST_F(FeedAddressOf, WhatIsNamedComesBeforeBoth) {
   EXPECT_FALSE(resolve_feed({.feed = feed()})->runtime_was_named);
 }
 
+TEST_F(FeedAddressOf, AnEmptyVariableIsNotSet) {
+  ::setenv("LEAT_RUNTIME_DIR", "", 1);
+  ::setenv("LEAT_DATA_DIR", "", 1);
+  const auto paths = resolve_feed({.feed = feed()});
+  ASSERT_TRUE(paths) << paths.error().message;
+  EXPECT_EQ(paths->runtime, session() / "leat" / feed());
+  EXPECT_FALSE(paths->runtime_was_named);
+  EXPECT_EQ(paths->journal, (::geteuid() == 0 ? "/var/lib/leat/" : "/home/somebody/.local/share/leat/") + feed());
+  ::setenv("XDG_RUNTIME_DIR", "", 1);
+  EXPECT_EQ(runtime(), shared());
+  if (::geteuid() == 0) return;
+  ::setenv("HOME", "", 1);
+  EXPECT_NE(resolve_feed({.feed = feed()}).error().message.find("set HOME, LEAT_DATA_DIR"), std::string::npos);
+}
+
+TEST_F(FeedAddressOf, ARelativePathInAVariableIsRefusedByNameValueAndRemedy) {
+  std::vector<std::pair<std::string, std::string>> variables = {{"LEAT_RUNTIME_DIR", "--runtime-dir"},
+                                                                {"LEAT_DATA_DIR", "--data-dir"}};
+  if (::geteuid() != 0) variables.emplace_back("HOME", "--data-dir");
+  for (const auto& [name, option] : variables) {
+    const std::string before = name == "HOME" ? "/home/somebody" : "";
+    for (const char* relative : {"here", "./here", "../there", "."}) {
+      ::setenv(name.c_str(), relative, 1);
+      const auto refused = resolve_feed({.feed = feed()});
+      ASSERT_FALSE(refused) << name << " " << relative;
+      EXPECT_EQ(refused.error().code, ErrorCode::invalid_argument);
+      for (const std::string& part : {name + " is '" + relative + "'", std::string("absolute path"), option}) {
+        EXPECT_NE(refused.error().message.find(part), std::string::npos) << refused.error().message;
+      }
+    }
+    // What is given in the call is not asked of the variable, and may be relative.
+    EXPECT_TRUE(resolve_feed({.feed = feed(), .runtime_dir = "here", .data_dir = "here"})) << name;
+    ::setenv(name.c_str(), before.c_str(), 1);
+  }
+}
+
 // As under sudo, which keeps the variable of whoever became root.
 TEST_F(FeedAddressOf, ASessionOfAnotherUserIsNoneOfOurs) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root, to give a directory away";
