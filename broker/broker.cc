@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <exception>
+#include <future>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -82,14 +84,18 @@ Result<void> Broker::check_resources() {
     if (!taken.back().valid()) return system_error(errno, "taking the " + std::to_string(kDescriptors) + " descriptors that leatd needs");
   }
   try {
-    std::thread first([] {});
+    std::promise<void> enough;
+    const std::future<void> told = enough.get_future();
+    std::thread first([&] { told.wait(); });  // both at once, as they will be: one that has ended makes room for the next
+    std::exception_ptr failed;
     try {
       std::thread([] {}).join();
     } catch (...) {
-      first.join();
-      throw;
+      failed = std::current_exception();
     }
+    enough.set_value();
     first.join();
+    if (failed) std::rethrow_exception(failed);
   } catch (const std::system_error& error) {
     return system_error(error.code().value(), "starting a thread");
   }
@@ -149,6 +155,10 @@ void Broker::mind_parents(const std::filesystem::path& directory) {
 namespace {
 constexpr const char* kJournalAdvice = "run leatd as the directory's owner, or choose another --data-dir";
 constexpr const char* kRuntimeAdvice = "remove it, or choose another --runtime-dir";
+// Where all can write nobody but they and root can take it away.
+constexpr const char* kTheirsAdvice =
+    "have them or root remove it, or name a directory of your own to leatd and its clients: --runtime-dir, LEAT_RUNTIME_DIR "
+    "or, without allow rules, XDG_RUNTIME_DIR";
 }
 
 Result<void> Broker::open_directories(Modes modes) {
@@ -157,14 +167,14 @@ Result<void> Broker::open_directories(Modes modes) {
   const bool default_base = !paths_.runtime_was_named;
   if (auto done = make_directory(paths_.runtime.parent_path(), mode); !done) return done;
   if (default_base) {  // anybody could have made it before us
-    if (auto done = check_owner(paths_.runtime.parent_path(), kRuntimeAdvice); !done) return done;
+    if (auto done = check_owner(paths_.runtime.parent_path(), kRuntimeAdvice, kTheirsAdvice); !done) return done;
     // It is shared by all feeds of this user: opened when one of them is, never closed again.
     if (modes == Modes::set && mode == 0711 && ::chmod(paths_.runtime.parent_path().c_str(), mode) != 0) {
       return system_error(errno, "chmod of " + paths_.runtime.parent_path().string());
     }
   }
   if (auto done = make_directory(paths_.runtime, mode); !done) return done;
-  if (auto done = check_owner(paths_.runtime, kRuntimeAdvice); !done) return done;
+  if (auto done = check_owner(paths_.runtime, kRuntimeAdvice, kTheirsAdvice); !done) return done;
   if (modes == Modes::set) {
     mind_parents(paths_.runtime);
     if (auto done = make_own_directory(paths_.runtime, mode); !done) return done;
@@ -547,10 +557,11 @@ Result<void> Broker::close_journal() {
   const auto marked = sequencer_->append_clean_mark();
   if (!marked) return marked.error();
   const std::uint64_t end = *marked;
-  if (sync_data(journal_->current().fd.get()) != 0) return system_error(errno, "the last fdatasync");
+  const std::string last = paths_.journal.string() + "/" + journal_->current().file_name;
+  if (sync_data(journal_->current().fd.get()) != 0) return system_error(errno, "the last fdatasync, of " + last);
   if (has_no_name(journal_->current().fd.get())) {
-    return Error{ErrorCode::io_error, "the current segment " + paths_.journal.string() + "/" + journal_->current().file_name +
-                                          " was removed while the feed was served"};
+    return Error{ErrorCode::io_error, "the current segment " + last + " was removed while the feed was served; restore it "
+                                      "from a backup or run leat repair"};
   }
   BroadcastHeader& header = files_->broadcast_header();
   header.durable_sequence.store(sequencer_->sequence(), std::memory_order_relaxed);
@@ -559,7 +570,7 @@ Result<void> Broker::close_journal() {
   recovered_.identity.closed_position = end;
   recovered_.identity.closed_sequence = sequencer_->sequence();
   struct stat status {};
-  if (::fstat(journal_->current().fd.get(), &status) != 0) return system_error(errno, "fstat of the last segment");
+  if (::fstat(journal_->current().fd.get(), &status) != 0) return system_error(errno, "fstat of " + last);
   recovered_.identity.closed_change_ns = change_time_ns(status);
   if (auto done = store_identity(journal_fd_.get(), paths_.journal.string(), recovered_.identity); !done) return done;
   return pool_->clear_leftovers();  // segments made ahead of need: the next broker makes its own

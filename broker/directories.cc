@@ -17,8 +17,13 @@ using namespace shm;
 
 namespace {
 
-Error not_ours(const std::string& what, const char* advice) {
+Error not_ours(const std::string& what, const std::string& advice) {
   return {ErrorCode::permission_denied, what + "; " + advice};
+}
+
+// In a sticky directory such as /dev/shm nobody else can take it away.
+std::string whoever_can(uid_t owner) {
+  return ::geteuid() == 0 || ::geteuid() == owner ? "" : "have user " + std::to_string(owner) + " or root ";
 }
 
 std::string target_of(const std::filesystem::path& link) {
@@ -38,7 +43,7 @@ Result<std::optional<struct stat>> look_at(const std::filesystem::path& path) {
   if (!S_ISLNK(named.st_mode)) return std::optional(named);
   if (named.st_uid != ::geteuid() && named.st_uid != 0) {
     return not_ours(path.string() + " is a symbolic link that user " + std::to_string(named.st_uid) + " has made",
-                    "remove it, or name the directory itself");
+                    whoever_can(named.st_uid) + "remove it, or name the directory itself");
   }
   if (::stat(path.c_str(), &status) == 0) return std::optional(status);
   if (errno != ENOENT) return system_error(errno, "following the symbolic link " + path.string());
@@ -58,8 +63,9 @@ Result<void> make_directory(const std::filesystem::path& path, mode_t mode) {
   auto found = look_at(path);
   if (!found) return found.error();
   if (*found && S_ISDIR((*found)->st_mode)) return {};
-  return Error{ErrorCode::invalid_argument, path.string() + " is there and is not a directory; move it away, or choose "
-                                                            "another directory"};
+  return Error{ErrorCode::invalid_argument, path.string() + " is there and is not a directory; " +
+                                                (*found ? whoever_can((*found)->st_uid) : std::string()) +
+                                                "move it away, or choose another directory"};
 }
 
 Result<void> make_parents(const std::filesystem::path& path) {
@@ -80,14 +86,15 @@ Result<void> make_own_directory(const std::filesystem::path& path, mode_t mode) 
   return ::fchmod(fd.get(), mode) == 0 ? Result<void>{} : system_error(errno, "chmod of " + path.string());
 }
 
-Result<void> check_owner(const std::filesystem::path& path, const char* advice) {
+Result<void> check_owner(const std::filesystem::path& path, const char* advice, const char* if_theirs) {
   auto found = look_at(path);
   if (!found) return found.error();
   if (!*found) return system_error(ENOENT, "looking at " + path.string());
   const struct stat& status = **found;
   if (status.st_uid != ::geteuid()) {
     return not_ours(path.string() + " belongs to user " + std::to_string(status.st_uid) + ", and leatd runs as user " +
-                        std::to_string(::geteuid()), advice);
+                        std::to_string(::geteuid()),
+                    if_theirs != nullptr && ::geteuid() != 0 ? if_theirs : advice);
   }
   if ((status.st_mode & 022) == 0) return {};
   return not_ours(path.string() + " can be written by others", advice);

@@ -23,8 +23,8 @@ Result<void> make_parents(const std::filesystem::path& path);
 Result<void> make_own_directory(const std::filesystem::path& path, mode_t mode);
 
 /// A directory that somebody else made in a place where all can write could be anything. Error: permission_denied, with
-/// `advice` at its end.
-Result<void> check_owner(const std::filesystem::path& path, const char* advice);
+/// `advice` at its end; with `if_theirs`, if given, where it is another's and we are not root.
+Result<void> check_owner(const std::filesystem::path& path, const char* advice, const char* if_theirs = nullptr);
 
 /// Makes (0700) or takes the directory of a journal, and opens it. It must be our own: what we would make in another's
 /// would be closed to the owner's broker, and the owner could put anything in our way. Errors: as above.

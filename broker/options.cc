@@ -68,14 +68,22 @@ Result<void> check_options(const Options& o) {
                                                           {"--max-arena-bytes", o.max_arena_bytes}};
   for (const auto& [name, value] : powers) {
     if (!is_power_of_two(value)) {
-      return at_odds(std::string(name) + " is " + std::to_string(value) + ", which is not a power of two");
+      return at_odds(std::string(name) + " is " + std::to_string(value) + ", which is not a power of two; give " +
+                     std::to_string(std::bit_floor(value)) + " or " + std::to_string(2 * std::bit_floor(value)));
     }
   }
-  if (!shm::is_segment_size(o.segment_bytes)) return at_odds("--segment-bytes must be a multiple of 4096");
-  if (o.arena_bytes > o.max_arena_bytes) return at_odds("--arena-bytes is larger than --max-arena-bytes");
+  if (!shm::is_segment_size(o.segment_bytes)) {
+    return at_odds("--segment-bytes is " + std::to_string(o.segment_bytes) + ", which is not a multiple of 4096; give " +
+                   std::to_string(shm::align_up(o.segment_bytes, 4096)));
+  }
+  if (o.arena_bytes > o.max_arena_bytes) {
+    return at_odds("--arena-bytes " + std::to_string(o.arena_bytes) + " is larger than --max-arena-bytes " +
+                   std::to_string(o.max_arena_bytes) + "; lower the first or raise the second");
+  }
   if (o.inbound_slots < 2ULL * o.max_producers) {
-    return at_odds("--inbound-slots must be at least twice --max-producers (" + std::to_string(2 * o.max_producers) +
-                   ")");
+    return at_odds("--inbound-slots " + std::to_string(o.inbound_slots) + " is less than twice --max-producers " +
+                   std::to_string(o.max_producers) + "; raise the first to " +
+                   std::to_string(std::bit_ceil(2ULL * o.max_producers)) + ", or lower the second");
   }
   return check_event_bound(o);
 }

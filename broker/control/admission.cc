@@ -26,7 +26,7 @@ Result<Peer> read_peer(int socket) {
   ucred credentials{};
   socklen_t bytes = sizeof credentials;
   if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &bytes) != 0) {
-    return system_error(errno, "SO_PEERCRED");
+    return system_error(errno, "asking who a client is (SO_PEERCRED)");
   }
   Peer peer{.pid = credentials.pid, .uid = credentials.uid, .groups = {}};
 #ifdef SO_PEERGROUPS
@@ -41,7 +41,8 @@ Result<Peer> read_peer(int socket) {
       continue;
     }
     const bool unknown = errno == ENOPROTOOPT || errno == ENOSYS;
-    if (!unknown) return system_error(errno, "SO_PEERGROUPS");  // else a rule by group would refuse it wrongly
+    // Else a rule by group would refuse it wrongly.
+    if (!unknown) return system_error(errno, "asking for the groups of a client (SO_PEERGROUPS)");
     bytes = 0;
     break;
   }

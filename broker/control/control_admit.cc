@@ -65,7 +65,8 @@ Result<void> ControlServer::admit(Client& client, const Received& received) {
   client.name = clean_name(hello.name);
   client.role = static_cast<Role>(hello.role);
   if (client.role != Role::producer && client.role != Role::consumer && client.role != Role::observer) {
-    return Error{ErrorCode::protocol_error, "unknown role " + std::to_string(hello.role)};
+    return Error{ErrorCode::protocol_error,
+                 "unknown role " + std::to_string(hello.role) + "; use broker and clients of one release"};
   }
   if (auto allowed = admission_.check(client.peer, client.role); !allowed) return allowed;
   switch (client.role) {
@@ -86,10 +87,11 @@ Result<void> ControlServer::admit_producer(Client& client, const HelloMessage& h
   const std::uint64_t wanted = hello.arena_bytes == 0 ? options_.arena_bytes : hello.arena_bytes;
   // One that comes back keeps the arena that it has, whatever a new one may be.
   if (!resumes && (wanted < kMinArenaBytes || wanted > options_.max_arena_bytes)) {
-    return Error{ErrorCode::invalid_argument, "an arena of " + std::to_string(wanted) + " bytes is out of bounds (" +
+    return Error{ErrorCode::invalid_argument, "an arena of " + std::to_string(wanted) + " bytes (arena_bytes) is out of "
+                                                  "bounds (" +
                                                   std::to_string(kMinArenaBytes) + " to " +
-                                                  std::to_string(options_.max_arena_bytes) +
-                                                  "); ask for less or raise --max-arena-bytes"};
+                                                  std::to_string(options_.max_arena_bytes) + "); lower "
+                                                  "ProducerOptions::arena_bytes, or raise leatd's --max-arena-bytes"};
   }
   if (!resumes) {
     if (auto fair = check_producer_share(client, std::bit_ceil(wanted)); !fair) return fair;

@@ -75,7 +75,7 @@ Result<void> ControlServer::save_cursor(const Client& client, const CursorMessag
   if (ask.sequence > latest) {
     return Error{ErrorCode::invalid_argument, "cursor '" + client.cursor + "' cannot be saved at sequence " +
                                                   std::to_string(ask.sequence) + ": the newest event is " +
-                                                  std::to_string(latest)};
+                                                  std::to_string(latest) + "; save a place that was read"};
   }
   Cursor ignored;
   const auto known = cursors_.find(client.cursor, client.peer.uid, ignored);

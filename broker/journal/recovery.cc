@@ -94,7 +94,8 @@ Result<void> cut_tail(const JournalFiles& files, const SegmentName& last, const 
   const UniqueFd segment(::openat(files.directory_fd(), last.to_string().c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
   if (!segment.valid()) return system_error(errno, "opening segment " + files.directory() + "/" + last.to_string());
   struct stat status {};
-  if (::fstat(segment.get(), &status) != 0) return system_error(errno, "fstat of the last segment");
+  const std::string path = files.directory() + "/" + last.to_string();
+  if (::fstat(segment.get(), &status) != 0) return system_error(errno, "fstat of segment " + path);
   const SegmentGeometry geometry = segment_geometry(static_cast<std::uint64_t>(status.st_size));
   const Cut cut{.from = scan.end_position,
                 .to = std::max(scan.garbage_end, scan.end_position + kWordBytes),
@@ -108,7 +109,7 @@ Result<void> cut_tail(const JournalFiles& files, const SegmentName& last, const 
     return write_at(segment.get(), zeroes.data(), bytes, offset);
   });
   if (!zeroed) return zeroed;
-  if (sync_data(segment.get()) != 0) return system_error(errno, "syncing the cut segment");
+  if (sync_data(segment.get()) != 0) return system_error(errno, "syncing the cut segment " + path);
   if (!keep) {
     spdlog::info("the last broker was killed in an append at position {} (after sequence {}), which is undone; its events are "
                  "taken again from their producers' arenas", cut.from, scan.end_sequence);

@@ -168,8 +168,8 @@ void Syncer::flush_cursors(bool now_due) {
     spdlog::error("the named cursors could not be written at last: {}; they stand where they were written before, so what "
                   "their consumers have read since will come again", flushed.error().message);
   } else if (!flushed && !told_cursors_) {
-    spdlog::error("the named cursors cannot be written: {}; they are kept in memory and tried again: free some space "
-                  "or mend the disk", flushed.error().message);
+    spdlog::error("the named cursors cannot be written: {}; they are kept in memory and tried again until they can be",
+                  flushed.error().message);
   }
   if (flushed && told_cursors_) spdlog::info("the named cursors could be written again");
   told_cursors_ = !flushed.ok();
