@@ -59,7 +59,7 @@ Result<UniqueFd> open_socket(const Endpoint& endpoint, Deadline deadline) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) {
-    return Error{ErrorCode::invalid_argument, "the socket's path " + path + " is too long; choose a shorter runtime dir"};
+    return Error{ErrorCode::invalid_argument, "the socket's path " + path + " is too long; choose a shorter --runtime-dir"};
   }
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
   const int nonblocking = deadline.has_passed() ? SOCK_NONBLOCK : 0;
@@ -126,7 +126,8 @@ Result<std::optional<Connection>> Connecting::finish(Deadline deadline) {
     return got.error();
   }
   if (received.size == 0) {
-    return Error{ErrorCode::no_broker, "the broker of feed '" + feed_ + "' went away while answering"};
+    return Error{ErrorCode::no_broker, "the broker of feed '" + feed_ + "' went away while answering; see its log, start leatd, "
+                                       "then connect again"};
   }
   if (auto checked = check_message(received, MessageType::welcome, sizeof(WelcomeMessage)); !checked) {
     return checked.error();
@@ -166,7 +167,7 @@ Result<Mapping> map_shared(int fd, std::uint64_t magic, Access access, bool mirr
   spec = *read;
   const bool power_of_two = spec.capacity >= kPageBytes && (spec.capacity & (spec.capacity - 1)) == 0;
   if (mirrored && (!power_of_two || spec.file_bytes != kPageBytes + spec.capacity)) {
-    return Error{ErrorCode::protocol_error, std::string(what) + ": its size contradicts its capacity"};
+    return Error{ErrorCode::protocol_error, std::string(what) + ": its size contradicts its capacity; restart leatd"};
   }
   auto mapping = mirrored ? Mapping::map_mirrored(fd, access, kPageBytes, spec.capacity)
                           : Mapping::map(fd, access, 0, spec.file_bytes);
@@ -209,7 +210,7 @@ Result<void> check_name(const std::string& name) {
 Result<void> check_timeout(const char* option, std::chrono::nanoseconds timeout) {
   if (timeout.count() >= 0) return {};
   return Error{ErrorCode::invalid_argument, std::string(option) + " is negative (" + std::to_string(timeout.count()) +
-                                                " ns); use 0 for no waiting, nanoseconds::max() for no bound"};
+                                                " ns); use 0 (no waiting) to nanoseconds::max() (no bound)"};
 }
 
 std::string program_name() {

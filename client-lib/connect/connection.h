@@ -47,13 +47,13 @@ struct ConnectRequest {
   std::uint64_t arena_bytes = 0;
   std::uint32_t resume_slot = 0;
   std::uint64_t resume_token = 0;
-  int timeout_ms = 5000;
+  int timeout_ms = 5000;               ///< -1: no bound
 };
 
-/// A time-out for ConnectRequest: at least a millisecond, at most what an int holds.
+/// A time-out for ConnectRequest: at least a millisecond; what an int does not hold is no bound.
 inline int to_timeout_ms(std::chrono::nanoseconds timeout) noexcept {
-  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count();
-  return static_cast<int>(std::clamp<std::int64_t>(ms, 1, std::numeric_limits<int>::max()));
+  const std::int64_t ms = std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count();
+  return ms > std::numeric_limits<int>::max() ? -1 : static_cast<int>(std::max<std::int64_t>(ms, 1));
 }
 
 /// A connection to a broker that has not answered yet. Move-only.

@@ -19,7 +19,7 @@ Result<Consumer> Consumer::connect(ConsumerOptions options) {
 }
 
 Poll Consumer::poll(EventView& out) { return impl_->poll(out); }
-Poll Consumer::wait(EventView& out, std::chrono::nanoseconds timeout) { return impl_->wait(out, timeout.count()); }
+Poll Consumer::wait(EventView& out, Timeout timeout) { return impl_->wait(out, timeout.count()); }
 const Reset& Consumer::last_reset() const noexcept { return impl_->reset; }
 const Error& Consumer::last_error() const noexcept { return impl_->error; }
 Cursor Consumer::cursor() const noexcept { return impl_->cursor(); }

@@ -39,7 +39,8 @@ Result<void> check_start(const Start& start) {
       if (start.sequence > 0) return {};
       return bad_option("no event has sequence 0: they begin at 1; for all that is retained use Start::earliest()");
   }
-  return bad_option("Start::kind " + std::to_string(static_cast<int>(start.kind)) + " is none of Start::Kind");
+  return bad_option("Start::kind " + std::to_string(static_cast<int>(start.kind)) +
+                    " is none of Start::Kind: use Start::latest() or its like");
 }
 }  // namespace
 
@@ -50,13 +51,15 @@ Result<void> Consumer::Impl::check_options() const {
                       std::to_string(kClientNameBytes));
   }
   const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
-  if (std::ranges::any_of(options.name, is_control)) return bad_option("a consumer's name holds a control character");
+  if (std::ranges::any_of(options.name, is_control)) return bad_option("a consumer's name holds a control character; leave it out");
   if (!options.cursor_name.empty()) {
     if (auto checked = check_cursor_name(); !checked) return checked;
   }
   if (options.level != Level::live && options.level != Level::durable) {
-    return bad_option("level " + std::to_string(static_cast<int>(options.level)) + " is none of Level");
+    return bad_option("level " + std::to_string(static_cast<int>(options.level)) +
+                      " is none of Level: use Level::live or Level::durable");
   }
+  if (auto checked = client::check_timeout("connect_timeout", options.connect_timeout); !checked) return checked;
   return check_start(options.start);
 }
 
@@ -112,7 +115,7 @@ Result<bool> Consumer::Impl::take_cursor_patiently() {
 Result<void> Consumer::Impl::attach(client::Connection connected, const Start& start) {
   if (connected.fds.size() != kConsumerFds) {
     return Error{ErrorCode::protocol_error, "the broker passed " + std::to_string(connected.fds.size()) +
-                                                " descriptors to a consumer, expected 4"};
+                                                " descriptors to a consumer, expected 4; use broker and clients of one release"};
   }
   SharedFileSpec ring_spec;
   // Subscribe before replay: from here on nothing that is committed can escape us.
@@ -124,7 +127,9 @@ Result<void> Consumer::Impl::attach(client::Connection connected, const Start& s
                                       "the doorbell");
   if (!bell_map) return bell_map.error();
   if (connected.welcome.slot >= bell_slots) {
-    return Error{ErrorCode::protocol_error, "the broker named a consumer slot that the doorbell does not have"};
+    return Error{ErrorCode::protocol_error, "the broker named consumer slot " + std::to_string(connected.welcome.slot) +
+                                                ", and the doorbell has " + std::to_string(bell_slots) + "; use "
+                                                "broker and clients of one release"};
   }
   // The connection comes first: through it the broker opens the journal's files for us if we may not do it ourselves.
   const std::uint32_t consumer_slot = connected.welcome.slot;

@@ -69,7 +69,8 @@ const Ended& Consumer::Impl::end_at(Poll found) {
   return ended;
 }
 
-// A fork's child finds no event in the buffer (WipedMemory), and so takes the slow way, where it is told.
+// A fork's child finds no event in the buffer (WipedMemory), and so takes the slow way, where it is told. Where no memory can be
+// wiped, all take the slow way.
 Poll Consumer::Impl::poll(EventView& out) {
   if (obstacles == 0) [[likely]] {
     if (const std::byte* const record = stream->next_event(next_sequence)) [[likely]] {
@@ -92,6 +93,12 @@ Poll Consumer::Impl::poll_slowly(EventView& out) {
 
 Poll Consumer::Impl::look(EventView& out) {
   at_end = false;
+  if (has(kNotWiped)) {
+    if (auto ours = check_owner(); !ours) {
+      error = ours.error();
+      return Poll::error;
+    }
+  }
   const std::uint64_t filtered_before = stats.filtered;
   for (;;) {
     if (stats.filtered - filtered_before >= kMaxFilteredPerPoll) {  // the caller's deadline counts too

@@ -69,8 +69,9 @@ struct Consumer::Impl {
     kErrorPending = 2,  // poll() has yet to report it
     kResetPending = 4,
     kSelective = 8,     // there is a filter, or a time that is waited for
+    kNotWiped = 16,     // a fork's child finds the parent's buffer: each poll asks whose it is
   };
-  std::uint32_t obstacles = 0;
+  std::uint32_t obstacles = shm::pages_are_wiped() ? 0U : std::uint32_t{kNotWiped};
   [[nodiscard]] bool has(Obstacle obstacle) const noexcept { return (obstacles & obstacle) != 0; }
   void set(Obstacle obstacle, bool there) noexcept {
     obstacles = there ? obstacles | obstacle : obstacles & ~static_cast<std::uint32_t>(obstacle);

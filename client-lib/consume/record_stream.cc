@@ -120,7 +120,8 @@ bool RecordStream::ring_has_half_a_record() {
     return false;
   }
   seek(position);
-  (void)fail({ErrorCode::corrupt, "the broadcast ring ends in the middle of the record at position " + std::to_string(position)});
+  (void)fail({ErrorCode::corrupt, "the broadcast ring ends in the middle of the record at position " + std::to_string(position) +
+                                      ": its memory was overwritten; restart leatd"});
   return true;
 }
 
@@ -187,7 +188,8 @@ RecordStream::Next RecordStream::judge_bad() {
   }
   if (!ring_) return judge_bad_offline();
   if (!from_journal_) {
-    return fail({ErrorCode::corrupt, "the broadcast ring holds no record at position " + std::to_string(position)});
+    return fail({ErrorCode::corrupt, "the broadcast ring holds no record at position " + std::to_string(position) +
+                                         ": its memory was overwritten; restart leatd"});
   }
   return fail({ErrorCode::corrupt, "corrupt journal: " + files_.describe(position) + " (position " +
                                        std::to_string(position) +
@@ -237,7 +239,7 @@ RecordStream::Next RecordStream::judge_bad_offline() {
   return fail({ErrorCode::corrupt, "corrupt journal: " + place + " (position " + std::to_string(position) +
                                        ") does not hold the record it should; events from sequence " +
                                        std::to_string(scan->end_sequence + 1) + last_affected(name, *end) +
-                                       " are affected"});
+                                       " are affected; see leat verify, then restore the file from a backup or run leat repair"});
 }
 
 // A segment is not there, or its header is bad: it may have been begun and lost by a loss of power.

@@ -78,7 +78,7 @@ Result<void> FeedObserver::Impl::open() {
   if (!connected) return connected.error();
   if (connected->fds.size() != 3) {
     return Error{ErrorCode::protocol_error, "the broker passed " + std::to_string(connected->fds.size()) +
-                                                " descriptors to an observer, expected 3"};
+                                                " descriptors to an observer, expected 3; use broker and clients of one release"};
   }
   auto map = [&](std::size_t fd, std::uint64_t magic, const char* what, SharedFileSpec& spec) {
     return client::map_shared(connected->fds[fd].get(), magic, Access::read_only, false, what, spec);
@@ -92,7 +92,7 @@ Result<void> FeedObserver::Impl::open() {
   auto page_map = map(2, kStatusMagic, "the status page", status_spec);
   if (!page_map) return page_map.error();
   if (status_file_bytes(producers(), consumers()) != status_spec.file_bytes || consumers() > bell_slots) {
-    return Error{ErrorCode::protocol_error, "the status page's size contradicts its capacity"};
+    return Error{ErrorCode::protocol_error, "the status page's size contradicts its capacity; restart leatd"};
   }
   ring = std::move(*ring_map);
   doorbell = std::move(*bell_map);

@@ -193,23 +193,23 @@ Result<Receipt> Producer::publish_batch(std::span<const Event> events) {
   return check_topic(bad->topic).error();
 }
 
-Result<std::uint64_t> Producer::wait(const Receipt& receipt, Ack level, std::chrono::nanoseconds timeout) {
+Result<std::uint64_t> Producer::wait(const Receipt& receipt, Ack level, Timeout timeout) {
   return impl_->wait(receipt, level, Deadline::after(timeout));
 }
 
-Result<std::uint64_t> Producer::publish_and_wait(const Event& event, Ack level, std::chrono::nanoseconds timeout,
+Result<std::uint64_t> Producer::publish_and_wait(const Event& event, Ack level, Timeout timeout,
                                                  Receipt* receipt) {
   Receipt own;
   Receipt& published = receipt != nullptr ? *receipt : own;
   published = {};
   const auto deadline = Deadline::after(timeout);
-  const auto for_room = Deadline::after(std::min(timeout, impl_->options.publish_timeout));
+  const auto for_room = Deadline::after_ns(std::min(timeout.count(), impl_->options.publish_timeout.count()));
   const Publish outcome = impl_->until(for_room, [&] { return try_publish(event, &published); });
   if (outcome != Publish::ok) return error_of(outcome, event);
   return impl_->wait(published, level, deadline);
 }
 
-Result<void> Producer::flush(Ack level, std::chrono::nanoseconds timeout) {
+Result<void> Producer::flush(Ack level, Timeout timeout) {
   return impl_->flush(level, Deadline::after(timeout));
 }
 

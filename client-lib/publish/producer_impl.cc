@@ -77,13 +77,15 @@ Result<void> Producer::Impl::take_registration(client::Connection connected) {
   connected.fds.clear();  // the mappings stay; nobody can get at the files through us
   connection = std::move(connected);
   last_failure.reset();
+  barred = false;
+  open_bound();
   return {};
 }
 
 Result<void> Producer::Impl::map_registration(const client::Connection& connected) {
   if (connected.fds.size() != 2) {
     return Error{ErrorCode::protocol_error, "the broker passed " + std::to_string(connected.fds.size()) +
-                                                " descriptors to a producer, expected 2"};
+                                                " descriptors to a producer, expected 2; use broker and clients of one release"};
   }
   const WelcomeMessage& welcome = connected.welcome;
   const std::uint64_t slots = welcome.inbound_slots;
@@ -140,7 +142,7 @@ void Producer::Impl::set_bounds(const WelcomeMessage& welcome) noexcept {
 
 // Where no memory can be had that a child finds zero, each event takes the way of over_bound().
 void Producer::Impl::open_bound() noexcept {
-  const bool closed = claim_open || untold_losses > 0 || !bound.is_wiped() || !owner.is_here();
+  const bool closed = claim_open || untold_losses > 0 || barred || !bound.is_wiped() || !owner.is_here();
   bound.set(closed ? 0 : max_padded_bytes);
 }
 
@@ -151,6 +153,8 @@ Publish Producer::Impl::fault(Publish outcome) noexcept {
 
 Publish Producer::Impl::over_bound(std::size_t padded) noexcept {
   if (const Publish outcome = fault(Publish::ok); outcome != Publish::ok) return outcome;
+  if (barred) look();
+  if (barred) return Publish::would_block;
   // A broker that was started anew may allow more.
   if (padded > max_padded_bytes && inbound.broker_life() != broker_life) look();
   if (untold_losses > 0) return after_registering();
@@ -209,6 +213,7 @@ void Producer::Impl::begin_attempt(std::int64_t now, bool resumes) {
                                          Deadline::after_ns(0));
   if (!begun) {
     last_failure = begun.error();
+    if (std::exchange(barred, false)) open_bound();  // whoever refused us is gone
     return;
   }
   attempt = std::move(*begun);
@@ -232,7 +237,8 @@ void Producer::Impl::take_answer(std::int64_t now, std::int64_t patience_ns,
     last_failure = answer.error();
     // This broker has lost what it knew of us (somebody removed its files): nobody looks into our arena any more.
     // Receipts of what is in flight say so (`closed`), and what comes next goes into a new one.
-    if (!attempt_resumes || answer.error().code != ErrorCode::refused) return;
+    if (!attempt_resumes) return note_refusal();
+    if (answer.error().code != ErrorCode::refused) return;
     begin_attempt(now, false);
     if (attempt) continue_attempt(now, patience_ns);
     return;
@@ -247,6 +253,13 @@ void Producer::Impl::take_answer(std::int64_t now, std::int64_t patience_ns,
   set_bounds(connected.welcome);
   connection = std::move(connected);
   last_failure.reset();
+}
+
+// A broker that grants us no arena of this size will not do it a moment later either: nothing more is accepted into a ring
+// that nobody serves, and all who wait are told.
+void Producer::Impl::note_refusal() noexcept {
+  barred = last_failure->code == ErrorCode::invalid_argument;
+  open_bound();
 }
 
 std::byte* Producer::Impl::reserve_after_look(std::uint64_t record_bytes) noexcept {
@@ -324,6 +337,7 @@ Publish Producer::Impl::commit(Receipt* receipt) noexcept {
   if (!owner.is_here()) return refused(Publish::used_after_fork);
   if (!claim_open) return refused(Publish::bad_field);
   look();  // filling it in may have taken any time
+  if (barred) return refused(Publish::would_block);
   if (untold_losses > 0) return refused(after_registering());
   if (claim_bytes > max_padded_bytes) return refused(Publish::too_large);
   if (claimed_mapping.valid()) {
@@ -360,7 +374,14 @@ std::string Producer::Impl::broker_is_away() const {
   return "the broker is away: " + (answered ? last_failure->message : std::string("restart leatd"));
 }
 
+Error Producer::Impl::barred_error() const {
+  return {last_failure->code, "the feed was begun anew, and its broker does not let this producer in again: " +
+                                  last_failure->message + "; until then nothing is published, and what no broker had "
+                                  "answered for waits where nobody serves it (see lost_count)"};
+}
+
 Error Producer::Impl::full_error() const {
+  if (barred) return barred_error();
   const std::string away = broker_is_away();
   return {ErrorCode::timed_out,
           std::string("no room for the event within publish_timeout, and it was not published: the arena (") +
@@ -400,6 +421,7 @@ Result<void> Producer::Impl::sleep_until(const Receipt& receipt, std::uint32_t r
                                        "in its place; publish it again, and see in leatd's log who writes to the ring"};
     }
     look();
+    if (barred) return barred_error();
     if (auto ours = check_receipt(receipt); !ours) return ours;
     const std::int64_t left_ns = deadline.left_ns();
     if (left_ns <= 0) {
@@ -423,7 +445,16 @@ bool Producer::Impl::is_former(std::uint64_t other) const noexcept {
 }
 
 Result<void> Producer::Impl::check_receipt(const Receipt& receipt) {
-  if (receipt.registration == registration) return {};
+  if (receipt.registration == registration) {
+    const bool sound = receipt.arena_position % kEntryAlignment == 0 && receipt.arena_position < arena.tail() &&
+                       receipt.events >= 1 && receipt.events <= kMaxEntryRecords;
+    if (sound) return {};
+    return Error{ErrorCode::invalid_argument,
+                 "the receipt was altered: arena_position is " + std::to_string(receipt.arena_position) + " (a multiple of " +
+                     std::to_string(kEntryAlignment) + " below " + std::to_string(arena.tail()) + "), events is " +
+                     std::to_string(receipt.events) + " (1 to " + std::to_string(kMaxEntryRecords) +
+                     "); give wait() what publish() returned"};
+  }
   if (is_former(receipt.registration)) {
     untold_losses = 0;  // told here
     open_bound();

@@ -35,6 +35,7 @@ struct Producer::Impl {
   bool attempt_resumes = false;               // by our token; else as a new producer
   std::int64_t attempt_deadline_ns = 0;
   std::optional<Error> last_failure;          // of such attempts
+  bool barred = false;                        // our ring is gone, and what last_failure says keeps us out of the new one
   shm::Mapping inbound_mapping;
   shm::Mapping arena_mapping;
   shm::Mapping claimed_mapping;               // the arena of an earlier registration in which a claim is open
@@ -86,6 +87,7 @@ struct Producer::Impl {
   void resume(std::int64_t now, std::int64_t patience_ns) noexcept;
   void begin_attempt(std::int64_t now, bool resumes);
   void take_answer(std::int64_t now, std::int64_t patience_ns, Result<std::optional<client::Connection>> answer);
+  void note_refusal() noexcept;
   void continue_attempt(std::int64_t now, std::int64_t patience_ns);
 
   /// Says in `padded` how large the record will be.
@@ -161,7 +163,7 @@ struct Producer::Impl {
     Publish outcome = try_once();
     while (outcome == Publish::would_block) {
       const std::int64_t left_ns = deadline.left_ns();
-      if (left_ns <= 0) return outcome;
+      if (left_ns <= 0 || barred) return outcome;
       wait_for_room(left_ns, [&] { return (outcome = try_once()) == Publish::would_block; });
     }
     return outcome;
@@ -190,6 +192,7 @@ struct Producer::Impl {
   }
   [[nodiscard]] std::string broker_is_away() const;
   [[nodiscard]] Error full_error() const;
+  [[nodiscard]] Error barred_error() const;
   [[nodiscard]] Error lost_error() const;
   [[nodiscard]] Error late_error(std::uint32_t reason) const;
 

@@ -110,6 +110,43 @@ TEST_F(ChangedSettings, AnArenaThatIsLargerThanANewOneMayBeIsTakenOverAndResumed
   EXPECT_EQ(producer.arena_bytes(), 4U << 20);
 }
 
+// Its rings are gone with the runtime directory, so it would have to be granted an arena of this size anew.
+TEST_F(ChangedSettings, AProducerWhoseArenaIsGrantedNoMoreIsToldWhichOptionsToChangeAndComesBackWhenOneIs) {
+  broker_->set("--max-arena-bytes", "4M");
+  start();
+  Producer producer = connect_producer(4 << 20);
+  ASSERT_TRUE(producer.publish_and_wait({.topic = "t"}, Ack::durable, kPatience).ok());
+  broker_->kill9();
+  fs::remove_all(broker_->runtime());
+  broker_->set("--max-arena-bytes", "64K");
+  broker_->set("--max-event-bytes", "16K");
+  start();
+  const auto begun = std::chrono::steady_clock::now();
+  const std::initializer_list<const char*> told = {"4194304", "65536", "ProducerOptions::arena_bytes", "--max-arena-bytes"};
+  Receipt receipt;
+  expect_error(producer.publish_and_wait({.topic = "t"}, Ack::committed, kPatience, &receipt), ErrorCode::invalid_argument, told);
+  expect_error(producer.publish({.topic = "t"}), ErrorCode::invalid_argument, told);
+  expect_error(producer.flush(Ack::committed, kPatience), ErrorCode::invalid_argument, told);
+  if (receipt.events != 0) expect_error(producer.wait(receipt, Ack::durable, kPatience), ErrorCode::invalid_argument, told);
+  std::span<std::byte> room;
+  for (int i = 0; i < 10'000; ++i) {
+    ASSERT_EQ(producer.try_publish({.topic = "t"}), Publish::would_block) << "accepted where nobody takes it";
+    ASSERT_EQ(producer.claim({.topic = "t"}, 1, room), Publish::would_block);
+  }
+  const auto tenths = (std::chrono::steady_clock::now() - begun) / milliseconds(100);
+  EXPECT_LE(status().refused_connections, static_cast<std::uint64_t>(tenths) + 2) << "asked in a loop";
+  ASSERT_EQ(broker_->terminate(), 0);
+  broker_->set("--max-arena-bytes", "4M");
+  start();
+  Result<std::uint64_t> sent = 0;
+  while (!(sent = producer.publish_and_wait({.topic = "t"}, Ack::durable, kPatience)).ok()) {
+    ASSERT_TRUE(sent.error().code == ErrorCode::closed || sent.error().code == ErrorCode::invalid_argument)
+        << sent.error().message;
+  }
+  EXPECT_EQ(producer.lost_count(), receipt.events) << "each of them was told";
+  EXPECT_EQ(*sent, 2U);
+}
+
 /// Three producers, a named cursor, consumers that stay; one life of the broker after the other.
 class RandomSettings : public BrokerTest {
  protected:

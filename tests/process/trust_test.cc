@@ -7,7 +7,9 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <string>
+#include <thread>
 
 #include <leat/leat.h>
 
@@ -137,6 +139,54 @@ TEST_F(Trust, TheDefaultPlaceHeldBySomebodyElseGetsNotAWord) {
   squatter_.kill9();  // and when they do not listen just now
   const std::string said = ask_as_victim({});
   expect_line(said, "publish: untrusted: user 65534 owns");
+  expect_line(said, "(--runtime-dir, LEAT_RUNTIME_DIR or XDG_RUNTIME_DIR), or have root remove what they made");
+}
+
+// The sticky bit of /dev/shm lets nobody but its maker and root remove it: each remedy that is named is tried.
+TEST_F(Trust, ASquattedDefaultPlaceIsToldWithRemediesThatWork) {
+  fs::create_directory(default_place());
+  ASSERT_EQ(::chown(default_place().c_str(), kNobody, kNobody), 0);
+  const fs::path home = broker_->scratch() / "home";
+  fs::create_directories(home / "session");
+  fs::create_directories(home / "run");
+  for (const fs::path& directory : {home, home / "session", home / "run"}) {
+    ASSERT_EQ(::chown(directory.c_str(), kVictim, kVictim), 0);
+    ASSERT_EQ(::chmod(directory.c_str(), 0700), 0);
+  }
+  const fs::path leatd = broker_->scratch() / "leatd";
+  fs::copy_file(broker_->command().front(), leatd);
+  ASSERT_EQ(::chmod(leatd.c_str(), 0755), 0);
+  int runs = 0;
+  // Ends with leatd's own status where it refuses to start, with 0 where it serves.
+  const auto start_leatd = [&](const std::vector<std::string>& environment, const std::vector<std::string>& options) {
+    std::vector<std::string> words = {leatd.string(), "--feed", "test", "--data-dir", (home / "data").string()};
+    words.insert(words.end(), options.begin(), options.end());
+    std::vector<std::string> all = {"LEAT_RUNTIME_DIR=", "XDG_RUNTIME_DIR="};
+    all.insert(all.end(), environment.begin(), environment.end());
+    const std::string output = log("leatd" + std::to_string(++runs));
+    ChildProcess process({.arguments = words, .environment = all, .output = output, .user = kVictim});
+    while (process.running() && read_file(output).find("ready: ") == std::string::npos) {
+      std::this_thread::sleep_for(milliseconds(2));
+    }
+    if (process.running()) process.send_signal(SIGTERM);
+    return std::pair(process.wait(), read_file(output));
+  };
+  const auto [status, said] = start_leatd({}, {});
+  EXPECT_EQ(status, 1);
+  expect_line(said, default_place().string() + " belongs to user 65534");
+  expect_line(said, "have them or root remove it");
+  EXPECT_EQ(said.find("; remove it"), std::string::npos) << said;
+  for (const char* remedy : {"--runtime-dir", "LEAT_RUNTIME_DIR", "XDG_RUNTIME_DIR"}) expect_line(said, remedy);
+  EXPECT_EQ(start_leatd({}, {"--runtime-dir", (home / "run").string()}).first, 0);
+  EXPECT_EQ(start_leatd({"LEAT_RUNTIME_DIR=" + (home / "run").string()}, {}).first, 0);
+  EXPECT_EQ(start_leatd({"XDG_RUNTIME_DIR=" + (home / "session").string()}, {}).first, 0);
+  fs::remove_all(default_place());  // as root
+  EXPECT_EQ(start_leatd({}, {}).first, 0);
+  fs::remove_all(default_place());
+  std::ofstream(default_place()).close();  // a file of root's
+  const auto by_file = start_leatd({}, {});
+  EXPECT_NE(by_file.first, 0);
+  expect_line(by_file.second, "have user 0 or root move it away");
 }
 
 TEST_F(Trust, ASessionsPlaceOfOnesOwnIsNotLookedForElsewhere) {

@@ -15,6 +15,7 @@
 #include <leat/feed_address.h>
 #include <leat/idle.h>
 #include <leat/result.h>
+#include <leat/timeout.h>
 #include <leat/topic_filter.h>
 
 namespace leat {
@@ -28,8 +29,8 @@ struct Start {
   enum class Kind : std::uint8_t { earliest, latest, after_cursor, at_sequence, at_time };
   Kind kind = Kind::latest;
   Cursor cursor = {};               ///< after_cursor
-  std::uint64_t sequence = 0;       ///< at_sequence: the first event wanted
-  std::int64_t timestamp_ns = 0;    ///< at_time: events from the first with this CLOCK_REALTIME time or later on
+  std::uint64_t sequence = 0;       ///< at_sequence: the first event wanted; 1 or more, 0 is refused
+  std::int64_t timestamp_ns = 0;    ///< at_time: events from the first with this CLOCK_REALTIME time or later on; any value
 
   static Start earliest() { return {.kind = Kind::earliest}; }
   static Start latest() { return {.kind = Kind::latest}; }
@@ -57,7 +58,9 @@ struct ConsumerOptions {
   Level level = Level::live;
   TopicFilter filter = {};         ///< applied in this process; filtered events are looked at, not delivered
   Idle idle = Idle::adaptive;
-  std::chrono::nanoseconds connect_timeout = std::chrono::seconds(5);  ///< for the broker's answer in connect()
+  /// For the broker's answer in connect(). At least a millisecond, if only 0 is given; beyond 24 days: no bound; negative ones
+  /// are refused.
+  Timeout connect_timeout = std::chrono::seconds(5);
   bool allow_offline = true;       ///< without a broker, read the journal and join the broker when it comes
 };
 
@@ -151,9 +154,9 @@ class Consumer {
   /// all other calls.
   Poll poll(EventView& out);
 
-  /// As poll(), waiting up to `timeout` for something to report (negative: not at all; max(): for ever). Poll::empty means
+  /// As poll(), waiting up to `timeout` for something to report (0 or negative: not at all; max(): for ever). Poll::empty means
   /// the timeout passed.
-  Poll wait(EventView& out, std::chrono::nanoseconds timeout);
+  Poll wait(EventView& out, Timeout timeout);
 
   [[nodiscard]] const Reset& last_reset() const noexcept;
   [[nodiscard]] const Error& last_error() const noexcept;
@@ -193,7 +196,7 @@ class Consumer {
   ///
   /// An exception of `callback` goes through; the event counts as taken.
   template <typename Callback>
-  Ended for_each(Callback&& callback, std::chrono::nanoseconds patience = std::chrono::nanoseconds::max()) {
+  Ended for_each(Callback&& callback, Timeout patience = std::chrono::nanoseconds::max()) {
     EventView event;
     for (;;) {
       const Poll found = wait(event, patience);

@@ -10,4 +10,5 @@
 #include <leat/journal.h>
 #include <leat/producer.h>
 #include <leat/result.h>
+#include <leat/timeout.h>
 #include <leat/topic_filter.h>

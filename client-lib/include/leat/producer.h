@@ -12,6 +12,7 @@
 #include <leat/feed_address.h>
 #include <leat/idle.h>
 #include <leat/result.h>
+#include <leat/timeout.h>
 
 namespace leat {
 
@@ -51,10 +52,14 @@ struct Receipt {
 struct ProducerOptions {
   FeedAddress address = {};
   std::string name = {};             ///< shown by `leat stat`, up to 32 printable characters; default: the program's name
-  std::size_t arena_bytes = 0;       ///< rounded up to a power of two; 0: the broker's default
+  /// 4096 to 1 GiB, and at most leatd's --max-arena-bytes; rounded up to a power of two. 0: leatd's --arena-bytes.
+  std::size_t arena_bytes = 0;
   Idle idle = Idle::adaptive;        ///< how it waits for receipts
-  std::chrono::nanoseconds publish_timeout = std::chrono::seconds(30);  ///< for publish(), when full; max(): no bound
-  std::chrono::nanoseconds connect_timeout = std::chrono::seconds(5);   ///< for the broker's answer in connect()
+  /// For publish() and publish_batch(), when full. 0: not at all; max(): no bound; negative ones are refused.
+  Timeout publish_timeout = std::chrono::seconds(30);
+  /// For the broker's answer in connect(). At least a millisecond, if only 0 is given; beyond 24 days: no bound; negative ones
+  /// are refused.
+  Timeout connect_timeout = std::chrono::seconds(5);
 };
 
 /// One producer. Move-only; a handle belongs to one thread at a time (no internal locking), any number may exist.
@@ -97,23 +102,23 @@ class Producer {
   /// Gives the open claim back; nothing was ever visible to anyone.
   void abandon() noexcept;
 
-  /// Waits until the entry has reached `level`, at most `timeout` (max(): no bound; negative: not at all). Returns the
+  /// Waits until the entry has reached `level`, at most `timeout` (max(): no bound; 0 or negative: not at all). Returns the
   /// sequence of its first event (0 for Ack::accepted, which holds as soon as a receipt exists).
   /// Errors: pending (not yet; it will be journaled: wait on, do not publish it again); refused (by the broker, with the
   /// reason); closed (it was lost with its ring or epoch: publish it again); receipt_expired; feed_failed; revoked;
   /// invalid_argument (the receipt of another handle); used_after_fork.
-  Result<std::uint64_t> wait(const Receipt& receipt, Ack level, std::chrono::nanoseconds timeout);
+  Result<std::uint64_t> wait(const Receipt& receipt, Ack level, Timeout timeout);
 
   /// publish() and wait() in one, both within `timeout`. `receipt`, if given, is that of the event once it is published, and
   /// empty before: after `pending`, wait(*receipt, ...) goes on where this ended.
   /// Errors: timed_out (nothing was published: repeat it safely), else those of publish() and wait().
-  Result<std::uint64_t> publish_and_wait(const Event& event, Ack level, std::chrono::nanoseconds timeout,
+  Result<std::uint64_t> publish_and_wait(const Event& event, Ack level, Timeout timeout,
                                          Receipt* receipt = nullptr);
 
   /// Waits until all that this handle has published has reached `level`, and says what became of it: for those who publish
   /// without waiting for receipts. Ok: all of it is there. What it reports as refused or lost it reports once.
-  /// Errors: as wait(); refused and closed also for events before the newest.
-  Result<void> flush(Ack level, std::chrono::nanoseconds timeout);
+  /// `timeout`: as for wait(). Errors: as wait(); refused and closed also for events before the newest.
+  Result<void> flush(Ack level, Timeout timeout);
 
   [[nodiscard]] std::uint32_t producer_id() const noexcept;
   [[nodiscard]] std::uint64_t last_producer_sequence() const noexcept;  ///< of the last event published, 0 before
