@@ -54,6 +54,14 @@ TEST_F(HostLimits, ALimitOnFileSizesIsAnErrorAtTheStart) {
   EXPECT_NE(broker_->log().find("LimitFSIZE"), std::string::npos) << broker_->log();
 }
 
+TEST_F(HostLimits, TheSoftLimitOnDescriptorsIsRaisedToTheHardOne) {
+  broker_->set_prefix(in_shell("ulimit -S -n 64; "));
+  start();
+  rlimit limit{};
+  ASSERT_EQ(::prlimit(broker_->pid(), RLIMIT_NOFILE, nullptr, &limit), 0);
+  EXPECT_EQ(limit.rlim_cur, limit.rlim_max);
+}
+
 TEST_F(HostLimits, ALogThatMayGrowNoFurtherDoesNotEndTheFeed) {
   const auto log = broker_->scratch() / "sized.log";
   std::ofstream(log) << std::string(4 << 20, '.') << "\n";

@@ -221,6 +221,10 @@ TEST_F(HostStarts, ARefusedStartLeavesNothingThatWasNotThere) {
       {"too little file size", [](auto& words) { (void)words; }, nothing, {"/bin/sh", "-c", "ulimit -f 200; exec \"$@\"", "sh"}},
       {"a log that cannot be written", [&](auto& words) { option(words, "--log-file", "/no/such/dir/log"); }, nothing, {}},
       {"another journal", [&](auto& words) { option(words, "--data-dir", "/dev/null/data"); }, nothing, {}},
+      {"a directory in the place of the cursors, found when the rings are there",
+       [&](auto&) { fs::create_directories(broker_->journal() / "cursors");
+                    fs::permissions(broker_->journal(), fs::perms::owner_all); },
+       [&] { fs::remove(broker_->journal() / "cursors"); }, {}},
   };
   for (const bool fresh : {true, false}) {
     if (!fresh) {

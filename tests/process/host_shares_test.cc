@@ -4,7 +4,9 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <fstream>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -28,6 +30,13 @@ TEST_F(HostShares, OneUserGetsHisShareAndTheOthersGetIn) {
   std::filesystem::permissions(small, std::filesystem::perms::all);
   broker_->set_runtime_dir(small / "run");
   start();
+  std::vector<Producer> ours;  // what others have is no part of his share
+  for (int i = 0; i < 2; ++i) {
+    auto producer = Producer::connect({.address = broker_->address(), .arena_bytes = 4096});
+    ASSERT_TRUE(producer.ok()) << producer.error().message;
+    ours.push_back(std::move(*producer));
+  }
+  std::optional<Consumer> consumer = connect_consumer();
   const std::string said = run_as_nobody("greedy", {"large=" + std::to_string(4 << 20)});
   expect_line(said, "producers: 3, then busy: user 65534 (pid ");
   expect_line(said, "has 4 of this feed's 8 producer slots, and the share of one user is 4 (--user-share 50)");
@@ -36,13 +45,13 @@ TEST_F(HostShares, OneUserGetsHisShareAndTheOthersGetIn) {
   expect_line(said, "large: 1, then busy: user 65534");
   expect_line(said, "of arenas in the runtime directory's");
   // The broker's own user, root here, is bound by no share.
-  std::vector<Producer> ours;
   while (ours.size() < 7) {  // his slots are free soon
     auto producer = Producer::connect({.address = broker_->address(), .arena_bytes = 4096});
     if (producer) ours.push_back(std::move(*producer));
   }
   expect_line(broker_->log(), "uid 65534 refused: user 65534");
   ours.clear();
+  consumer.reset();
   EXPECT_EQ(broker_->terminate(), 0);
   EXPECT_EQ(::umount2(small.c_str(), MNT_DETACH), 0);
 }
@@ -104,6 +113,35 @@ TEST_F(HostShares, TheCursorsOfOneUserHoldHisShareOfTheDiskAndTheOthersHoldOn) {
   wait_for([&] { return segments() == 4; });
   EXPECT_EQ(run_as_nobody("sleeper", {"cursor=greedy", "look=1"}), "expired, wanted 1\n");
   EXPECT_EQ(broker_->log().find("cursor 'ours' of user"), std::string::npos) << "it was never overtaken";
+}
+
+TEST_F(HostShares, NamedCursorsAreSharedAsWell) {
+  broker_->set("--allow-publish", "any");
+  broker_->set("--allow-subscribe", "any");
+  broker_->set("--user-share", "10");
+  start();
+  publish_some(1);
+  const std::string said = run_as_nobody("greedy", {"cursors=1"});
+  expect_line(said, "cursors: 102, then busy: user 65534");
+  expect_line(said, "has 102 of this feed's 1024 named cursors, and the share of one user is 102 (--user-share 10)");
+}
+
+TEST_F(HostShares, AreThoseOfTheLastReload) {
+  const auto config = broker_->scratch() / "leatd.toml";
+  std::ofstream(config) << "user-share = 25\n";
+  broker_->set("--config", config.string());
+  broker_->set("--allow-publish", "any");
+  broker_->set("--max-producers", "8");
+  start();
+  std::ofstream(config) << "user-share = 50\n";
+  ASSERT_EQ(::kill(broker_->pid(), SIGHUP), 0);
+  while (broker_->log().find("changed: --user-share 50") == std::string::npos) {
+    ASSERT_TRUE(broker_->running()) << broker_->log();
+    std::this_thread::sleep_for(milliseconds(2));
+  }
+  const std::string said = run_as_nobody("greedy", {});
+  expect_line(said, "large: 4, then busy: user 65534");
+  expect_line(said, "(--user-share 50)");
 }
 
 TEST_F(HostShares, AUserInHundredsOfGroupsIsLetInByTheLastOfThem) {

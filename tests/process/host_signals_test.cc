@@ -21,6 +21,29 @@ std::vector<std::string> in_shell(const std::string& before, const std::string& 
   return {"/bin/sh", "-c", before + "exec \"$@\"" + after, "sh"};
 }
 
+// Whoever started the broker, as systemd does.
+class Supervisor {
+ public:
+  explicit Supervisor(std::string name) : name_(std::move(name)), socket_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path + 1, name_.data(), name_.size());
+    const auto bytes = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name_.size());
+    EXPECT_EQ(::bind(socket_.get(), reinterpret_cast<sockaddr*>(&address), bytes), 0);
+  }
+  [[nodiscard]] const std::string& name() const { return name_; }
+  // Waits for it.
+  [[nodiscard]] std::string heard() const {
+    char text[512];
+    const ssize_t got = ::recv(socket_.get(), text, sizeof text, 0);
+    return got < 0 ? std::string() : std::string(text, static_cast<std::size_t>(got));
+  }
+
+ private:
+  std::string name_;
+  shm::UniqueFd socket_;
+};
+
 class HostSignals : public BrokerTest {
  protected:
   void publish_one() {
@@ -156,20 +179,36 @@ TEST_F(HostSignals, AClosedStandardErrorAndAFullLogHoldUpNothing) {
   EXPECT_EQ(broker_->terminate(), 0);
 }
 
+TEST_F(HostSignals, AHangUpWhoseOptionsDoNotFitEachOtherChangesNothing) {
+  const auto config = broker_->scratch() / "leatd.toml";
+  std::ofstream(config) << "log-level = \"info\"\n";
+  broker_->set("--config", config.string());
+  start();
+  std::ofstream(config) << "log-level = \"debug\"\nmax-arena-bytes = \"4K\"\n";
+  broker_->expect_log("the options stay as they are");
+  send(SIGHUP);
+  wait_for_log("the options stay as they are: --arena-bytes is larger than --max-arena-bytes");
+  // What was taken once is no news the next time.
+  std::ofstream(config) << "user-share = 30\n";
+  send(SIGHUP);
+  wait_for_log("changed: --user-share 30");
+  send(SIGHUP);
+  wait_for_log("changed: nothing");
+}
+
+TEST_F(HostSignals, TheWatchdogIsToldAgainAndAgain) {
+  const Supervisor supervisor("leat-test-dog-" + std::to_string(::getpid()));
+  broker_->set_environment("NOTIFY_SOCKET=@" + supervisor.name());
+  broker_->set_environment("WATCHDOG_USEC=400000");
+  start();
+  EXPECT_TRUE(supervisor.heard().starts_with("READY=1"));
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(supervisor.heard(), "WATCHDOG=1");
+}
+
 TEST_F(HostSignals, SystemdIsToldThatItServesAndThatItStops) {
-  const std::string name = "leat-test-" + std::to_string(::getpid());
-  const shm::UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::memcpy(address.sun_path + 1, name.data(), name.size());
-  ASSERT_EQ(::bind(socket.get(), reinterpret_cast<sockaddr*>(&address),
-                   static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size())), 0);
-  broker_->set_environment("NOTIFY_SOCKET=@" + name);
-  const auto heard = [&] {
-    char text[512];
-    const ssize_t got = ::recv(socket.get(), text, sizeof text, 0);
-    return got < 0 ? std::string() : std::string(text, static_cast<std::size_t>(got));
-  };
+  const Supervisor supervisor("leat-test-" + std::to_string(::getpid()));
+  const auto heard = [&] { return supervisor.heard(); };
+  broker_->set_environment("NOTIFY_SOCKET=@" + supervisor.name());
   start();
   EXPECT_TRUE(heard().starts_with("READY=1\nSTATUS=serves feed test"));
   ChildProcess standby = broker_->start_standby();
@@ -193,6 +232,27 @@ TEST_F(HostSignals, TheReadyDescriptorSpeaksOnceTheFeedIsServed) {
   std::error_code gone;
   EXPECT_FALSE(std::filesystem::exists("/proc/" + std::to_string(broker_->pid()) + "/fd/7", gone) &&
                std::filesystem::read_symlink("/proc/" + std::to_string(broker_->pid()) + "/fd/7", gone) == ready);
+  // A start that is refused has never said that it serves.
+  std::filesystem::remove(ready);
+  const std::string output = (broker_->scratch() / "second.log").string();
+  auto words = in_shell("", " 7>" + ready.string());
+  const auto command = broker_->command();
+  words.insert(words.end(), command.begin(), command.end());
+  ChildProcess second({.arguments = words, .environment = {}, .output = output, .user = std::nullopt});
+  EXPECT_EQ(second.wait(), 3) << read_file(output);
+  EXPECT_EQ(read_file(ready), "");
+}
+
+// `leatd --ready-fd 1 | head -1`: head sees the end, and nothing that leatd opens later becomes standard output.
+TEST_F(HostSignals, TheReadyDescriptorMayBeStandardOutput) {
+  const auto ready = broker_->scratch() / "ready";
+  broker_->set_prefix(in_shell("", " >" + ready.string()));
+  broker_->set("--ready-fd", "1");
+  start();
+  while (read_file(ready).empty()) std::this_thread::sleep_for(milliseconds(2));
+  const std::string output = "/proc/" + std::to_string(broker_->pid()) + "/fd/1";
+  while (std::filesystem::read_symlink(output) != "/dev/null") std::this_thread::sleep_for(milliseconds(2));
+  publish_one();
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -124,6 +125,25 @@ TEST(LogWriter, TellsOfAFullDiskOnceThereIsRoomAgain) {
   const std::string text = content(path);
   EXPECT_NE(text.find("three\n"), std::string::npos);
   EXPECT_NE(text.find("lost: No space left on device\n"), std::string::npos) << text;
+}
+
+TEST(LogWriter, BeginsALineOfItsOwnAfterOneThatWasCutShort) {
+  std::signal(SIGXFSZ, SIG_IGN);
+  const test::TempDirectory directory;
+  const auto path = directory.path() / "log";
+  auto writer = LogWriter::start(path.string(), loss);
+  ASSERT_TRUE(writer.ok()) << writer.error().message;
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const rlimit few{.rlim_cur = 4, .rlim_max = before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &few), 0);
+  (*writer)->push("half of it\n");
+  const bool written = (*writer)->flush(kPatience);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  EXPECT_TRUE(written);
+  (*writer)->push("next\n");
+  ASSERT_TRUE((*writer)->flush(kPatience));
+  EXPECT_TRUE(content(path).starts_with("half\nnext\n")) << content(path);
 }
 
 TEST(LogWriter, OpensItsFileAnewByItsName) {

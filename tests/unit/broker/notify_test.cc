@@ -32,6 +32,14 @@ class Supervisor {
   ~Supervisor() {
     for (const char* variable : {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"}) ::unsetenv(variable);
   }
+  void fill_up() {
+    sockaddr_un address{};
+    socklen_t bytes = sizeof address;
+    ASSERT_EQ(::getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&address), &bytes), 0);
+    const shm::UniqueFd other(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    while (::sendto(other.get(), "filler", 6, 0, reinterpret_cast<sockaddr*>(&address), bytes) == 6) {
+    }
+  }
   std::string heard() {
     char text[512];
     const ssize_t got = ::recv(socket_.get(), text, sizeof text, MSG_DONTWAIT);
@@ -71,10 +79,29 @@ TEST(Notifier, TellsTheWatchdogNoMoreOftenThanItMust) {
   for (int i = 0; i < 3; ++i) notifier->alive();
   EXPECT_EQ(supervisor.heard(), "WATCHDOG=1");
   EXPECT_EQ(supervisor.heard(), "");
+  ::setenv("WATCHDOG_USEC", "100000", 1);
+  notifier = Notifier::open(-1);
+  notifier->alive();
+  EXPECT_EQ(supervisor.heard(), "WATCHDOG=1");
+  ::usleep(90'000);
+  notifier->alive();
+  EXPECT_EQ(supervisor.heard(), "WATCHDOG=1") << "again before its time is over";
   ::setenv("WATCHDOG_PID", "1", 1);
   notifier = Notifier::open(-1);
   notifier->alive();
   EXPECT_EQ(supervisor.heard(), "") << "it is meant for another process";
+}
+
+// Returns, whatever the supervisor does: the feed does not wait for it.
+TEST(Notifier, GivesUpASupervisorWhoseQueueIsFull) {
+  Supervisor supervisor("@leat-test-full-" + std::to_string(::getpid()));
+  auto notifier = Notifier::open(-1);
+  ASSERT_TRUE(notifier.ok());
+  supervisor.fill_up();
+  notifier->stopping();
+  std::string said;
+  for (std::string next = supervisor.heard(); !next.empty(); next = supervisor.heard()) said = next;
+  EXPECT_EQ(said, "filler");
 }
 
 TEST(Notifier, WritesALineToTheReadyDescriptorAndClosesIt) {

@@ -42,5 +42,23 @@ TEST(Reload, SaysWhatChangesNowAndWhatNeedsARestart) {
   EXPECT_EQ(left.at_restart, changes.at_restart) << "what needs a restart is named each time, until there is one";
 }
 
+TEST(Reload, TakesEachSettingThatItSaysIsChangedNow) {
+  Options running;
+  Options wanted;
+  wanted.allow_publish = {"uid:1", "uid:2"};
+  wanted.allow_subscribe = {"any"};
+  wanted.user_share = 7;
+  wanted.log_level = "error";
+  wanted.log_file = "/var/log/leatd.log";
+  const SettingChanges changes = compare_settings(running, wanted);
+  const std::vector<std::string> now = {"--allow-publish uid:1 uid:2", "--allow-subscribe any", "--user-share 7",
+                                        "--log-level error"};
+  EXPECT_EQ(changes.now, now);
+  EXPECT_EQ(changes.at_restart, std::vector<std::string>{"--log-file"});
+  take_live_settings(running, wanted);
+  EXPECT_TRUE(compare_settings(running, wanted).now.empty());
+  EXPECT_EQ(running.user_share, 7U);
+}
+
 }  // namespace
 }  // namespace leat::broker

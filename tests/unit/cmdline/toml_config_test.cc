@@ -98,6 +98,9 @@ TEST_F(TomlConfig, SaysWhetherTheFileIsMissingUnreadableOrADirectory) {
   EXPECT_NE(run_with("").text.find("No such file"), std::string::npos);
   const std::string odd = directory_ + "/l\xe9on\x1b.toml";
   EXPECT_NE(run_with(odd).text.find("l\\xe9on\\x1b.toml"), std::string::npos) << run_with(odd).text;
+  const std::string pipe = directory_ + "/pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_FALSE(run_with(pipe, {"--feed", "a"}).exit_now) << "nobody writes there: it is empty, and nobody is waited for";
   std::ofstream(path()) << std::string(2 << 20, '#');
   EXPECT_NE(run_with(path()).text.find("over 1 MiB"), std::string::npos);
   if (::geteuid() != 0) {
