@@ -6,17 +6,9 @@
 #
 # Usage: tests/install/readme.sh BUILD_DIR
 set -euo pipefail
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# shellcheck source=scripts/lib.sh
-source "$here/../../scripts/lib.sh"
-
-case ${1:-} in
-  --help | -h) print_help; exit 0 ;;
-  "") usage_error "no build directory given" ;;
-esac
-[ -x "$1/bin/leatd" ] || die "'$1/bin/leatd' is not there; build first: scripts/test"
-build=$(cd "$1" && pwd)
-source=$(cd "$here/../.." && pwd)
+# shellcheck source=tests/install/build_directory.sh
+source "$(dirname "${BASH_SOURCE[0]}")/build_directory.sh"
+take_build_directory bin/leatd "$@"
 readme=$source/README.md
 
 scratch=$(mktemp -d)

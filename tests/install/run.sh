@@ -6,15 +6,9 @@
 # Usage: tests/install/run.sh BUILD_DIR
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# shellcheck source=scripts/lib.sh
-source "$here/../../scripts/lib.sh"
-
-case ${1:-} in
-  --help | -h) print_help; exit 0 ;;
-  "") usage_error "no build directory given" ;;
-esac
-[ -f "$1/CMakeCache.txt" ] || die "'$1' is no build directory (no CMakeCache.txt); build first: scripts/test"
-build=$(cd "$1" && pwd)
+# shellcheck source=tests/install/build_directory.sh
+source "$here/build_directory.sh"
+take_build_directory CMakeCache.txt "$@"
 
 scratch=$(mktemp -d)
 broker_pid=
@@ -28,15 +22,12 @@ prefix=$scratch/prefix
 runtime=$scratch/runtime
 data=$scratch/data
 
-# A value out of the build's cache. Usage: cached NAME
-cached() { sed -n "s/^$1:[A-Z]*=//p" "$build/CMakeCache.txt"; }
-
 say "install"
 cmake --install "$build" --prefix "$prefix" >"$scratch/install.log" || { cat "$scratch/install.log"; exit 1; }
 if grep -rnE '#include *<(boost|spdlog|CLI|nlohmann|xxhash)' "$prefix/include" >&2; then
   die "a public header includes a library that users of leat::client need not have (see above)"
 fi
-if grep -rnF -e "$build" -e "$(cd "$here/../.." && pwd)" "$prefix" --include='*.cmake' --include='*.pc' >&2; then
+if grep -rnF -e "$build" -e "$source" "$prefix" --include='*.cmake' --include='*.pc' >&2; then
   die "the installed package names a path of the source or build tree (see above)"
 fi
 
@@ -53,7 +44,6 @@ if ! (cmake -S "$here/outside" -B "$scratch/outside" -G "$(cached CMAKE_GENERATO
 fi
 grep -q "^leat_DIR:PATH=$prefix/" "$scratch/outside/CMakeCache.txt" ||
   die "the outside project found another leat: $(grep '^leat_DIR' "$scratch/outside/CMakeCache.txt")"
-
 
 say "compile and link with what pkg-config says"
 # The prefix is moved first: the file must not name where it was installed.

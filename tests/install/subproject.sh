@@ -6,22 +6,12 @@
 # Usage: tests/install/subproject.sh BUILD_DIR
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# shellcheck source=scripts/lib.sh
-source "$here/../../scripts/lib.sh"
-
-case ${1:-} in
-  --help | -h) print_help; exit 0 ;;
-  "") usage_error "no build directory given" ;;
-esac
-[ -f "$1/CMakeCache.txt" ] || die "'$1' is no build directory (no CMakeCache.txt); build first: scripts/test"
-build=$(cd "$1" && pwd)
-source=$(cd "$here/../.." && pwd)
+# shellcheck source=tests/install/build_directory.sh
+source "$here/build_directory.sh"
+take_build_directory CMakeCache.txt "$@"
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-
-# A value out of the build's cache. Usage: cached NAME
-cached() { sed -n "s/^$1:[A-Z]*=//p" "$build/CMakeCache.txt"; }
 
 # Usage: try NAME CMAKE_OPTION...
 try() {

@@ -4,16 +4,10 @@
 #
 # Usage: tools/demo/self_test.sh BUILD_DIR
 set -euo pipefail
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# shellcheck source=scripts/lib.sh
-source "$here/../../scripts/lib.sh"
-
-case ${1:-} in
-  --help | -h) print_help; exit 0 ;;
-  "") usage_error "no build directory given" ;;
-esac
-[ -x "$1/bin/leat-demo" ] || die "'$1/bin/leat-demo' is not there; build first: scripts/test"
-bin=$(cd "$1/bin" && pwd)
+# shellcheck source=tests/install/build_directory.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../../tests/install/build_directory.sh"
+take_build_directory bin/leat-demo "$@"
+bin=$build/bin
 
 scratch=$(mktemp -d)
 broker_pid=
