@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "broker/journal/known_file_systems.h"
 #include "shm/base/make_file.h"
 
 namespace leat::broker {
@@ -88,21 +89,26 @@ void judge(FileSystem& found, Kind kind) {
 
 }  // namespace
 
+std::optional<FileSystem> known_file_system(std::uint32_t magic, std::string& name) {
+  for (const KnownFileSystem& known : kKnown) {
+    if (known.magic != magic) continue;
+    name = known.name;
+    if (known.kind == Kind::hidden) return std::nullopt;
+    FileSystem found{.name = name, .writes = SegmentWrites::mapped, .why = {}};
+    judge(found, known.kind);
+    return found;
+  }
+  char unknown[40];
+  std::snprintf(unknown, sizeof unknown, "unknown (type 0x%x)", magic);
+  name = unknown;
+  return std::nullopt;
+}
+
 Result<FileSystem> look_at_file_system(int directory_fd, const std::string& directory) {
   struct statfs stats {};
   if (::fstatfs(directory_fd, &stats) != 0) return system_error(errno, "looking at the file system of " + directory);
-  const auto magic = static_cast<std::uint32_t>(stats.f_type);
-  char unknown[40];
-  std::snprintf(unknown, sizeof unknown, "unknown (type 0x%x)", magic);
-  FileSystem found{.name = unknown, .writes = SegmentWrites::mapped, .why = {}};
-  Kind kind = Kind::hidden;
-  for (const KnownFileSystem& known : kKnown) {
-    if (known.magic != magic) continue;
-    found.name = known.name;
-    kind = known.kind;
-  }
-  judge(found, kind);
-  if (kind != Kind::hidden) return found;
+  FileSystem found{.name = {}, .writes = SegmentWrites::mapped, .why = {}};
+  if (auto known = known_file_system(static_cast<std::uint32_t>(stats.f_type), found.name)) return *known;
   switch (can_clone(directory_fd, directory)) {
     case Clones::no: break;
     case Clones::yes:

@@ -164,6 +164,41 @@ TEST(LogWriter, OpensItsFileAnewByItsName) {
   EXPECT_EQ(content(path), "new\n");
 }
 
+TEST(LogWriter, WritesWhatCameBeforeARotationIntoTheOldFile) {
+  const test::TempDirectory directory;
+  const auto path = directory.path() / "log";
+  Pipe pipe(path);
+  auto writer = LogWriter::start(path.string(), loss);
+  ASSERT_TRUE(writer.ok()) << writer.error().message;
+  const std::string line = std::string(65535, 'x') + "\n";
+  for (int i = 0; i < 3; ++i) (*writer)->push(line);  // the second or third waits for a reader
+  (*writer)->push("old\n");
+  std::filesystem::rename(path, directory.path() / "log.1");
+  (*writer)->reopen();
+  (*writer)->push("new\n");
+  std::string read;
+  while (read.size() < 3 * line.size()) read += pipe.read_some();
+  ASSERT_TRUE((*writer)->flush(kPatience));
+  read += pipe.read_some();
+  EXPECT_TRUE(read.ends_with("\nold\n"));
+  EXPECT_EQ(content(path), "new\n");
+}
+
+TEST(LogWriter, LosesNothingHoweverMuchIsWrittenInTime) {
+  const test::TempDirectory directory;
+  const auto path = directory.path() / "log";
+  auto writer = LogWriter::start(path.string(), loss);
+  ASSERT_TRUE(writer.ok()) << writer.error().message;
+  const std::string line = std::string(65535, 'x') + "\n";
+  const std::size_t lines = 3 * LogWriter::kMaxBytes / line.size();
+  for (std::size_t i = 0; i < lines; ++i) {
+    (*writer)->push(line);
+    ASSERT_TRUE((*writer)->flush(kPatience));
+  }
+  EXPECT_EQ((*writer)->lost(), 0U);
+  EXPECT_EQ(std::filesystem::file_size(path), lines * line.size());
+}
+
 TEST(LogWriter, GoesOnInTheOldFileWhenTheNewOneCannotBeOpened) {
   const test::TempDirectory directory;
   const auto path = directory.path() / "log";

@@ -240,6 +240,21 @@ TEST_F(Recovery, KeepsAsideWhatARunningHostMayHaveLostAllTheSame) {
   }
 }
 
+// Not what a kill between the stores of an append leaves, though the rings show no more than the journal holds.
+TEST_F(Recovery, KeepsAsideWhatNoAppendThatWasCutShortLooksLike) {
+  for (const bool in_a_batch : {true, false}) {
+    JournalMaker journal;
+    journal.events(5);
+    const std::uint64_t whole = journal.position();
+    if (in_a_batch) journal.batch(4, false);
+    const auto last = journal.event(200);
+    if (in_a_batch) journal.overwrite(last.position, std::string(8, '\0'));
+    else journal.flip(last.position + 100);
+    (void)test::must(recover(journal, {.known = true, .committed = whole, .round_position = whole}));
+    EXPECT_FALSE(torn_file(journal).empty()) << (in_a_batch ? "an unfinished batch" : "a damaged record");
+  }
+}
+
 TEST_F(Recovery, PutsTheOnlySegmentAsideWhenItNeverReachedTheDisk) {
   JournalMaker journal;
   const auto file = journal.path() / journal.segments().back().to_string();

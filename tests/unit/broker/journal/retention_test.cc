@@ -52,6 +52,14 @@ TEST(Retention, CountsTheFilesAsLargeAsTheyAre) {
   }
 }
 
+TEST(Retention, KeepsAtLeastSoManyEventsBesidesTheCurrentSegment) {
+  Options options;
+  for (const auto& [events, left] : {std::pair{1U, 2U}, {10U, 2U}, {11U, 3U}, {20U, 3U}, {30U, 4U}, {31U, 5U}, {1000U, 5U}}) {
+    options.retain_events = events;
+    EXPECT_EQ(left_of(of_sizes(options, {1, 1, 1, 1, 1}), 0), left) << events << " of ten a segment";
+  }
+}
+
 TEST(Retention, HoldsForACursorByRealSizes) {
   Options options;
   options.retain_bytes = 20;
