@@ -54,6 +54,8 @@ TEST(SequencerHeld, KeepsARoundThatFindsNoRoomAndFinishesItWhenThereIsSome) {
   NoRoom full(feed.current_segment_fd());
   ASSERT_TRUE(producer.publish(an_event("held")));
   const std::uint64_t held = producer.last_position;
+  (void)feed.step();
+  ASSERT_TRUE(feed.handover->marks.push({.position = feed.ring.header().committed.load(), .sequence = 1}));
   for (int i = 0; i < 100; ++i) {
     (void)feed.step();
     feed.sequencer->write_pending_mark();
@@ -79,6 +81,25 @@ TEST(SequencerHeld, KeepsARoundThatFindsNoRoomAndFinishesItWhenThereIsSome) {
   EXPECT_EQ(events[2].payload, "behind");
   EXPECT_EQ(producer.status(held), CompletionStatus::committed);
   EXPECT_EQ(producer.value(held), 2u);
+  feed.sequencer->write_pending_mark();
+  const auto records = feed.journaled_records();
+  ASSERT_EQ(records.size(), 4u) << "the mark had to wait, and no longer";
+  EXPECT_EQ(records[1].type, static_cast<std::uint16_t>(RecordType::event));
+}
+
+TEST(SequencerHeld, IsFinishedByAStopThatFindsRoom) {
+  OneFeed feed(written_options());
+  FeedProducer producer = feed.add_producer();
+  NoRoom full(feed.current_segment_fd());
+  ASSERT_TRUE(producer.publish(an_event("held")));
+  const std::uint64_t held = producer.last_position;
+  (void)feed.step();
+  EXPECT_EQ(feed.handover->state.load(), FeedState::stalled);
+  full.end();
+  ASSERT_TRUE(feed.sequencer->append_clean_mark().ok());
+  EXPECT_EQ(producer.status(held), CompletionStatus::committed);
+  EXPECT_EQ(feed.journaled().size(), 1u);
+  EXPECT_EQ(feed.files->registry_header().inbound_head.load(), 1u);
 }
 
 TEST(SequencerHeld, HoldsWhatARollHasBegunAndWritesItIntoTheSegmentThatItEnds) {
