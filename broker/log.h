@@ -8,7 +8,7 @@
 
 #include <leat/result.h>
 
-#include "broker/log_writer.h"
+#include "broker/host/log_writer.h"
 
 namespace leat::broker {
 

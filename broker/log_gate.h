@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-#include "shm/base/clock.h"
+#include "base/clock.h"
 
 namespace leat::broker {
 
@@ -14,7 +14,7 @@ class LogGate {
  public:
   /// False: leave this line out. It is counted.
   bool pass() noexcept {
-    const std::int64_t now = shm::monotonic_ns();
+    const std::int64_t now = internal::monotonic_ns();
     const std::int64_t earned = (now - since_ns_) / kPeriodNs;
     if (earned > 0) {
       left_ = std::min(kBurst, left_ + earned);
@@ -38,7 +38,7 @@ class LogGate {
  private:
   static constexpr std::int64_t kBurst = 64;
   static constexpr std::int64_t kPerSecond = 4;
-  static constexpr std::int64_t kPeriodNs = shm::kNanosPerSecond / kPerSecond;
+  static constexpr std::int64_t kPeriodNs = internal::kNanosPerSecond / kPerSecond;
 
   std::int64_t left_ = kBurst;
   std::int64_t since_ns_ = 0;

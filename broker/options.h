@@ -7,8 +7,8 @@
 
 #include <leat/result.h>
 
-#include "broker/journal/file_system.h"
-#include "shm/base/idle.h"
+#include "broker/storage/file_system.h"
+#include "base/idle.h"
 
 namespace leat::broker {
 
@@ -43,7 +43,7 @@ struct Options {
   std::uint32_t sync_interval_ms = 50;
   JournalWrites journal_writes = JournalWrites::automatic;
 
-  shm::IdleStrategy idle = shm::IdleStrategy::adaptive;
+  internal::IdleStrategy idle = internal::IdleStrategy::adaptive;
   std::uint32_t idle_spin_us = 20;
   std::uint32_t skip_wait_us = 20;
 

@@ -4,8 +4,8 @@
 #include <atomic>
 #include <cstdint>
 
-#include "shm/base/futex.h"
-#include "shm/base/words.h"
+#include "base/futex.h"
+#include "base/words.h"
 
 namespace leat::broker {
 
@@ -14,13 +14,13 @@ class WakeWord {
  public:
   /// One locked instruction; a system call only if the waiter has not been notified since it last woke.
   void notify() noexcept {
-    if (word_.exchange(1, std::memory_order_seq_cst) == 0) shm::futex_wake(&word_, 1);
+    if (word_.exchange(1, std::memory_order_seq_cst) == 0) internal::futex_wake(&word_, 1);
   }
   /// Returns when notified, or after `timeout_ns`; takes the notification with it.
   void wait(std::int64_t timeout_ns) noexcept {
-    if (word_.load(std::memory_order_acquire) == 0) shm::futex_wait(&word_, 0, timeout_ns);
+    if (word_.load(std::memory_order_acquire) == 0) internal::futex_wait(&word_, 0, timeout_ns);
     word_.store(0, std::memory_order_seq_cst);
-    shm::fence_seq_cst();  // SYNC POINT: pairs with notify(): what it was about is seen by the loads that come now
+    internal::fence_seq_cst();  // SYNC POINT: pairs with notify(): what it was about is seen by the loads that come now
   }
 
  private:

@@ -1,4 +1,4 @@
-# Installing: the two programs (if they are built), the two libraries, the public headers, and packages for
+# Installing: the two programs (if they are built), the libraries, the public headers, and packages for
 # find_package(leat CONFIG) and for pkg-config.
 # The broker is a program, not a library: nothing of broker/ is installed but leatd itself.
 include(GNUInstallDirs)
@@ -6,7 +6,7 @@ include(CMakePackageConfigHelpers)
 
 set(LEAT_INSTALL_CMAKEDIR ${CMAKE_INSTALL_LIBDIR}/cmake/leat)
 
-install(TARGETS leat_shm leat_client
+install(TARGETS leat_base leat_record leat_journal leat_shm leat_client
         EXPORT leatTargets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
         INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
@@ -14,10 +14,7 @@ if(TARGET leatd)
   install(TARGETS leatd leat RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
 
-# Some public headers lie with shm/, where their code is; outside there is one directory, <leat/...>.
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/shm/include/leat ${PROJECT_SOURCE_DIR}/client-lib/include/leat
-        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
-        FILES_MATCHING PATTERN "*.h")
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/leat DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 
 install(EXPORT leatTargets NAMESPACE leat:: DESTINATION ${LEAT_INSTALL_CMAKEDIR})
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/leatConfig.cmake.in ${PROJECT_BINARY_DIR}/leatConfig.cmake

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "shm/base/quantity.h"
+#include "base/quantity.h"
 
 namespace leat::cmdline {
 namespace {
@@ -73,7 +73,7 @@ std::size_t help_width() {
   if (::isatty(STDOUT_FILENO) == 1 && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
     width = size.ws_col;
   } else if (const char* const columns = std::getenv("COLUMNS"); columns != nullptr) {
-    const auto number = shm::parse_quantity("COLUMNS", columns, shm::QuantityRule::count(1, UINT32_MAX));
+    const auto number = internal::parse_quantity("COLUMNS", columns, internal::QuantityRule::count(1, UINT32_MAX));
     if (number) width = *number;
   }
   return std::clamp(width, kLeastWidth, kMostWidth);

@@ -12,10 +12,10 @@ std::string long_name(const std::string& names) { return names.substr(names.find
 
 std::string type_name(const QuantityRule& rule) {
   switch (rule.kind) {
-    case shm::QuantityKind::count:
-    case shm::QuantityKind::slots: return "N";
-    case shm::QuantityKind::bytes: return "BYTES";
-    case shm::QuantityKind::duration: break;
+    case internal::QuantityKind::count:
+    case internal::QuantityKind::slots: return "N";
+    case internal::QuantityKind::bytes: return "BYTES";
+    case internal::QuantityKind::duration: break;
   }
   return "DURATION";
 }
@@ -31,21 +31,21 @@ bool takes_a_value(const CLI::App& app, const std::string& name) {
 }  // namespace
 
 std::uint64_t take_number(const std::string& name, const std::string& text, const QuantityRule& rule) {
-  const auto number = shm::parse_quantity(name, text, rule);
+  const auto number = internal::parse_quantity(name, text, rule);
   if (!number) throw CLI::ValidationError(number.error().message);
   return *number;
 }
 
 CLI::Option* add_number(CLI::App& app, const std::string& name, const QuantityRule& rule, NumberTarget target,
                         const std::string& description, const std::string& otherwise) {
-  const std::string shown = otherwise.empty() ? shm::quantity_text(target.load(), rule) : otherwise;
+  const std::string shown = otherwise.empty() ? internal::quantity_text(target.load(), rule) : otherwise;
   const auto take = [store = std::move(target.store), option = long_name(name), rule](const std::string& text) {
     store(take_number(option, text, rule));
   };
   CLI::Option* const option = app.add_option_function<std::string>(
-      name, take, description + " (" + shm::bounds_text(rule) + "; default: " + shown + ")");
+      name, take, description + " (" + internal::bounds_text(rule) + "; default: " + shown + ")");
   option->type_name(type_name(rule));
-  option->default_function([load = std::move(target.load), rule] { return shm::quantity_text(load(), rule); });
+  option->default_function([load = std::move(target.load), rule] { return internal::quantity_text(load(), rule); });
   return option;
 }
 

@@ -12,11 +12,11 @@
 
 #include <CLI/CLI.hpp>
 
-#include "shm/base/quantity.h"
+#include "base/quantity.h"
 
 namespace leat::cmdline {
 
-using shm::QuantityRule;
+using internal::QuantityRule;
 
 /// Where a parsed number goes, and how it is read back (for the default that the help shows).
 struct NumberTarget {

@@ -7,7 +7,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "shm/base/quantity.h"
+#include "base/quantity.h"
 
 namespace leat::cmdline {
 
@@ -27,7 +27,7 @@ CLI::Option* add_word(CLI::App& app, const std::string& name, Value& value,
       value = meaning;
       return;
     }
-    throw CLI::ValidationError(name, shm::quoted_text(text) + " is none of " + list);
+    throw CLI::ValidationError(name, internal::quoted_text(text) + " is none of " + list);
   };
   CLI::Option* const option =
       app.add_option_function<std::string>(name, take, description + " (" + list + "; default: " + otherwise + ")");

@@ -10,7 +10,7 @@
 #include <leat/producer.h>
 
 #include "bench/micro/pipeline.h"
-#include "shm/base/quantity.h"
+#include "base/quantity.h"
 #include "shm/broadcast/broadcast_ring.h"
 
 namespace {
@@ -81,7 +81,7 @@ std::uint64_t poll(const FeedAddress& address) {
 // Rounds of `round` events in batches of `batch`. Before each, all `consumers` have read all there is and gone to sleep.
 std::uint64_t step(std::uint32_t round, std::uint32_t batch, std::uint32_t consumers) {
   bench::Pipeline pipeline(8 << 20);
-  std::vector<shm::BroadcastReader> readers(consumers, {pipeline.ring_base(), pipeline.options().ring_bytes});
+  std::vector<internal::BroadcastReader> readers(consumers, {pipeline.ring_base(), pipeline.options().ring_bytes});
   std::vector<std::uint64_t> places(consumers, 0);
   std::vector<std::byte> copy(pipeline.options().ring_bytes);
   std::uint64_t events = 0;
@@ -97,7 +97,7 @@ std::uint64_t step(std::uint32_t round, std::uint32_t batch, std::uint32_t consu
       const std::uint64_t end = readers[i].committed();
       if (!readers[i].copy(places[i], end - places[i], copy.data())) die("a reader was lapped");
       places[i] = end;
-      shm::sleep_on(pipeline.doorbell().live_sleepers, readers[i].header().committed, end, 1);
+      internal::sleep_on(pipeline.doorbell().live_sleepers, readers[i].header().committed, end, 1);
     }
   }
   return events;
@@ -119,7 +119,7 @@ int main(int argc, char** argv) {
   if (argc != (work == "step" ? 5 : 4)) die("wrong number of arguments");
   if (work == "step") {
     const auto number = [&](int at) {
-      const auto parsed = shm::parse_quantity("step", argv[at], shm::QuantityRule::count(0, 1 << 20));
+      const auto parsed = internal::parse_quantity("step", argv[at], internal::QuantityRule::count(0, 1 << 20));
       if (!parsed) die(parsed.error().message);
       return static_cast<std::uint32_t>(*parsed);
     };

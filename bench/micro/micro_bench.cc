@@ -8,7 +8,7 @@
 
 #include "bench/micro/pipeline.h"
 #include "shm/broadcast/broadcast_ring.h"
-#include "shm/journal/record_buffer.h"
+#include "journal/read/record_buffer.h"
 
 namespace {
 
@@ -62,8 +62,8 @@ void BM_Poll(benchmark::State& state) {
   bench::Pipeline pipeline(8 << 20);
   const std::string payload = payload_of(state);
   const Event event{.topic = "bench.event", .payload = payload};
-  shm::BroadcastReader reader(pipeline.ring_base(), pipeline.options().ring_bytes);
-  shm::RecordBuffer buffer(64 * 1024);
+  internal::BroadcastReader reader(pipeline.ring_base(), pipeline.options().ring_bytes);
+  internal::RecordBuffer buffer(64 * 1024);
   buffer.restart(0);
   std::uint64_t events = 0;
   for (auto _ : state) {
@@ -74,9 +74,9 @@ void BM_Poll(benchmark::State& state) {
     }
     state.ResumeTiming();
     for (;;) {
-      shm::RecordView record;
+      internal::RecordView record;
       const auto next = buffer.next(record, pipeline.feed_seed(), reader.max_record_bytes());
-      if (next == shm::RecordBuffer::Next::record) {
+      if (next == internal::RecordBuffer::Next::record) {
         benchmark::DoNotOptimize(record.payload.data());
         ++events;
         continue;
@@ -96,7 +96,7 @@ BENCHMARK(BM_Poll)->Arg(64)->Arg(1024);
 void BM_JournalAppend(benchmark::State& state) {
   std::string directory = std::filesystem::temp_directory_path() / "leat-append-XXXXXX";
   if (::mkdtemp(directory.data()) == nullptr) return state.SkipWithError("mkdtemp");
-  const shm::UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const internal::UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   broker::SegmentPool pool(fd.get(), directory, 64 << 20);
   broker::JournalWriter journal(fd.get(), directory, {}, 1, 1);
   std::uint64_t position = 0;

@@ -10,7 +10,7 @@
 
 namespace leat::bench {
 
-using namespace shm;
+using namespace internal;
 
 namespace {
 

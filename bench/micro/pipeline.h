@@ -8,10 +8,10 @@
 
 #include <leat/event.h>
 
-#include "broker/broker.h"
+#include "broker/host/broker.h"
 #include "shm/ingest/arena_writer.h"
 #include "shm/ingest/inbound_ring.h"
-#include "shm/record/record.h"
+#include "record/record.h"
 
 namespace leat::bench {
 
@@ -30,7 +30,7 @@ class Pipeline {
   void segments();
 
   [[nodiscard]] const std::byte* ring_base() const { return files_->broadcast.data(); }
-  [[nodiscard]] shm::DoorbellHeader& doorbell() const { return files_->doorbell_header(); }
+  [[nodiscard]] internal::DoorbellHeader& doorbell() const { return files_->doorbell_header(); }
   [[nodiscard]] const broker::Options& options() const { return options_; }
   [[nodiscard]] std::uint64_t feed_seed() const { return seed_; }
 
@@ -39,20 +39,20 @@ class Pipeline {
   std::filesystem::path journal_root_;  // on a real file system: tmpfs pages fault one by one
   broker::Options options_;
   std::uint64_t seed_ = 0;
-  shm::UniqueFd journal_fd_;
+  internal::UniqueFd journal_fd_;
   std::unique_ptr<broker::RuntimeFiles> files_;
   std::unique_ptr<broker::SegmentPool> pool_;
   broker::JournalHandover handover_;
   std::unique_ptr<broker::JournalWriter> journal_;
-  shm::InboundConsumer inbound_;
-  shm::BroadcastWriter ring_;
+  internal::InboundConsumer inbound_;
+  internal::BroadcastWriter ring_;
   broker::LaneQueues lanes_;
   broker::ProducerTable table_;
   std::atomic<std::uint32_t> next_producer_id_{1};
   std::unique_ptr<broker::Sequencer> sequencer_;
-  shm::Mapping arena_mapping_;
-  shm::InboundProducer producer_;
-  shm::ArenaWriter arena_;
+  internal::Mapping arena_mapping_;
+  internal::InboundProducer producer_;
+  internal::ArenaWriter arena_;
   broker::Registration registration_;
   std::uint64_t producer_sequence_ = 1;
 };

@@ -14,7 +14,7 @@
 #include "machine.h"
 #include "plan.h"
 #include "results.h"
-#include "shm/base/program_start.h"
+#include "base/program_start.h"
 
 namespace leat::bench {
 namespace {
@@ -129,7 +129,7 @@ class Run {
     special(progress, "durable publish beside fdatasync",
             [&] { results_.durable = durable_beside_fdatasync(scratch_.path(), options_.quick ? 1000 : 5000); });
     special(progress, "start on a large journal", [&] {
-      const std::uint64_t usual = options_.quick ? shm::kGigabyte / 2 : 10 * shm::kGigabyte;
+      const std::uint64_t usual = options_.quick ? internal::kGigabyte / 2 : 10 * internal::kGigabyte;
       const std::uint64_t bytes = options_.journal_bytes > 0 ? options_.journal_bytes : usual;
       results_.starts.push_back(start_on_journal(scratch_.path(), 0));
       results_.starts.push_back(start_on_journal(scratch_.path(), bytes));
@@ -163,7 +163,7 @@ int run_main(const Options& options) {
 
 int main(int argc, char** argv) {
   using namespace leat::bench;
-  leat::shm::prepare_program();
+  leat::internal::prepare_program();
   Options options;
   CLI::App app("Measures Leat end to end beside its peers and the machine's floors, all with the same work.");
   declare_options(app, options);

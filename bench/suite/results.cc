@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <stdexcept>
 
-#include "table.h"
+#include "text/table.h"
 
 namespace leat::bench {
 namespace {

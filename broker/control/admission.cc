@@ -14,7 +14,7 @@
 
 namespace leat::broker {
 
-using shm::Role;
+using internal::Role;
 
 namespace {
 

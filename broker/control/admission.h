@@ -36,7 +36,7 @@ class Admission {
   [[nodiscard]] std::uint32_t user_share() const noexcept { return user_share_; }
 
   /// Error: permission_denied, naming the user, the role and the option that would admit it.
-  Result<void> check(const Peer& peer, shm::Role role) const;
+  Result<void> check(const Peer& peer, internal::Role role) const;
   /// True if anybody but the broker's own user may come in: the socket must then be reachable for others.
   [[nodiscard]] bool admits_others() const noexcept;
   [[nodiscard]] mode_t socket_mode() const noexcept { return admits_others() ? 0666 : 0600; }

@@ -11,11 +11,11 @@
 #include "broker/control/control_server.h"
 #include "broker/log.h"
 #include "broker/sequence/sequencer.h"
-#include "shm/journal/segment_layout.h"
+#include "journal/format/segment_layout.h"
 
 namespace leat::broker {
 
-using namespace shm;
+using namespace internal;
 
 namespace {
 

@@ -9,7 +9,7 @@
 
 namespace leat::broker {
 
-using namespace shm;
+using namespace internal;
 
 Result<void> ControlServer::serve_consumer(Client& client, const Received& received) {
   MessageHeader header{};

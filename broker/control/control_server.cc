@@ -11,11 +11,11 @@
 #include <cstring>
 
 #include "broker/log.h"
-#include "shm/base/clock.h"
+#include "base/clock.h"
 
 namespace leat::broker {
 
-using namespace shm;
+using namespace internal;
 
 namespace {
 

@@ -15,12 +15,12 @@
 #include "broker/control/admission.h"
 #include "broker/control/listening_socket.h"
 #include "broker/control/name_watch.h"
-#include "broker/control/process_life.h"
-#include "broker/control/producer_registry.h"
-#include "broker/journal/cursor_table.h"
+#include "broker/producers/process_life.h"
+#include "broker/producers/producer_registry.h"
+#include "broker/storage/cursor_table.h"
 #include "broker/log_gate.h"
 #include "broker/options.h"
-#include "shm/base/unique_fd.h"
+#include "base/unique_fd.h"
 #include "shm/control/control_socket.h"
 
 namespace leat::broker {
@@ -64,9 +64,9 @@ class ControlServer {
 
  private:
   struct Client {
-    shm::UniqueFd socket;       // of a connection; or invalid for an adopted producer
-    shm::UniqueFd pidfd;        // its process: a forked child may hold the connection open beyond its end
-    shm::UniqueFd event_fd;     // of a consumer
+    internal::UniqueFd socket;       // of a connection; or invalid for an adopted producer
+    internal::UniqueFd pidfd;        // its process: a forked child may hold the connection open beyond its end
+    internal::UniqueFd event_fd;     // of a consumer
     Peer peer;
     std::uint64_t start_time = 0;  // of the process; 0: not known
     std::string name;
@@ -74,7 +74,7 @@ class ControlServer {
     bool admitted = false;
     bool has_left = false;      // a producer has said so, or was never there: its arena went to nobody
     int failed_receives = 0;    // in a row
-    shm::Role role = shm::Role::observer;
+    internal::Role role = internal::Role::observer;
     std::uint32_t slot = 0;
     std::int64_t hello_deadline_ns = 0;
   };
@@ -94,20 +94,20 @@ class ControlServer {
   std::optional<std::filesystem::path> find_lost_name();
   void tick();
   void refuse_for_want_of_descriptors();
-  Result<void> serve_message(Client& client, const shm::Received& received);
-  Result<void> admit(Client& client, const shm::Received& received);
+  Result<void> serve_message(Client& client, const internal::Received& received);
+  Result<void> admit(Client& client, const internal::Received& received);
   Result<void> check_producer_share(const Client& client, std::uint64_t arena_bytes) const;
   Result<void> check_consumer_share(const Client& client) const;
   Result<void> check_cursor_share(const Client& client) const;
-  Result<void> admit_producer(Client& client, const shm::HelloMessage& hello);
+  Result<void> admit_producer(Client& client, const internal::HelloMessage& hello);
   Result<void> admit_consumer(Client& client);
   Result<void> admit_observer(Client& client);
-  shm::WelcomeMessage make_welcome(const Client& client) const;
-  Result<void> serve_consumer(Client& client, const shm::Received& received);
-  Result<void> open_file(Client& client, const shm::Received& received);
-  Result<void> serve_cursor(Client& client, const shm::Received& received, shm::MessageType type);
-  Result<void> take_cursor(Client& client, const shm::CursorMessage& ask, shm::CursorMessage& answer);
-  Result<void> save_cursor(const Client& client, const shm::CursorMessage& ask);
+  internal::WelcomeMessage make_welcome(const Client& client) const;
+  Result<void> serve_consumer(Client& client, const internal::Received& received);
+  Result<void> open_file(Client& client, const internal::Received& received);
+  Result<void> serve_cursor(Client& client, const internal::Received& received, internal::MessageType type);
+  Result<void> take_cursor(Client& client, const internal::CursorMessage& ask, internal::CursorMessage& answer);
+  Result<void> save_cursor(const Client& client, const internal::CursorMessage& ask);
   void refuse(Client& client, const Error& error);
   void drop(ClientId id);
   void detach(ClientId id);
@@ -136,9 +136,9 @@ class ControlServer {
   std::function<void()> on_tick_;
   std::mutex new_admission_mutex_;
   std::optional<Admission> new_admission_;
-  shm::UniqueFd epoll_;
-  shm::UniqueFd wake_fd_;
-  shm::UniqueFd spare_fd_;  // given up for a moment to tell a client that there are no descriptors left
+  internal::UniqueFd epoll_;
+  internal::UniqueFd wake_fd_;
+  internal::UniqueFd spare_fd_;  // given up for a moment to tell a client that there are no descriptors left
   bool listener_paused_ = false;
   std::int64_t next_complaint_ns_ = 0;
   std::int64_t next_tick_ns_ = 0;

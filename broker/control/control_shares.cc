@@ -5,11 +5,11 @@
 
 #include "broker/control/control_server.h"
 #include "shm/ingest/arena_layout.h"
-#include "shm/journal/cursor_file.h"
+#include "journal/format/cursor_file.h"
 
 namespace leat::broker {
 
-using namespace shm;
+using namespace internal;
 
 namespace {
 

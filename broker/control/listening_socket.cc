@@ -11,7 +11,7 @@
 
 namespace leat::broker {
 
-using shm::UniqueFd;
+using internal::UniqueFd;
 
 namespace {
 

@@ -7,7 +7,7 @@
 
 #include <leat/result.h>
 
-#include "shm/base/unique_fd.h"
+#include "base/unique_fd.h"
 
 namespace leat::broker {
 
@@ -50,7 +50,7 @@ class ListeningSocket {
   mode_t mode_ = 0600;
   dev_t device_ = 0;
   ino_t inode_ = 0;
-  shm::UniqueFd socket_;
+  internal::UniqueFd socket_;
 };
 
 }  // namespace leat::broker

@@ -5,8 +5,8 @@
 
 #include <boost/lockfree/spsc_queue.hpp>
 
-#include "broker/ingest/arena_reader.h"
-#include "broker/ingest/registry_layout.h"
+#include "broker/producers/arena_reader.h"
+#include "broker/producers/registry_layout.h"
 #include "shm/ingest/inbound_layout.h"
 #include "shm/status/status_layout.h"
 
@@ -16,7 +16,7 @@ namespace leat::broker {
 struct Lane {
   ArenaReader arena;
   RegistrySlot* registry = nullptr;
-  shm::ProducerRow* row = nullptr;
+  internal::ProducerRow* row = nullptr;
   std::uint32_t slot = 0;
   std::uint32_t generation = 0;
   std::uint32_t producer_id = 0;
@@ -38,20 +38,20 @@ struct Lane {
   /// Goes on to the entry at `position`.
   void move_to(std::uint64_t position) noexcept {
     next_position = position;
-    expected_slot = live && !revoked ? shm::full_slot(slot, generation & kGenerationMask, position) : 0;
+    expected_slot = live && !revoked ? internal::full_slot(slot, generation & kGenerationMask, position) : 0;
   }
 
   /// True if the ticket is this tenant's, and he is one to be served.
-  [[nodiscard]] bool takes(const shm::Ticket& ticket) const noexcept {
+  [[nodiscard]] bool takes(const internal::Ticket& ticket) const noexcept {
     return live && !revoked && ticket.generation == (generation & kGenerationMask);
   }
   /// Bytes of entries that the producer says it has published and that have not been taken.
   [[nodiscard]] std::uint64_t owed_bytes() const noexcept {
     if (!live || revoked) return 0;
     const std::uint64_t owed = arena.published_end() - next_position;
-    return static_cast<std::int64_t>(owed) > 0 ? shm::align_up(owed, shm::kEntryAlignment) : 0;
+    return static_cast<std::int64_t>(owed) > 0 ? internal::align_up(owed, internal::kEntryAlignment) : 0;
   }
-  static constexpr std::uint32_t kGenerationMask = (1U << shm::kGenerationBits) - 1;
+  static constexpr std::uint32_t kGenerationMask = (1U << internal::kGenerationBits) - 1;
 };
 
 /// From the control thread to the sequencer.
@@ -65,7 +65,7 @@ struct LaneCommand {
   std::uint64_t arena_bytes = 0;
   std::uint64_t last_producer_sequence = 0;
   RegistrySlot* registry = nullptr;
-  shm::ProducerRow* row = nullptr;
+  internal::ProducerRow* row = nullptr;
 };
 
 /// From the sequencer to the control thread.
@@ -73,12 +73,12 @@ struct LaneNotice {
   enum class Kind : std::uint8_t { released, revoked } kind = Kind::released;
   std::uint32_t slot = 0;
   std::uint32_t generation = 0;
-  shm::Refusal reason = shm::Refusal::none;
+  internal::Refusal reason = internal::Refusal::none;
 };
 
 struct LaneQueues {
   /// A successor adopts all producers before its sequencer runs and empties this.
-  boost::lockfree::spsc_queue<LaneCommand, boost::lockfree::capacity<2 * shm::kMaxProducerSlots>> commands;
+  boost::lockfree::spsc_queue<LaneCommand, boost::lockfree::capacity<2 * internal::kMaxProducerSlots>> commands;
   boost::lockfree::spsc_queue<LaneNotice, boost::lockfree::capacity<8192>> notices;
 };
 

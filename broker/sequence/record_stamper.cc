@@ -4,7 +4,7 @@
 
 namespace leat::broker {
 
-using namespace shm;
+using namespace internal;
 
 namespace {
 

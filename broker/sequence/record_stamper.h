@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "broker/ingest/arena_reader.h"
-#include "shm/record/topic_memo.h"
+#include "broker/producers/arena_reader.h"
+#include "record/topic_memo.h"
 
 namespace leat::broker {
 
@@ -28,10 +28,10 @@ class RecordStamper {
   /// there (the topic; and the checksum is the copy's). Consumers may read `to` meanwhile and throw away what they read,
   /// so it is stored into by whole words. After a refusal its bytes mean nothing.
   /// Cost at 64 bytes of payload: see docs/performance.md; XXH3 is more than half of it.
-  shm::Refusal take(std::byte* to, const Entry& entry, const Stamp& stamp) noexcept;
+  internal::Refusal take(std::byte* to, const Entry& entry, const Stamp& stamp) noexcept;
  private:
   std::uint64_t feed_seed_;
-  shm::TopicMemo topics_;
+  internal::TopicMemo topics_;
 };
 
 }  // namespace leat::broker

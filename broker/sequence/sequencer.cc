@@ -5,11 +5,11 @@
 #include <algorithm>
 
 #include "broker/log.h"
-#include "shm/base/clock.h"
+#include "base/clock.h"
 
 namespace leat::broker {
 
-using namespace shm;
+using namespace internal;
 
 namespace {
 

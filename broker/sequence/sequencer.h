@@ -18,10 +18,10 @@
 #include <thread>
 #include <vector>
 
-#include "broker/ingest/registry_layout.h"
-#include "broker/journal/handover.h"
-#include "broker/journal/journal_writer.h"
-#include "broker/journal/recovery.h"
+#include "broker/producers/registry_layout.h"
+#include "broker/storage/handover.h"
+#include "broker/storage/journal_writer.h"
+#include "broker/storage/recovery.h"
 #include "broker/log_gate.h"
 #include "broker/options.h"
 #include "broker/sequence/lane.h"
@@ -35,14 +35,14 @@ namespace leat::broker {
 
 /// Everything a sequencer works on; all of it outlives the sequencer.
 struct SequencerParts {
-  shm::InboundConsumer* inbound = nullptr;
-  shm::BroadcastWriter* ring = nullptr;
-  shm::DoorbellHeader* doorbell = nullptr;
+  internal::InboundConsumer* inbound = nullptr;
+  internal::BroadcastWriter* ring = nullptr;
+  internal::DoorbellHeader* doorbell = nullptr;
   JournalWriter* journal = nullptr;
   JournalHandover* handover = nullptr;
   LaneQueues* lanes = nullptr;
   RegistryHeader* registry = nullptr;
-  shm::SequencerCounters* counters = nullptr;
+  internal::SequencerCounters* counters = nullptr;
   std::function<void()> wake_control;             ///< lane notices, or armed eventfds
   std::function<void(const Error&)> failed;       ///< final
   const std::atomic<std::uint32_t>* next_producer_id = nullptr;
@@ -86,16 +86,16 @@ class Sequencer {
 
  private:
   struct Done {
-    shm::Atomic<std::uint64_t>* completion;  ///< in the arena
+    internal::Atomic<std::uint64_t>* completion;  ///< in the arena
     std::uint64_t value;
   };
 
   void run();
-  void idle(shm::IdleSpinner& spinner);
+  void idle(internal::IdleSpinner& spinner);
   bool mend_ring();
   void mend_tail();
   void prefetch(std::uint64_t slot) const noexcept;
-  void finish_entry(const Lane& lane, const Entry& entry, shm::CompletionStatus status, std::uint64_t value);
+  void finish_entry(const Lane& lane, const Entry& entry, internal::CompletionStatus status, std::uint64_t value);
   void touch(Lane& lane) {
     if (lane.touched) return;
     lane.touched = true;
@@ -114,21 +114,21 @@ class Sequencer {
   void wake_waiters(bool drained);
 
   bool take_full_slot(std::uint64_t slot);
-  bool take_ticket(const shm::Ticket& ticket);
-  Lane* find_lane(const shm::Ticket& ticket);
+  bool take_ticket(const internal::Ticket& ticket);
+  Lane* find_lane(const internal::Ticket& ticket);
   bool take_entries_up_to(Lane& lane, std::uint64_t position);
   bool take_owed_entries(Lane& lane, std::uint64_t position);
   bool take_entry(Lane& lane, const Entry& entry);
   bool go_back(Lane& lane);
   void finish_known_entry(Lane& lane, const Entry& entry);
-  void refuse(Lane& lane, const Entry& entry, shm::Refusal reason);
-  void log_refusal(const Lane& lane, const Entry& entry, shm::Refusal reason);
-  void note_bad_ticket(const shm::Ticket& ticket);
-  void revoke(Lane& lane, shm::Refusal reason);
+  void refuse(Lane& lane, const Entry& entry, internal::Refusal reason);
+  void log_refusal(const Lane& lane, const Entry& entry, internal::Refusal reason);
+  void note_bad_ticket(const internal::Ticket& ticket);
+  void revoke(Lane& lane, internal::Refusal reason);
 
   bool roll();
   bool write_mark(std::uint16_t flags, std::uint64_t durable_position, std::uint64_t durable_sequence);
-  void stage(shm::RecordType type, std::uint16_t flags, const void* payload, std::size_t payload_bytes);
+  void stage(internal::RecordType type, std::uint16_t flags, const void* payload, std::size_t payload_bytes);
   void cannot_name(const Error& error);
   void set_stalled(bool stalled);
   void release_leavers();

@@ -4,11 +4,11 @@
 
 #include "broker/log.h"
 #include "broker/sequence/sequencer.h"
-#include "shm/base/clock.h"
+#include "base/clock.h"
 
 namespace leat::broker {
 
-using namespace shm;
+using namespace internal;
 
 namespace {
 constexpr std::int64_t kAppendRetryNs = 20 * kNanosPerMilli;

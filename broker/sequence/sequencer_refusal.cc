@@ -7,7 +7,7 @@
 
 namespace leat::broker {
 
-using namespace shm;
+using namespace internal;
 
 namespace {
 

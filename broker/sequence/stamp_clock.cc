@@ -8,7 +8,7 @@
 
 namespace leat::broker {
 
-using namespace shm;
+using namespace internal;
 
 namespace {
 

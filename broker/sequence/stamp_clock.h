@@ -14,7 +14,7 @@
 #include <limits>
 
 #include "broker/log_gate.h"
-#include "shm/base/clock.h"
+#include "base/clock.h"
 
 namespace leat::broker {
 
@@ -22,9 +22,9 @@ namespace leat::broker {
 class StampClock {
  public:
   /// A step of the clock up to which stamps never decrease.
-  static constexpr std::int64_t kMostHeldNs = 3 * 3600 * shm::kNanosPerSecond;
+  static constexpr std::int64_t kMostHeldNs = 3 * 3600 * internal::kNanosPerSecond;
   /// For how long a clock that has jumped further must stay there to be believed.
-  static constexpr std::int64_t kSettleNs = 2 * shm::kNanosPerSecond;
+  static constexpr std::int64_t kSettleNs = 2 * internal::kNanosPerSecond;
 
   /// `last_ns`: the newest stamp of an earlier life; 0: there is none. A clock that stands further before it than
   /// kMostHeldNs is followed at once.
@@ -33,16 +33,16 @@ class StampClock {
 
   /// A stamp for what comes now.
   std::int64_t now() {
-    const std::int64_t wall_ns = shm::realtime_ns();
+    const std::int64_t wall_ns = internal::realtime_ns();
     if (static_cast<std::uint64_t>(wall_ns) - static_cast<std::uint64_t>(last_ns_) <= plain_step_) return last_ns_ = wall_ns;
-    return stamp(wall_ns, shm::boottime_ns());
+    return stamp(wall_ns, internal::boottime_ns());
   }
   /// The newest stamp that was given.
   [[nodiscard]] std::int64_t last() const noexcept { return last_ns_; }
 
   /// To be called now and then while there is nothing to stamp, so that a clock that was set is believed by the time
   /// something comes.
-  void look() { (void)look(shm::realtime_ns(), shm::boottime_ns()); }
+  void look() { (void)look(internal::realtime_ns(), internal::boottime_ns()); }
 
   // What now() does when it is in doubt, and look(), with the clocks' readings.
   std::int64_t stamp(std::int64_t wall_ns, std::int64_t boot_ns);
@@ -50,9 +50,9 @@ class StampClock {
 
  private:
   /// The next reading is taken as it is if it lies no further ahead of the last stamp.
-  static constexpr std::uint64_t kPlainStepNs = shm::kNanosPerSecond;
+  static constexpr std::uint64_t kPlainStepNs = internal::kNanosPerSecond;
   /// Two readings of a clock that stands still relative to the time since boot differ by no more.
-  static constexpr std::int64_t kSameNs = 60 * shm::kNanosPerSecond;
+  static constexpr std::int64_t kSameNs = 60 * internal::kNanosPerSecond;
 
   void begin(std::int64_t wall_ns, std::int64_t boot_ns);
   bool believed(std::int64_t wall_ns, std::int64_t boot_ns);

@@ -1,4 +1,4 @@
-#include "connect/connection.h"
+#include "client-lib/connect/connection.h"
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -12,7 +12,7 @@
 
 namespace leat::client {
 
-using namespace shm;
+using namespace internal;
 
 namespace {
 

@@ -12,11 +12,11 @@
 #include <leat/feed_address.h>
 #include <leat/result.h>
 
-#include "connect/trust.h"
-#include "shm/base/deadline.h"
-#include "shm/base/mapping.h"
-#include "shm/base/shared_file.h"
-#include "shm/base/unique_fd.h"
+#include "client-lib/connect/trust.h"
+#include "base/deadline.h"
+#include "base/mapping.h"
+#include "shm/shared_file.h"
+#include "base/unique_fd.h"
 #include "shm/control/control_socket.h"
 
 namespace leat::client {
@@ -34,15 +34,15 @@ struct Endpoint {
 
 /// An admitted client's end of the control connection: while it is open, the broker knows that we live.
 struct Connection {
-  shm::UniqueFd socket;
-  shm::WelcomeMessage welcome = {};
-  std::vector<shm::UniqueFd> fds;
+  internal::UniqueFd socket;
+  internal::WelcomeMessage welcome = {};
+  std::vector<internal::UniqueFd> fds;
 };
 
 struct ConnectRequest {
   FeedAddress address = {};            ///< what to resolve, where there is no endpoint
   const Endpoint* endpoint = nullptr;  ///< resolved before
-  shm::Role role = shm::Role::observer;
+  internal::Role role = internal::Role::observer;
   std::string name = {};
   std::uint64_t arena_bytes = 0;
   std::uint32_t resume_slot = 0;
@@ -60,13 +60,13 @@ inline int to_timeout_ms(std::chrono::nanoseconds timeout) noexcept {
 class Connecting {
  public:
   /// Connects and says hello, all before `deadline`; never waits if that has passed already. Errors: see connect_to_broker.
-  static Result<Connecting> begin(const ConnectRequest& request, shm::Deadline deadline);
+  static Result<Connecting> begin(const ConnectRequest& request, internal::Deadline deadline);
   /// The welcome, once it has come; nothing if it has not before `deadline`. Errors: as connect_to_broker.
-  Result<std::optional<Connection>> finish(shm::Deadline deadline);
+  Result<std::optional<Connection>> finish(internal::Deadline deadline);
 
  private:
   std::string feed_;
-  shm::UniqueFd socket_;
+  internal::UniqueFd socket_;
 };
 
 /// Connects, says hello, takes the welcome. Errors: unknown_feed, no_broker, permission_denied, untrusted, layout_mismatch,
@@ -77,11 +77,11 @@ Result<Connection> connect_to_broker(const ConnectRequest& request);
 bool peer_has_gone(int socket);
 
 /// Maps a descriptor after checking its header. `what` names the file in errors.
-Result<shm::Mapping> map_shared(int fd, std::uint64_t magic, shm::Access access, bool mirrored, const char* what,
-                                shm::SharedFileSpec& spec);
+Result<internal::Mapping> map_shared(int fd, std::uint64_t magic, internal::Access access, bool mirrored, const char* what,
+                                internal::SharedFileSpec& spec);
 
 /// Maps a file of which the broker has told the size, without a look at its header: other clients can write there.
-Result<shm::Mapping> map_of_size(int fd, shm::Access access, std::uint64_t bytes, const char* what);
+Result<internal::Mapping> map_of_size(int fd, internal::Access access, std::uint64_t bytes, const char* what);
 
 /// The program's own name, for `leat stat`.
 std::string program_name();

@@ -2,17 +2,17 @@
 
 #include <leat/idle.h>
 
-#include "shm/base/idle.h"
+#include "base/idle.h"
 
 namespace leat::client {
 
-inline shm::IdleStrategy strategy_of(Idle idle) noexcept {
+inline internal::IdleStrategy strategy_of(Idle idle) noexcept {
   switch (idle) {
-    case Idle::spin: return shm::IdleStrategy::spin;
-    case Idle::block: return shm::IdleStrategy::block;
+    case Idle::spin: return internal::IdleStrategy::spin;
+    case Idle::block: return internal::IdleStrategy::block;
     case Idle::adaptive: break;
   }
-  return shm::IdleStrategy::adaptive;
+  return internal::IdleStrategy::adaptive;
 }
 
 }  // namespace leat::client

@@ -1,4 +1,4 @@
-#include "connect/trust.h"
+#include "client-lib/connect/trust.h"
 
 #include <pwd.h>
 #include <sys/socket.h>

@@ -1,6 +1,6 @@
 #include <leat/consumer.h>
 
-#include "consume/consumer_impl.h"
+#include "client-lib/consume/consumer_impl.h"
 
 namespace leat {
 
@@ -27,7 +27,7 @@ bool Consumer::online() const noexcept { return impl_->is_online(); }
 Result<int> Consumer::event_fd() { return impl_->event_fd(); }
 
 Result<void> Consumer::save_cursor() {
-  auto saved = impl_->ask_cursor(shm::MessageType::save_cursor);
+  auto saved = impl_->ask_cursor(internal::MessageType::save_cursor);
   return saved ? Result<void>{} : Result<void>(saved.error());
 }
 
@@ -41,12 +41,12 @@ Result<void> Consumer::save_cursor(const Cursor& place) {
     return Error{ErrorCode::invalid_argument, "a cursor cannot be saved at " + place.to_string() + ": its epoch is not of this "
                                                   "feed, or was lost there; save the cursor of an event that it handed out"};
   }
-  auto saved = impl_->ask_cursor(shm::MessageType::save_cursor, place);
+  auto saved = impl_->ask_cursor(internal::MessageType::save_cursor, place);
   return saved ? Result<void>{} : Result<void>(saved.error());
 }
 
 Result<void> Consumer::drop_cursor() {
-  auto dropped = impl_->ask_cursor(shm::MessageType::drop_cursor);
+  auto dropped = impl_->ask_cursor(internal::MessageType::drop_cursor);
   return dropped ? Result<void>{} : Result<void>(dropped.error());
 }
 

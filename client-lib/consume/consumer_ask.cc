@@ -3,14 +3,14 @@
 #include <cerrno>
 #include <cstring>
 
-#include "consume/consumer_impl.h"
-#include "shm/base/clock.h"
-#include "shm/base/deadline.h"
-#include "shm/journal/cursor_file.h"
+#include "client-lib/consume/consumer_impl.h"
+#include "base/clock.h"
+#include "base/deadline.h"
+#include "journal/format/cursor_file.h"
 
 namespace leat {
 
-using namespace shm;
+using namespace internal;
 
 namespace {
 constexpr int kAnswerTimeoutMs = 2000;

@@ -6,15 +6,15 @@
 #include <cstring>
 #include <thread>
 
-#include "consume/consumer_impl.h"
-#include "shm/base/clock.h"
-#include "shm/base/deadline.h"
-#include "shm/journal/cursor_file.h"
-#include "shm/journal/journal_end.h"
+#include "client-lib/consume/consumer_impl.h"
+#include "base/clock.h"
+#include "base/deadline.h"
+#include "journal/format/cursor_file.h"
+#include "journal/read/journal_end.h"
 
 namespace leat {
 
-using namespace shm;
+using namespace internal;
 
 namespace {
 constexpr std::int64_t kSpinNs = 5 * kNanosPerMicro;

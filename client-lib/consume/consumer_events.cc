@@ -8,12 +8,12 @@
 
 #include <cerrno>
 
-#include "consume/consumer_impl.h"
-#include "shm/base/clock.h"
+#include "client-lib/consume/consumer_impl.h"
+#include "base/clock.h"
 
 namespace leat {
 
-using namespace shm;
+using namespace internal;
 
 namespace {
 constexpr std::int64_t kRetryNs = 100 * kNanosPerMilli;

@@ -1,16 +1,16 @@
-#include "consume/consumer_impl.h"
+#include "client-lib/consume/consumer_impl.h"
 
 #include <time.h>
 
 #include <algorithm>
 #include <cstring>
 
-#include "shm/base/clock.h"
-#include "shm/base/deadline.h"
+#include "base/clock.h"
+#include "base/deadline.h"
 
 namespace leat {
 
-using namespace shm;
+using namespace internal;
 using client::RecordStream;
 
 namespace {

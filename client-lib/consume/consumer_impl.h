@@ -7,12 +7,12 @@
 
 #include <leat/consumer.h>
 
-#include "connect/connection.h"
-#include "connect/idle_strategy.h"
-#include "consume/places.h"
-#include "consume/record_stream.h"
-#include "shm/base/idle.h"
-#include "shm/base/process_mark.h"
+#include "client-lib/connect/connection.h"
+#include "client-lib/connect/idle_strategy.h"
+#include "client-lib/consume/places.h"
+#include "client-lib/read/record_stream.h"
+#include "base/idle.h"
+#include "base/process_mark.h"
 #include "shm/broadcast/doorbell.h"
 
 namespace leat {
@@ -20,7 +20,7 @@ namespace leat {
 /// Fills in an EventView from a decoded record.
 /// `record`: whole and sane, as RecordBuffer leaves it.
 inline void fill_event(EventView& out, const std::byte* record, std::uint64_t epoch) noexcept {
-  const shm::RecordHeader& header = shm::header_at(record);
+  const internal::RecordHeader& header = internal::header_at(record);
   // All that is needed of it is read first: nothing stored into `out` can change it, which the compiler cannot know.
   const std::size_t length = header.length;
   const std::size_t topic = header.topic_length;
@@ -30,8 +30,8 @@ inline void fill_event(EventView& out, const std::byte* record, std::uint64_t ep
   const std::int64_t timestamp_ns = header.timestamp_ns;
   const std::uint64_t producer_sequence = header.producer_sequence;
   const std::uint32_t producer_id = header.producer_id;
-  const bool more_in_batch = (header.flags & shm::kFlagMoreInBatch) != 0;
-  const char* const fields = reinterpret_cast<const char*>(record) + shm::kRecordHeaderBytes;
+  const bool more_in_batch = (header.flags & internal::kFlagMoreInBatch) != 0;
+  const char* const fields = reinterpret_cast<const char*>(record) + internal::kRecordHeaderBytes;
   const std::size_t before_payload = topic + key + message_id;
   out.sequence = sequence;
   out.timestamp_ns = timestamp_ns;
@@ -41,7 +41,7 @@ inline void fill_event(EventView& out, const std::byte* record, std::uint64_t ep
   out.topic = {fields, topic};
   out.key = {fields + topic, key};
   out.message_id = {fields + topic + key, message_id};
-  out.payload = {fields + before_payload, length - shm::kRecordHeaderBytes - before_payload};
+  out.payload = {fields + before_payload, length - internal::kRecordHeaderBytes - before_payload};
   out.cursor = {.epoch = epoch, .sequence = sequence};
 }
 
@@ -50,12 +50,12 @@ struct Consumer::Impl {
   client::Endpoint endpoint;
   FeedPaths paths;
   bool joins_brokers = true;  ///< false: reads a journal, whoever serves it
-  shm::ProcessOwner owner;
+  internal::ProcessOwner owner;
   client::Connection connection;
-  shm::Mapping ring_mapping;
-  shm::Mapping doorbell_mapping;
-  shm::DoorbellHeader* doorbell = nullptr;
-  shm::ConsumerSlot* slot = nullptr;
+  internal::Mapping ring_mapping;
+  internal::Mapping doorbell_mapping;
+  internal::DoorbellHeader* doorbell = nullptr;
+  internal::ConsumerSlot* slot = nullptr;
   std::uint64_t doorbell_slots = 0;
   std::uint64_t ring_instance = 0;
   std::optional<client::RecordStream> stream;
@@ -71,7 +71,7 @@ struct Consumer::Impl {
     kSelective = 8,     // there is a filter, or a time that is waited for
     kNotWiped = 16,     // a fork's child finds the parent's buffer: each poll asks whose it is
   };
-  std::uint32_t obstacles = shm::pages_are_wiped() ? 0U : std::uint32_t{kNotWiped};
+  std::uint32_t obstacles = internal::pages_are_wiped() ? 0U : std::uint32_t{kNotWiped};
   [[nodiscard]] bool has(Obstacle obstacle) const noexcept { return (obstacles & obstacle) != 0; }
   void set(Obstacle obstacle, bool there) noexcept {
     obstacles = there ? obstacles | obstacle : obstacles & ~static_cast<std::uint32_t>(obstacle);
@@ -84,7 +84,7 @@ struct Consumer::Impl {
   Reset reset;
   Error error;
   Ended ended;
-  shm::FeedUuid journal_uuid = {};
+  internal::FeedUuid journal_uuid = {};
   std::uint64_t last_position = 0;  // without a broker: of the record read last,
   std::uint64_t last_checksum = 0;  // which is still to be there; 0: none was read yet
   std::optional<Error> damage;   ///< of the journal, when it was last looked at without a broker
@@ -97,7 +97,7 @@ struct Consumer::Impl {
   Trouble broker_trouble;
   Trouble journal_trouble;
   ConsumerStats stats;
-  shm::IdleSpinner spinner{shm::IdleStrategy::block, 0, 1};
+  internal::IdleSpinner spinner{internal::IdleStrategy::block, 0, 1};
 
   std::uint32_t looks_until_clock = 1;
   std::int64_t last_clock_ns = 0;
@@ -106,8 +106,8 @@ struct Consumer::Impl {
   std::int64_t next_journal_look_ns = 0;
   std::int64_t next_take_ns = 0;
 
-  shm::UniqueFd event_poll;   // the epoll descriptor handed out by event_fd()
-  shm::UniqueFd retry_timer;  // in its set
+  internal::UniqueFd event_poll;   // the epoll descriptor handed out by event_fd()
+  internal::UniqueFd retry_timer;  // in its set
   std::int64_t offline_seen_ns = 0;
   std::optional<client::Window> offline_seen;
 
@@ -131,14 +131,14 @@ struct Consumer::Impl {
   [[nodiscard]] Result<void> check_options() const;
   Result<void> open_online(client::Connection connected);
   Result<void> attach(client::Connection connected, const Start& start);
-  shm::UniqueFd open_by_broker(const std::string& name);
+  internal::UniqueFd open_by_broker(const std::string& name);
   /// One question, one answer on the control connection. Errors: no_broker, timed_out, protocol_error.
-  Result<void> ask(shm::MessageHeader& message, shm::MessageType answer_type, std::size_t answer_bytes,
-                   shm::Received& answer);
+  Result<void> ask(internal::MessageHeader& message, internal::MessageType answer_type, std::size_t answer_bytes,
+                   internal::Received& answer);
   bool take_late_answer();
   std::uint16_t next_question() noexcept;
-  Result<shm::CursorMessage> ask_cursor(shm::MessageType type, std::optional<Cursor> place = {});  // default: cursor()
-  [[nodiscard]] shm::CursorMessage cursor_message(shm::MessageType type, Cursor place) const;
+  Result<internal::CursorMessage> ask_cursor(internal::MessageType type, std::optional<Cursor> place = {});  // default: cursor()
+  [[nodiscard]] internal::CursorMessage cursor_message(internal::MessageType type, Cursor place) const;
   [[nodiscard]] bool is_of_this_feed(const Cursor& place);
   void note_saved(std::uint64_t sequence) noexcept;
   void save_scanned(std::int64_t now_ns);
@@ -151,7 +151,7 @@ struct Consumer::Impl {
   Result<client::Window> offline_window();
   void take_place(const client::StartPlace& place);
   [[nodiscard]] Cursor cursor() const noexcept { return {.epoch = epoch, .sequence = next_sequence - 1}; }
-  [[nodiscard]] const shm::BroadcastReader* ring() const noexcept { return stream ? stream->ring() : nullptr; }
+  [[nodiscard]] const internal::BroadcastReader* ring() const noexcept { return stream ? stream->ring() : nullptr; }
   ~Impl();
   void use_filter() noexcept { set(kSelective, not_before_ns.has_value() || !options.filter.matches_all()); }
 
@@ -166,13 +166,13 @@ struct Consumer::Impl {
   Poll poll_slowly(EventView& out);
   Poll look(EventView& out);
   Poll look_elsewhere(EventView& out, bool& again);
-  Poll take_record(const shm::RecordView& record, EventView& out, bool& again);
+  Poll take_record(const internal::RecordView& record, EventView& out, bool& again);
   Poll wait_for_broker(bool& again);
   Poll take_pending();
   void count_event(const std::byte* record, EventView& out) noexcept;
   bool is_wanted(const EventView& event) noexcept;
-  Poll wrong_record(const shm::RecordView& record);
-  Poll take_gap(const shm::RecordView& record);
+  Poll wrong_record(const internal::RecordView& record);
+  Poll take_gap(const internal::RecordView& record);
   Poll expired(bool& again);
   Poll wait(EventView& out, std::int64_t timeout_ns);
   void sleep(std::int64_t limit_ns);
@@ -190,7 +190,7 @@ struct Consumer::Impl {
   bool reconnect();
   bool follow_journal();
   [[nodiscard]] Result<bool> is_another_journal();
-  Result<void> go_on_in(shm::JournalFiles files);
+  Result<void> go_on_in(internal::JournalFiles files);
   Result<client::StartPlace> find_place_offline(const Start& start);
   void replace_stream(client::RecordStream fresh);
   void note_lost(const Error& why);

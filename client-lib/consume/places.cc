@@ -1,14 +1,14 @@
-#include "consume/places.h"
+#include "client-lib/consume/places.h"
 
 #include <algorithm>
 #include <ctime>
 
-#include "shm/base/clock.h"
-#include "shm/journal/locate.h"
+#include "base/clock.h"
+#include "journal/read/locate.h"
 
 namespace leat::client {
 
-using namespace shm;
+using namespace internal;
 
 namespace {
 
@@ -135,7 +135,7 @@ namespace {
 
 // As `leat tail` prints times: ISO 8601, UTC, nanoseconds.
 std::string format_time(std::int64_t time_ns) {
-  constexpr std::int64_t kSecondNs = shm::kNanosPerSecond;
+  constexpr std::int64_t kSecondNs = internal::kNanosPerSecond;
   std::int64_t nanos = time_ns % kSecondNs;
   std::time_t seconds = time_ns / kSecondNs;
   if (nanos < 0) {

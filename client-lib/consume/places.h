@@ -7,7 +7,7 @@
 #include <leat/consumer.h>
 
 #include "shm/broadcast/broadcast_ring.h"
-#include "shm/journal/journal_files.h"
+#include "journal/read/journal_files.h"
 
 namespace leat::client {
 
@@ -32,13 +32,13 @@ struct StartPlace {
 };
 
 /// What a ring says is there, with a place of one moment. `files`: of its journal; listed anew where need be.
-Window window_of(const shm::BroadcastReader& live, shm::JournalFiles& files);
+Window window_of(const internal::BroadcastReader& live, internal::JournalFiles& files);
 
 /// Resolves a start against a window. The files' identity must be fresh. Errors: io_error, corrupt.
-Result<StartPlace> resolve_start(shm::JournalFiles& files, const Start& start, const Window& window);
+Result<StartPlace> resolve_start(internal::JournalFiles& files, const Start& start, const Window& window);
 
 /// The reset that a reader gets who wanted `sequence`.
-StartPlace reset_to_earliest(const shm::JournalFiles& files, Reset::Reason reason, std::uint64_t wanted,
+StartPlace reset_to_earliest(const internal::JournalFiles& files, Reset::Reason reason, std::uint64_t wanted,
                              const Window& window);
 
 }  // namespace leat::client

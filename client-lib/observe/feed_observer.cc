@@ -5,16 +5,16 @@
 #include <cstring>
 #include <new>
 
-#include "connect/connection.h"
-#include "shm/base/process_mark.h"
+#include "client-lib/connect/connection.h"
+#include "base/process_mark.h"
 #include "shm/broadcast/broadcast_ring.h"
 #include "shm/ingest/inbound_layout.h"
-#include "shm/journal/feed_identity.h"
+#include "journal/format/feed_identity.h"
 #include "shm/status/status_layout.h"
 
 namespace leat {
 
-using namespace shm;
+using namespace internal;
 
 struct FeedObserver::Impl {
   ProcessOwner owner;

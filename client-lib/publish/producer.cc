@@ -4,11 +4,11 @@
 #include <cerrno>
 #include <new>
 
-#include "publish/producer_impl.h"
+#include "client-lib/publish/producer_impl.h"
 
 namespace leat {
 
-using namespace shm;
+using namespace internal;
 
 std::string_view to_string(Publish outcome) noexcept {
   switch (outcome) {

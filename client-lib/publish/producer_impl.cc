@@ -1,4 +1,4 @@
-#include "publish/producer_impl.h"
+#include "client-lib/publish/producer_impl.h"
 
 #include <algorithm>
 #include <cstring>
@@ -6,11 +6,11 @@
 #include <string>
 #include <utility>
 
-#include "shm/base/random.h"
+#include "base/random.h"
 
 namespace leat {
 
-using namespace shm;
+using namespace internal;
 
 namespace {
 

@@ -8,16 +8,16 @@
 #include <leat/producer.h>
 #include <leat/topic_filter.h>
 
-#include "connect/connection.h"
-#include "connect/idle_strategy.h"
-#include "shm/base/clock.h"
-#include "shm/base/deadline.h"
-#include "shm/base/idle.h"
-#include "shm/base/process_mark.h"
+#include "client-lib/connect/connection.h"
+#include "client-lib/connect/idle_strategy.h"
+#include "base/clock.h"
+#include "base/deadline.h"
+#include "base/idle.h"
+#include "base/process_mark.h"
 #include "shm/ingest/arena_writer.h"
 #include "shm/ingest/inbound_ring.h"
-#include "shm/record/record.h"
-#include "shm/record/topic_memo.h"
+#include "record/record.h"
+#include "record/topic_memo.h"
 
 namespace leat {
 
@@ -29,18 +29,18 @@ namespace leat {
 struct Producer::Impl {
   ProducerOptions options;
   client::Endpoint endpoint;
-  shm::ProcessOwner owner;
+  internal::ProcessOwner owner;
   client::Connection connection;
   std::optional<client::Connecting> attempt;  // to reach our broker's successor, not answered yet
   bool attempt_resumes = false;               // by our token; else as a new producer
   std::int64_t attempt_deadline_ns = 0;
   std::optional<Error> last_failure;          // of such attempts
   bool barred = false;                        // our ring is gone, and what last_failure says keeps us out of the new one
-  shm::Mapping inbound_mapping;
-  shm::Mapping arena_mapping;
-  shm::Mapping claimed_mapping;               // the arena of an earlier registration in which a claim is open
-  shm::InboundProducer inbound;
-  shm::ArenaWriter arena;
+  internal::Mapping inbound_mapping;
+  internal::Mapping arena_mapping;
+  internal::Mapping claimed_mapping;               // the arena of an earlier registration in which a claim is open
+  internal::InboundProducer inbound;
+  internal::ArenaWriter arena;
   std::uint32_t slot = 0;
   std::uint32_t generation = 0;
   std::uint32_t producer_id = 0;
@@ -49,7 +49,7 @@ struct Producer::Impl {
   std::uint64_t broker_life = 0;
   std::uint64_t next_producer_sequence = 1;
   std::uint64_t ticket_base = 0;       // what all tickets of this registration have in common
-  shm::WipedWord bound;                // max_padded_bytes, or 0: then over_bound() finds out why
+  internal::WipedWord bound;                // max_padded_bytes, or 0: then over_bound() finds out why
   std::uint64_t max_record_bytes = 0;
   std::uint64_t max_padded_bytes = 0;  // the least of what record, arena and feed allow
   std::uint64_t max_batch_bytes = 0;
@@ -65,12 +65,12 @@ struct Producer::Impl {
   std::uint64_t stride_bytes = 0;      // between two looks
   Publish no_room_because = Publish::would_block;
   std::int64_t last_look_ns = 0;
-  std::int64_t quiet_ns = 100 * shm::kNanosPerMilli;  // between two looks: then each call looks
+  std::int64_t quiet_ns = 100 * internal::kNanosPerMilli;  // between two looks: then each call looks
   std::int64_t next_connection_look_ns = 0;
   std::int64_t next_resume_ns = 0;
   std::uint64_t attempted_life = 0;    // what the ring said when a successor was tried last
-  shm::TopicMemo topics;
-  shm::IdleSpinner spinner{shm::IdleStrategy::block, 0, 1};  // while it waits for receipts
+  internal::TopicMemo topics;
+  internal::IdleSpinner spinner{internal::IdleStrategy::block, 0, 1};  // while it waits for receipts
   bool claim_open = false;
   std::byte* claim_record = nullptr;
   std::uint32_t claim_bytes = 0;
@@ -80,7 +80,7 @@ struct Producer::Impl {
   Result<void> take_registration(client::Connection connected);
   Result<void> map_registration(const client::Connection& connected);
   void give_up_arena() noexcept;
-  void set_bounds(const shm::WelcomeMessage& welcome) noexcept;
+  void set_bounds(const internal::WelcomeMessage& welcome) noexcept;
   void open_bound() noexcept;
   /// After a broker restart: shows the new one our token, or registers anew if the rings are others. Waits `patience` for the
   /// answer of a broker that it has just reached, never for anything else.
@@ -93,16 +93,16 @@ struct Producer::Impl {
   /// Says in `padded` how large the record will be.
   Publish check(const Event& event, std::size_t payload_bytes, std::size_t& padded) noexcept {
     if (!event.durable) return fault(Publish::ephemeral);
-    if (event.key.size() > shm::kMaxKeyBytes || event.message_id.size() > shm::kMaxMessageIdBytes) {
+    if (event.key.size() > internal::kMaxKeyBytes || event.message_id.size() > internal::kMaxMessageIdBytes) {
       return fault(Publish::bad_field);
     }
     if (!topics.valid(event.topic)) return fault(Publish::bad_topic);
     std::size_t length = 0;
-    if (__builtin_add_overflow(shm::record_length(event.topic.size(), event.key.size(), event.message_id.size(),
-                                                  shm::kRecordAlignment - 1), payload_bytes, &length)) {
+    if (__builtin_add_overflow(internal::record_length(event.topic.size(), event.key.size(), event.message_id.size(),
+                                                  internal::kRecordAlignment - 1), payload_bytes, &length)) {
       return fault(Publish::too_large);
     }
-    padded = length & ~(shm::kRecordAlignment - 1);
+    padded = length & ~(internal::kRecordAlignment - 1);
     return padded <= bound.get() ? Publish::ok : over_bound(padded);
   }
   [[gnu::noinline, gnu::cold]] Publish over_bound(std::size_t padded) noexcept;
@@ -112,7 +112,7 @@ struct Producer::Impl {
     return outcome;
   }
   [[nodiscard]] bool feed_has_failed() const noexcept {
-    return inbound.feed_state() == shm::FeedState::failed && failure_is_real();
+    return inbound.feed_state() == internal::FeedState::failed && failure_is_real();
   }
   [[nodiscard]] bool failure_is_real() const noexcept;
   /// Room for an entry, or nullptr, and in no_room_because why.
@@ -139,12 +139,12 @@ struct Producer::Impl {
     // Before it is sealed: a sealed entry that gets no ticket is what a forged one can name.
     if (!inbound.has_room()) return ring_is_full();
     arena.seal(record_bytes, count, next_producer_sequence);
-    const std::uint64_t full = ticket_base | shm::full_slot(0, 0, arena.tail());
+    const std::uint64_t full = ticket_base | internal::full_slot(0, 0, arena.tail());
     for (;;) {
-      const shm::Fill filled = inbound.fill(inbound.take_ticket(), full);
-      if (filled == shm::Fill::ok) break;
-      shm::bump_own(arena.header().retried_tickets);
-      if (filled == shm::Fill::overrun || !inbound.has_room()) return no_ticket();
+      const internal::Fill filled = inbound.fill(inbound.take_ticket(), full);
+      if (filled == internal::Fill::ok) break;
+      internal::bump_own(arena.header().retried_tickets);
+      if (filled == internal::Fill::overrun || !inbound.has_room()) return no_ticket();
     }
     // Whoever sleeps there is a broker at leisure, or a dead one: then we have the time to look before the next event.
     if (inbound.wake_sequencer()) arena.look_behind(0);
@@ -159,7 +159,7 @@ struct Producer::Impl {
 
   /// Repeats an attempt while it would block, until `deadline`.
   template <typename TryOnce>
-  Publish until(shm::Deadline deadline, TryOnce try_once) {
+  Publish until(internal::Deadline deadline, TryOnce try_once) {
     Publish outcome = try_once();
     while (outcome == Publish::would_block) {
       const std::int64_t left_ns = deadline.left_ns();
@@ -171,16 +171,16 @@ struct Producer::Impl {
 
   template <typename StillFull>
   void wait_for_room(std::int64_t left_ns, StillFull still_full) {
-    shm::ArenaHeader& header = arena.header();
+    internal::ArenaHeader& header = arena.header();
     const std::uint32_t seen = header.receipt_word.load(std::memory_order_acquire);
-    header.waiting.fetch_or(shm::kWaitRoom, std::memory_order_seq_cst);
-    shm::fence_seq_cst();  // SYNC POINT: pairs with the broker's fence before ArenaReader::wake
+    header.waiting.fetch_or(internal::kWaitRoom, std::memory_order_seq_cst);
+    internal::fence_seq_cst();  // SYNC POINT: pairs with the broker's fence before ArenaReader::wake
     const std::uint64_t before = registration;
     if (!still_full() || registration != before) return;
     look();
     if (registration != before) return;
     // Room in the inbound ring is announced to nobody, so this sleep is short.
-    shm::futex_wait(&header.receipt_word, seen, std::min(left_ns, shm::kNanosPerMilli));
+    internal::futex_wait(&header.receipt_word, seen, std::min(left_ns, internal::kNanosPerMilli));
   }
 
   /// Looks whether ring, broker and connection are still ours, and registers with a successor. Should its files be gone with
@@ -188,7 +188,7 @@ struct Producer::Impl {
   void look() noexcept;
   [[nodiscard]] bool is_revoked() const noexcept {
     return arena.header().state.load(std::memory_order_acquire) ==
-           static_cast<std::uint32_t>(shm::ArenaState::revoked);
+           static_cast<std::uint32_t>(internal::ArenaState::revoked);
   }
   [[nodiscard]] std::string broker_is_away() const;
   [[nodiscard]] Error full_error() const;
@@ -203,18 +203,18 @@ struct Producer::Impl {
   void close_claim() noexcept;
   [[nodiscard]] bool is_former(std::uint64_t other) const noexcept;
 
-  Result<std::uint64_t> wait(const Receipt& receipt, Ack level, shm::Deadline deadline);
-  Result<void> flush(Ack level, shm::Deadline deadline);
+  Result<std::uint64_t> wait(const Receipt& receipt, Ack level, internal::Deadline deadline);
+  Result<void> flush(Ack level, internal::Deadline deadline);
   [[nodiscard]] Result<void> check_receipt(const Receipt& receipt);
   void tell_refusal(const Receipt& receipt) noexcept;
   [[nodiscard]] std::uint64_t refusals() const noexcept {
     return former_refusals + arena.header().refused_events.load(std::memory_order_relaxed);
   }
-  Result<std::uint64_t> wait_committed(const Receipt& receipt, shm::Deadline deadline);
-  Result<std::uint64_t> wait_durable(const Receipt& receipt, std::uint64_t sequence, shm::Deadline deadline);
+  Result<std::uint64_t> wait_committed(const Receipt& receipt, internal::Deadline deadline);
+  Result<std::uint64_t> wait_durable(const Receipt& receipt, std::uint64_t sequence, internal::Deadline deadline);
   /// Sleeps until `done()` or the deadline. Errors: pending, feed_failed, revoked, closed.
   template <typename Done>
-  Result<void> sleep_until(const Receipt& receipt, std::uint32_t reason, shm::Deadline deadline, Done done);
+  Result<void> sleep_until(const Receipt& receipt, std::uint32_t reason, internal::Deadline deadline, Done done);
 };
 
 }  // namespace leat

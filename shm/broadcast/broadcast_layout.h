@@ -4,11 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "shm/base/atomic.h"
-#include "shm/base/shared_file.h"
-#include "shm/base/words.h"
+#include "base/atomic.h"
+#include "shm/shared_file.h"
+#include "base/words.h"
 
-namespace leat::shm {
+namespace leat::internal {
 
 inline constexpr std::uint64_t kBroadcastMagic = 0x3143424154'41454cULL;  // "LEATABC1"
 inline constexpr std::uint64_t kDoorbellMagic = 0x3142444154'41454cULL;   // "LEATADB1"
@@ -116,4 +116,4 @@ constexpr std::uint64_t doorbell_file_bytes(std::uint64_t slots) noexcept {
   return align_up(kConsumerSlotsOffset + slots * sizeof(ConsumerSlot), kPageBytes);
 }
 
-}  // namespace leat::shm
+}  // namespace leat::internal

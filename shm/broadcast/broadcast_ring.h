@@ -13,10 +13,10 @@
 #include <cstring>
 #include <optional>
 
-#include "shm/base/check.h"
+#include "base/check.h"
 #include "shm/broadcast/broadcast_layout.h"
 
-namespace leat::shm {
+namespace leat::internal {
 
 /// The sequencer's end. One thread.
 class BroadcastWriter {
@@ -141,4 +141,4 @@ class BroadcastReader {
   std::uint64_t max_record_bytes_ = 0;
 };
 
-}  // namespace leat::shm
+}  // namespace leat::internal

@@ -15,12 +15,12 @@
 #include <climits>
 #include <cstdint>
 
-#include "shm/base/atomic.h"
-#include "shm/base/futex.h"
-#include "shm/base/words.h"
+#include "base/atomic.h"
+#include "base/futex.h"
+#include "base/words.h"
 #include "shm/broadcast/broadcast_layout.h"
 
-namespace leat::shm {
+namespace leat::internal {
 
 inline bool somebody_sleeps(std::uint32_t sleepers) noexcept { return sleepers % 2 != 0; }
 
@@ -42,4 +42,4 @@ inline void sleep_on(Atomic<std::uint32_t>& sleepers, const Atomic<std::uint64_t
   futex_wait(&sleepers, asleep, timeout_ns);
 }
 
-}  // namespace leat::shm
+}  // namespace leat::internal

@@ -20,9 +20,9 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "shm/base/shared_file.h"
+#include "shm/shared_file.h"
 
-namespace leat::shm {
+namespace leat::internal {
 
 inline constexpr std::uint32_t kControlMagic = 0x5441454c;  // "LEAT"
 
@@ -127,4 +127,4 @@ static_assert(sizeof(CursorMessage) == 616 && offsetof(CursorMessage, text) == 1
 
 inline constexpr std::size_t kMaxMessageBytes = sizeof(WelcomeMessage);
 
-}  // namespace leat::shm
+}  // namespace leat::internal

@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
-namespace leat::shm {
+namespace leat::internal {
 
 MessageHeader make_header(MessageType type, std::size_t bytes) noexcept {
   return {.magic = kControlMagic,
@@ -182,4 +182,4 @@ Result<void> check_message(const Received& received, MessageType type, std::size
   return {};
 }
 
-}  // namespace leat::shm
+}  // namespace leat::internal

@@ -8,11 +8,11 @@
 
 #include <leat/result.h>
 
-#include "shm/base/deadline.h"
-#include "shm/base/unique_fd.h"
+#include "base/deadline.h"
+#include "base/unique_fd.h"
 #include "shm/control/control_layout.h"
 
-namespace leat::shm {
+namespace leat::internal {
 
 /// Fills in a message's header.
 MessageHeader make_header(MessageType type, std::size_t bytes) noexcept;
@@ -41,4 +41,4 @@ Result<void> receive_message(int socket, Received& received, int timeout_ms);
 /// Checks magic, version, type and exact size. layout_mismatch names both versions.
 Result<void> check_message(const Received& received, MessageType type, std::size_t bytes);
 
-}  // namespace leat::shm
+}  // namespace leat::internal

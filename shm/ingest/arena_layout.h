@@ -4,11 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "shm/base/atomic.h"
-#include "shm/base/shared_file.h"
-#include "shm/base/words.h"
+#include "base/atomic.h"
+#include "shm/shared_file.h"
+#include "base/words.h"
 
-namespace leat::shm {
+namespace leat::internal {
 
 inline constexpr std::uint64_t kArenaMagic = 0x3141524154'41454cULL;  // "LEATARA1"
 
@@ -48,7 +48,7 @@ inline constexpr std::size_t kMaxLostEntries = 4;
 // 4096      data, mapped twice back to back on both sides
 //
 // A position grows for ever; its place is kArenaDataOffset + position modulo capacity. The broker believes nothing that it
-// reads here: see broker/ingest/arena_reader.h.
+// reads here: see broker/producers/arena_reader.h.
 struct ArenaHeader {
   SharedFileHeader file;
   alignas(kCacheLineBytes) Atomic<std::uint64_t> consumed;
@@ -132,4 +132,4 @@ constexpr CompletionStatus completion_status(std::uint64_t completion) noexcept 
 }
 constexpr std::uint64_t completion_value(std::uint64_t completion) noexcept { return completion >> 8; }
 
-}  // namespace leat::shm
+}  // namespace leat::internal

@@ -4,10 +4,10 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "shm/base/check.h"
+#include "base/check.h"
 #include "shm/ingest/arena_layout.h"
 
-namespace leat::shm {
+namespace leat::internal {
 
 /// One more, in a counter that nobody else writes.
 inline void bump_own(Atomic<std::uint64_t>& counter) noexcept {
@@ -146,4 +146,4 @@ class ArenaWriter {
   std::uint64_t limit_ = 0;    // entries end below it: as far as the broker was seen to have made room, or less
 };
 
-}  // namespace leat::shm
+}  // namespace leat::internal

@@ -4,11 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "shm/base/atomic.h"
-#include "shm/base/shared_file.h"
-#include "shm/base/words.h"
+#include "base/atomic.h"
+#include "shm/shared_file.h"
+#include "base/words.h"
 
-namespace leat::shm {
+namespace leat::internal {
 
 inline constexpr std::uint64_t kInboundMagic = 0x31424e4954'41454cULL;  // "LEATINB1"
 
@@ -105,4 +105,4 @@ constexpr std::uint64_t expand_position(std::uint64_t position_units, std::uint6
   return (near_units + static_cast<std::uint64_t>(difference)) * kPositionUnit;
 }
 
-}  // namespace leat::shm
+}  // namespace leat::internal

@@ -10,10 +10,10 @@
 
 #include <cstdint>
 
-#include "shm/base/futex.h"
+#include "base/futex.h"
 #include "shm/ingest/inbound_layout.h"
 
-namespace leat::shm {
+namespace leat::internal {
 
 /// Outcome of filling a ticket's slot.
 enum class [[nodiscard]] Fill : std::uint8_t {
@@ -195,4 +195,4 @@ class InboundConsumer {
   std::uint64_t newest_tail_ = 0;  // as far as the tail was seen to stand; stale once the head has passed it
 };
 
-}  // namespace leat::shm
+}  // namespace leat::internal

@@ -5,10 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "shm/base/shared_file.h"
-#include "shm/base/words.h"
+#include "shm/shared_file.h"
+#include "base/words.h"
 
-namespace leat::shm {
+namespace leat::internal {
 
 inline constexpr std::uint64_t kStatusMagic = 0x3141545354'41454cULL;  // "LEATSTA1"
 
@@ -121,4 +121,4 @@ inline ConsumerRow* consumer_rows(std::byte* base, std::uint64_t producers) noex
   return reinterpret_cast<ConsumerRow*>(base + kStatusRowsOffset + producers * sizeof(ProducerRow));
 }
 
-}  // namespace leat::shm
+}  // namespace leat::internal

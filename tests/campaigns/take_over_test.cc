@@ -4,7 +4,7 @@
 #include <thread>
 
 #include "campaigns/campaign.h"
-#include "shm/base/clock.h"
+#include "base/clock.h"
 
 namespace leat::test {
 namespace {
@@ -47,7 +47,7 @@ class TakeOver : public Campaign {
 
 double milliseconds_at(const std::vector<std::int64_t>& sorted, std::size_t percent) {
   const std::size_t index = std::min(sorted.size() - 1, sorted.size() * percent / 100);
-  return static_cast<double>(sorted[index]) / static_cast<double>(shm::kNanosPerMilli);
+  return static_cast<double>(sorted[index]) / static_cast<double>(internal::kNanosPerMilli);
 }
 
 TEST_F(TakeOver, ALiveConsumerSeesAPauseAndNothingElse) {
@@ -70,13 +70,13 @@ TEST_F(TakeOver, ALiveConsumerSeesAPauseAndNothingElse) {
     const std::string waits = "standby: another broker serves";
     while (broker_->log().find(waits, log_read_) == std::string::npos) take_until(*consumer, history, last_ + 20);
     take_until(*consumer, history, last_ + 1 + prng.below(400));
-    const std::int64_t killed_ns = shm::monotonic_ns();
+    const std::int64_t killed_ns = internal::monotonic_ns();
     broker_->kill9();
     tell_broker("killed");
     take_what_is_left(*consumer, history);
     if (HasFatalFailure()) return;
     const EventView next = take_event(*consumer);
-    gaps_ns.push_back(shm::monotonic_ns() - killed_ns);
+    gaps_ns.push_back(internal::monotonic_ns() - killed_ns);
     take(next, history);
     broker_->replace_by(std::move(standby));
     log_read_ = broker_->log().size();

@@ -6,14 +6,14 @@
 
 #include <spdlog/spdlog.h>
 
-#include "broker/ingest/registry_layout.h"
+#include "broker/producers/registry_layout.h"
 #include "broker/sequence/sequencer.h"
 #include "shm/status/status_layout.h"
 #include "tests/interleave/roles.h"
 
 namespace leat::sim {
 
-using namespace shm;
+using namespace internal;
 
 namespace {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "shm/base/check.h"
+#include "base/check.h"
 
 namespace leat::sim {
 

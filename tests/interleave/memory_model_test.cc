@@ -4,14 +4,14 @@
 
 #include <functional>
 
-#include "shm/base/atomic.h"
+#include "base/atomic.h"
 #include "tests/interleave/scheduler.h"
 
 namespace leat::sim {
 namespace {
 
-using shm::Atomic;
-using shm::thread_fence;
+using internal::Atomic;
+using internal::thread_fence;
 
 constexpr auto kRelaxed = std::memory_order_relaxed;
 constexpr auto kAcquire = std::memory_order_acquire;

@@ -5,7 +5,7 @@
 
 namespace leat::sim {
 
-using namespace shm;
+using namespace internal;
 
 std::string payload_of(std::uint32_t id, std::uint64_t number, bool in_batch) {
   const std::string name = std::to_string(id) + ":" + std::to_string(number) + ";";

@@ -75,7 +75,7 @@ class ConsumerRole {
  public:
   ConsumerRole(Scheduler& scheduler, std::string name) : scheduler_(scheduler), name_(std::move(name)) {}
 
-  void attach(std::byte* ring, std::uint64_t ring_bytes, shm::DoorbellHeader* doorbell, const std::byte* journal,
+  void attach(std::byte* ring, std::uint64_t ring_bytes, internal::DoorbellHeader* doorbell, const std::byte* journal,
               std::uint64_t feed_seed);
   void run();
   [[nodiscard]] std::uint64_t last_sequence() const noexcept { return received.size(); }
@@ -89,8 +89,8 @@ class ConsumerRole {
 
   Scheduler& scheduler_;
   std::string name_;
-  shm::BroadcastReader ring_;
-  shm::DoorbellHeader* doorbell_ = nullptr;
+  internal::BroadcastReader ring_;
+  internal::DoorbellHeader* doorbell_ = nullptr;
   const std::byte* journal_ = nullptr;
   std::uint64_t feed_seed_ = 0;
   std::uint64_t position_ = 0;
@@ -102,12 +102,12 @@ template <typename Found>
 std::string walk_records(const std::byte* from, std::uint64_t bytes, std::uint64_t position, std::uint64_t feed_seed,
                          Found found) {
   for (std::uint64_t at = 0; at < bytes;) {
-    shm::RecordView record;
-    if (shm::decode_record(from + at, bytes - at, bytes, record) != shm::Decode::ok ||
-        shm::record_checksum(from + at, record.header.length, feed_seed, position + at) != record.header.checksum) {
+    internal::RecordView record;
+    if (internal::decode_record(from + at, bytes - at, bytes, record) != internal::Decode::ok ||
+        internal::record_checksum(from + at, record.header.length, feed_seed, position + at) != record.header.checksum) {
       return "no good record at position " + std::to_string(position + at);
     }
-    at += shm::padded_record_bytes(record.header.length);
+    at += internal::padded_record_bytes(record.header.length);
     found(position + at, record);
   }
   return {};

@@ -3,8 +3,8 @@
 #include <cstdio>
 #include <utility>
 
-#include "shm/base/check.h"
-#include "shm/base/futex.h"
+#include "base/check.h"
+#include "base/futex.h"
 
 namespace leat::sim {
 
@@ -284,9 +284,9 @@ void fence(std::memory_order order) noexcept {
 
 }  // namespace leat::sim
 
-namespace leat::shm {
+namespace leat::internal {
 
-// In place of shm/base/futex.cc.
+// In place of base/futex.cc.
 void futex_wait(const void* word, std::uint32_t expected, std::int64_t timeout_ns) noexcept {
   sim::Scheduler* const s = sim::Scheduler::current();
   if (s != nullptr && s->memory().holds(word)) s->sleep(word, expected, timeout_ns);
@@ -297,4 +297,4 @@ int futex_wake(const void* word, int count) noexcept {
   return s != nullptr && s->memory().holds(word) ? s->wake(word, count) : 0;
 }
 
-}  // namespace leat::shm
+}  // namespace leat::internal

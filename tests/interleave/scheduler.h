@@ -1,5 +1,5 @@
 // Runs the parts of a protocol as fibers of one thread and decides, by a seed, after which of its atomic operations each
-// gives way to which other. The futex calls of shm/base/futex.h are its own here: it knows who sleeps, and why.
+// gives way to which other. The futex calls of base/futex.h are its own here: it knows who sleeps, and why.
 //
 // A fiber may be stopped for good (killed), or until the others have come to rest (SIGSTOP, SIGCONT). At rest, nobody who
 // sleeps may have anything to do: such a one has lost its wake-up.

@@ -1,4 +1,4 @@
-// Stands in for std::atomic where LEAT_SIMULATED_ATOMICS is set (shm/base/atomic.h): each operation is a step of the
+// Stands in for std::atomic where LEAT_SIMULATED_ATOMICS is set (base/atomic.h): each operation is a step of the
 // scheduler and goes through the memory model. Same size and layout as what it stands for.
 #pragma once
 
@@ -23,7 +23,7 @@ inline void store_word(void* at, std::uint64_t value) noexcept { store(at, 8, va
 
 }  // namespace leat::sim
 
-namespace leat::shm {
+namespace leat::internal {
 
 template <typename T>
 class Atomic {
@@ -63,4 +63,4 @@ class Atomic {
 
 inline void thread_fence(std::memory_order order) noexcept { sim::fence(order); }
 
-}  // namespace leat::shm
+}  // namespace leat::internal

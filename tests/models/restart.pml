@@ -1,6 +1,6 @@
 /* A broker that is killed after any store of a round, and its successors, which may be killed too: Sequencer::step,
- * finish_round, complete_entries, finish_known_entry (broker/sequence/sequencer.cc), recover_journal (broker/journal/
- * recovery.cc), ProducerRegistry::adopt (broker/control/producer_registry.cc). The order of the stores is that of
+ * finish_round, complete_entries, finish_known_entry (broker/sequence/sequencer.cc), recover_journal (broker/storage/
+ * recovery.cc), ProducerRegistry::adopt (broker/producers/producer_registry.cc). The order of the stores is that of
  * docs/architecture.md, "A round of the sequencer"; an append is one step, as its first checksum comes last. Producers go
  * on publishing whether a broker runs or not. The journal rolls now and then: recovery knows only what it finds behind
  * round_position.

@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "process/load.h"
-#include "shm/base/unique_fd.h"
+#include "base/unique_fd.h"
 #include "support/helper_main.h"
 
 namespace leat::test {
@@ -96,7 +96,7 @@ TEST_F(BrokerGone, StoppedWithAFullQueueOfClientsIsATimeOutNotAHang) {
   address.sun_family = AF_UNIX;
   const std::string path = (broker_->runtime() / "control.sock").string();
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  std::vector<shm::UniqueFd> waiting;
+  std::vector<internal::UniqueFd> waiting;
   for (int result = 0; result == 0;) {
     waiting.emplace_back(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     result = ::connect(waiting.back().get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);

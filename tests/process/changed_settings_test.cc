@@ -8,7 +8,7 @@
 #include <sstream>
 #include <thread>
 
-#include "shm/journal/segment_layout.h"
+#include "journal/format/segment_layout.h"
 #include "support/broker_test.h"
 #include "support/payload.h"
 
@@ -178,7 +178,7 @@ class RandomSettings : public BrokerTest {
     told_.str("");
     const auto segment = one_of<std::uint64_t>({16 * kKiB, 64 * kKiB, 256 * kKiB, 1024 * kKiB, 4096 * kKiB});
     const auto ring = one_of<std::uint64_t>({4 * kKiB, 16 * kKiB, 64 * kKiB, 256 * kKiB, 1024 * kKiB});
-    const std::uint64_t most = std::min(ring / 4, shm::max_segment_batch_bytes(segment)) / 8 * 8;
+    const std::uint64_t most = std::min(ring / 4, internal::max_segment_batch_bytes(segment)) / 8 * 8;
     const auto arena = one_of<std::uint64_t>({16 * kKiB, 64 * kKiB, 256 * kKiB});
     const auto slots = one_of<std::uint64_t>({64, 256, 4096});
     const auto retain = one_of<std::uint64_t>({0, 0, 256 * kKiB, 4096 * kKiB});

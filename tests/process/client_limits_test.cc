@@ -18,7 +18,7 @@
 #include <leat/leat.h>
 
 #include "process/load.h"
-#include "shm/base/unique_fd.h"
+#include "base/unique_fd.h"
 #include "support/helper_main.h"
 
 namespace leat::test {

@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "process/load.h"
-#include "shm/base/unique_fd.h"
+#include "base/unique_fd.h"
 
 namespace leat::test {
 namespace {
@@ -189,7 +189,7 @@ TEST_P(EventDescriptor, MissesNothingThatComesWhileItIsBeingArmed) {
 }
 
 TEST_P(EventDescriptor, WorksInsideAnotherEpollSetAndUnderLoad) {
-  const shm::UniqueFd outer(::epoll_create1(EPOLL_CLOEXEC));
+  const internal::UniqueFd outer(::epoll_create1(EPOLL_CLOEXEC));
   epoll_event wanted{};
   wanted.events = EPOLLIN;
   ASSERT_EQ(::epoll_ctl(outer.get(), EPOLL_CTL_ADD, fd_, &wanted), 0);

@@ -8,7 +8,7 @@
 #include <filesystem>
 
 #include "process/other_user.h"
-#include "shm/base/unique_fd.h"
+#include "base/unique_fd.h"
 
 namespace leat::test {
 namespace {
@@ -49,7 +49,7 @@ TEST_F(ConsumersOfAnotherUser, ThatAreBehindWaitForTheSuccessorOfAKilledBroker) 
   fs::permissions(leat, fs::perms::others_exec | fs::perms::others_read, fs::perm_options::add);
   const fs::path pipe = broker_->scratch() / "pipe";
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
-  const shm::UniqueFd lines(::open(pipe.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  const internal::UniqueFd lines(::open(pipe.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   ASSERT_TRUE(lines.valid());
   ChildProcess tail({.arguments = {leat.string(), "tail", "--feed", broker_->address().feed, "--runtime-dir",
                                    broker_->address().runtime_dir, "--data-dir", broker_->address().data_dir, "--from",

@@ -12,16 +12,16 @@
 #include <vector>
 
 #include "process/load.h"
-#include "shm/base/mapping.h"
+#include "base/mapping.h"
 #include "shm/control/control_socket.h"
 #include "shm/ingest/arena_writer.h"
 #include "shm/ingest/inbound_ring.h"
-#include "shm/record/record.h"
+#include "record/record.h"
 
 namespace leat::test {
 namespace {
 
-using namespace shm;
+using namespace internal;
 
 class ControlAbuse : public LoadTest {
  protected:

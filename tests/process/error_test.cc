@@ -11,7 +11,7 @@
 #include <leat/journal.h>
 
 #include "process/load.h"
-#include "shm/base/unique_fd.h"
+#include "base/unique_fd.h"
 #include "shm/control/control_socket.h"
 #include "shm/ingest/arena_layout.h"
 
@@ -21,8 +21,8 @@ namespace {
 class Errors : public LoadTest {
  protected:
   // Speaks to the broker by hand.
-  shm::UniqueFd dial() {
-    shm::UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  internal::UniqueFd dial() {
+    internal::UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     const std::string path = (broker_->runtime() / "control.sock").string();
@@ -30,19 +30,19 @@ class Errors : public LoadTest {
     EXPECT_EQ(::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0) << path;
     return socket;
   }
-  Result<shm::WelcomeMessage> say_hello(const shm::HelloMessage& hello) { return say_hello(dial(), hello); }
-  static Result<shm::WelcomeMessage> say_hello(const shm::UniqueFd& socket, const shm::HelloMessage& hello) {
-    if (auto sent = shm::send_message(socket.get(), &hello, sizeof hello); !sent) return sent.error();
-    shm::Received received;
-    if (auto got = shm::receive_message(socket.get(), received, 10'000); !got) return got.error();
-    shm::WelcomeMessage welcome{};
+  Result<internal::WelcomeMessage> say_hello(const internal::HelloMessage& hello) { return say_hello(dial(), hello); }
+  static Result<internal::WelcomeMessage> say_hello(const internal::UniqueFd& socket, const internal::HelloMessage& hello) {
+    if (auto sent = internal::send_message(socket.get(), &hello, sizeof hello); !sent) return sent.error();
+    internal::Received received;
+    if (auto got = internal::receive_message(socket.get(), received, 10'000); !got) return got.error();
+    internal::WelcomeMessage welcome{};
     if (received.size != sizeof welcome) return Error{ErrorCode::protocol_error, "no Welcome"};
     std::memcpy(&welcome, received.bytes.data(), sizeof welcome);
     return welcome;
   }
-  static shm::HelloMessage hello_as(shm::Role role) {
-    shm::HelloMessage hello{};
-    hello.header = shm::make_header(shm::MessageType::hello, sizeof hello);
+  static internal::HelloMessage hello_as(internal::Role role) {
+    internal::HelloMessage hello{};
+    hello.header = internal::make_header(internal::MessageType::hello, sizeof hello);
     hello.role = static_cast<std::uint32_t>(role);
     std::memcpy(hello.name, "by hand", 7);
     return hello;
@@ -180,30 +180,30 @@ TEST_F(Errors, AStoppedBrokerThatDoesNotAnswerIsSuspected) {
 
 TEST_F(Errors, AClientOfAnotherLayoutVersionIsRefusedWithBothVersionsNamed) {
   start();
-  for (const auto role : {shm::Role::producer, shm::Role::consumer, shm::Role::observer}) {
-    shm::HelloMessage hello = hello_as(role);
+  for (const auto role : {internal::Role::producer, internal::Role::consumer, internal::Role::observer}) {
+    internal::HelloMessage hello = hello_as(role);
     hello.header.layout_version = 4711;
     const auto welcome = say_hello(hello);
     ASSERT_TRUE(welcome.ok()) << welcome.error().message;
     EXPECT_EQ(welcome->status, static_cast<std::uint32_t>(ErrorCode::layout_mismatch));
-    EXPECT_EQ(welcome->header.layout_version, shm::kLayoutVersion);
+    EXPECT_EQ(welcome->header.layout_version, internal::kLayoutVersion);
     const std::string text = welcome->text;
     EXPECT_NE(text.find("4711"), std::string::npos) << text;
-    EXPECT_NE(text.find("this program " + std::to_string(shm::kLayoutVersion)), std::string::npos) << text;
+    EXPECT_NE(text.find("this program " + std::to_string(internal::kLayoutVersion)), std::string::npos) << text;
   }
   EXPECT_EQ(status().refused_connections, 3U);
 }
 
 TEST_F(Errors, NonsenseOnTheSocketIsRefusedAndTheBrokerGoesOn) {
   start();
-  shm::HelloMessage hello = hello_as(shm::Role::producer);
+  internal::HelloMessage hello = hello_as(internal::Role::producer);
   hello.header.magic = 0;
   EXPECT_EQ(say_hello(hello)->status, static_cast<std::uint32_t>(ErrorCode::protocol_error));
-  hello = hello_as(static_cast<shm::Role>(77));
+  hello = hello_as(static_cast<internal::Role>(77));
   const auto welcome = say_hello(hello);
   EXPECT_EQ(welcome->status, static_cast<std::uint32_t>(ErrorCode::protocol_error));
   EXPECT_NE(std::string(welcome->text).find("77"), std::string::npos);
-  hello = hello_as(shm::Role::producer);
+  hello = hello_as(internal::Role::producer);
   hello.arena_bytes = 1ULL << 40;
   EXPECT_EQ(say_hello(hello)->status, static_cast<std::uint32_t>(ErrorCode::invalid_argument));
   Producer producer = connect_producer();
@@ -213,17 +213,17 @@ TEST_F(Errors, NonsenseOnTheSocketIsRefusedAndTheBrokerGoesOn) {
 // `ready` is stored last: a file in any other state is not attached to, whatever else its header says.
 TEST_F(Errors, ASharedFileThatIsNotReadyIsNotAttachedTo) {
   start();
-  const auto set_state = [&](const char* name, shm::FileState state) {
+  const auto set_state = [&](const char* name, internal::FileState state) {
     std::fstream file(broker_->runtime() / "shm" / name, std::ios::in | std::ios::out | std::ios::binary);
-    file.seekp(offsetof(shm::SharedFileHeader, state));
+    file.seekp(offsetof(internal::SharedFileHeader, state));
     file.write(reinterpret_cast<const char*>(&state), sizeof state);
     file.close();
     ASSERT_TRUE(file.good());
   };
-  for (const auto state : {shm::FileState::initialising, shm::FileState::retired}) {
+  for (const auto state : {internal::FileState::initialising, internal::FileState::retired}) {
     set_state("broadcast", state);
     expect_error(Consumer::connect({.address = broker_->address()}), ErrorCode::closed, {"broadcast", "connect again"});
-    set_state("broadcast", shm::FileState::ready);
+    set_state("broadcast", internal::FileState::ready);
     // What any client can write does not keep others out.
     set_state("inbound", state);
     EXPECT_TRUE(Producer::connect({.address = broker_->address()}).ok());
@@ -237,31 +237,31 @@ TEST_F(Errors, ASharedFileThatIsNotReadyIsNotAttachedTo) {
 
 TEST_F(Errors, CursorMessagesThatMakeNoSenseAreRefusedAndMoveNothing) {
   start();
-  const auto ask = [&](const shm::UniqueFd& socket, shm::MessageType type, const std::string& name, std::uint64_t sequence) {
-    shm::CursorMessage message{};
-    message.header = shm::make_header(type, sizeof message);
+  const auto ask = [&](const internal::UniqueFd& socket, internal::MessageType type, const std::string& name, std::uint64_t sequence) {
+    internal::CursorMessage message{};
+    message.header = internal::make_header(type, sizeof message);
     std::memcpy(message.name, name.data(), std::min(name.size(), sizeof message.name));
     message.sequence = sequence;
-    EXPECT_TRUE(shm::send_message(socket.get(), &message, sizeof message).ok());
-    shm::Received received;
-    EXPECT_TRUE(shm::receive_message(socket.get(), received, 10'000).ok());
+    EXPECT_TRUE(internal::send_message(socket.get(), &message, sizeof message).ok());
+    internal::Received received;
+    EXPECT_TRUE(internal::receive_message(socket.get(), received, 10'000).ok());
     if (received.size != sizeof message) return static_cast<ErrorCode>(~0U);  // the connection was ended
     std::memcpy(&message, received.bytes.data(), sizeof message);
     return static_cast<ErrorCode>(message.status);
   };
-  const shm::UniqueFd consumer = dial();
-  ASSERT_EQ(say_hello(consumer, hello_as(shm::Role::consumer))->status, 0U);
-  EXPECT_EQ(ask(consumer, shm::MessageType::take_cursor, "", 0), ErrorCode::invalid_argument);
-  EXPECT_EQ(ask(consumer, shm::MessageType::take_cursor, std::string(64, 'x'), 0), ErrorCode::invalid_argument);
-  EXPECT_EQ(ask(consumer, shm::MessageType::take_cursor, "../feed", 0), ErrorCode::invalid_argument);
-  EXPECT_EQ(ask(consumer, shm::MessageType::take_cursor, "mine", 0), ErrorCode::ok);
-  EXPECT_EQ(ask(consumer, shm::MessageType::save_cursor, "", ~0ULL), ErrorCode::invalid_argument) << "of the future";
-  const shm::UniqueFd nameless = dial();
-  ASSERT_EQ(say_hello(nameless, hello_as(shm::Role::consumer))->status, 0U);
-  EXPECT_EQ(ask(nameless, shm::MessageType::save_cursor, "mine", 0), static_cast<ErrorCode>(~0U));
-  const shm::UniqueFd producer = dial();
-  ASSERT_EQ(say_hello(producer, hello_as(shm::Role::producer))->status, 0U);
-  EXPECT_EQ(ask(producer, shm::MessageType::take_cursor, "mine", 0), static_cast<ErrorCode>(~0U));
+  const internal::UniqueFd consumer = dial();
+  ASSERT_EQ(say_hello(consumer, hello_as(internal::Role::consumer))->status, 0U);
+  EXPECT_EQ(ask(consumer, internal::MessageType::take_cursor, "", 0), ErrorCode::invalid_argument);
+  EXPECT_EQ(ask(consumer, internal::MessageType::take_cursor, std::string(64, 'x'), 0), ErrorCode::invalid_argument);
+  EXPECT_EQ(ask(consumer, internal::MessageType::take_cursor, "../feed", 0), ErrorCode::invalid_argument);
+  EXPECT_EQ(ask(consumer, internal::MessageType::take_cursor, "mine", 0), ErrorCode::ok);
+  EXPECT_EQ(ask(consumer, internal::MessageType::save_cursor, "", ~0ULL), ErrorCode::invalid_argument) << "of the future";
+  const internal::UniqueFd nameless = dial();
+  ASSERT_EQ(say_hello(nameless, hello_as(internal::Role::consumer))->status, 0U);
+  EXPECT_EQ(ask(nameless, internal::MessageType::save_cursor, "mine", 0), static_cast<ErrorCode>(~0U));
+  const internal::UniqueFd producer = dial();
+  ASSERT_EQ(say_hello(producer, hello_as(internal::Role::producer))->status, 0U);
+  EXPECT_EQ(ask(producer, internal::MessageType::take_cursor, "mine", 0), static_cast<ErrorCode>(~0U));
   EXPECT_TRUE(list_cursors(broker_->journal())->empty());
 }
 
@@ -273,7 +273,7 @@ TEST_F(Errors, ASharedFileOfAnotherLayoutVersionIsNotAdopted) {
   for (const char* name : {"inbound", "broadcast"}) {
     std::fstream file(broker_->runtime() / "shm" / name, std::ios::in | std::ios::out | std::ios::binary);
     const std::uint32_t version = 4711;
-    file.seekp(offsetof(shm::SharedFileHeader, layout_version));
+    file.seekp(offsetof(internal::SharedFileHeader, layout_version));
     file.write(reinterpret_cast<const char*>(&version), sizeof version);
     ASSERT_TRUE(file.good());
   }

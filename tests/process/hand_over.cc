@@ -5,7 +5,7 @@
 #include <sstream>
 #include <thread>
 
-#include "shm/journal/locate.h"
+#include "journal/read/locate.h"
 
 namespace leat::test {
 
@@ -50,17 +50,17 @@ void HandOverTest::publish_bytes(std::uint64_t bytes) {
   while (ring().committed.load() < until && !HasFatalFailure()) publish(5);
 }
 
-const shm::BroadcastHeader& HandOverTest::ring() {
-  ring_mapping_ = broker_->map("broadcast", shm::Access::read_only);
-  return *reinterpret_cast<const shm::BroadcastHeader*>(ring_mapping_.data());
+const internal::BroadcastHeader& HandOverTest::ring() {
+  ring_mapping_ = broker_->map("broadcast", internal::Access::read_only);
+  return *reinterpret_cast<const internal::BroadcastHeader*>(ring_mapping_.data());
 }
 
 bool HandOverTest::in_window(std::uint64_t position, std::uint64_t margin) {
-  return shm::BroadcastReader(reinterpret_cast<const std::byte*>(&ring()), kRingBytes).in_window(position, margin);
+  return internal::BroadcastReader(reinterpret_cast<const std::byte*>(&ring()), kRingBytes).in_window(position, margin);
 }
 
-std::vector<shm::SegmentName> HandOverTest::segments() {
-  auto files = shm::JournalFiles::open(broker_->journal().string());
+std::vector<internal::SegmentName> HandOverTest::segments() {
+  auto files = internal::JournalFiles::open(broker_->journal().string());
   if (!files) throw std::runtime_error(files.error().message);
   return files->segments();
 }
@@ -69,9 +69,9 @@ std::uint64_t HandOverTest::reader_position() {
   const std::uint64_t next = word(kReaderSequence) + 1;
   const std::uint64_t committed = ring().committed.load();
   if (next > published_) return committed;
-  auto files = shm::JournalFiles::open(broker_->journal().string());
+  auto files = internal::JournalFiles::open(broker_->journal().string());
   if (!files) throw std::runtime_error(files.error().message);
-  auto located = shm::locate_sequence(*files, next, committed);
+  auto located = internal::locate_sequence(*files, next, committed);
   if (!located || !located->found) throw std::runtime_error("the reader's place is not in the journal");
   return located->position;
 }
@@ -146,7 +146,7 @@ std::string HandOverTest::file_of(std::uint64_t fd) const {
 // Not of its header, at offset 0.
 bool HandOverTest::is_segment_read(const TraceStop& stop) const {
   const std::filesystem::path file = file_of(stop.arguments[0]);
-  return stop.arguments[3] > 0 && shm::SegmentName::parse(file.filename().string()).has_value();
+  return stop.arguments[3] > 0 && internal::SegmentName::parse(file.filename().string()).has_value();
 }
 
 void HandOverTest::wait_for_sequence(std::uint64_t sequence) {

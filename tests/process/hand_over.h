@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "process/helpers/hand_over_words.h"
-#include "shm/base/mapping.h"
+#include "base/mapping.h"
 #include "shm/broadcast/broadcast_ring.h"
-#include "shm/journal/journal_files.h"
+#include "journal/read/journal_files.h"
 #include "support/broker_test.h"
 #include "support/event_checker.h"
 #include "support/tracer.h"
@@ -101,9 +101,9 @@ class HandOverTest : public BrokerTest {
   [[nodiscard]] bool is_segment_read(const TraceStop& stop) const;
   [[nodiscard]] bool in_reader_ring(std::uint64_t address) const;
   [[nodiscard]] bool in_reader_file(const char* name, std::uint64_t address) const;
-  std::vector<shm::SegmentName> segments();
+  std::vector<internal::SegmentName> segments();
   /// The ring as any reader sees it, mapped afresh.
-  const shm::BroadcastHeader& ring();
+  const internal::BroadcastHeader& ring();
   /// Where the event behind the reader's last one stands, or will stand.
   std::uint64_t reader_position();
   [[nodiscard]] bool in_window(std::uint64_t position, std::uint64_t margin = 0);
@@ -115,7 +115,7 @@ class HandOverTest : public BrokerTest {
   std::uint64_t published_ = 0;
   ChildProcess reader_;
   Tracer reader_trace_;
-  shm::Mapping ring_mapping_;
+  internal::Mapping ring_mapping_;
   bool durable_ = false;
   bool broker_runs_ = false;
 };

@@ -31,7 +31,7 @@ void HandOverTest::reach_old_segment(State state) {
   std::string first;
   const auto is_segment = [&](const TraceStop& stop) {
     const std::string name = reader_trace_.text_at(stop.arguments[1]);
-    if (!shm::SegmentName::parse(name) || name == first) return false;
+    if (!internal::SegmentName::parse(name) || name == first) return false;
     first = name;
     return true;
   };
@@ -145,7 +145,7 @@ void HandOverTest::reach_durable_behind() {
   start_reader({"level=durable"});
   reach_asleep(State::DurableBehindCommitted);
   publish(kHistory);
-  const shm::BroadcastHeader& header = ring();
+  const internal::BroadcastHeader& header = ring();
   ASSERT_LT(header.durable.load(), header.committed.load());
   ASSERT_EQ(word(kReaderSequence), kHistory);
 }
@@ -179,7 +179,7 @@ void HandOverTest::reach(State state) {
   ASSERT_EQ(word(kReaderJournalBytes), 0U);
   ASSERT_GT(word(kReaderRingBytes), 0U);
   if (state == State::HoldingRecordsOfTheRing) return;
-  publish_bytes(2 * shm::kPageBytes);
+  publish_bytes(2 * internal::kPageBytes);
   ASSERT_TRUE(in_window(reader_position()));
   if (state == State::LappedBeforeTheCopy) {
     lap();

@@ -12,7 +12,7 @@
 #include <thread>
 
 #include "process/load.h"
-#include "shm/base/unique_fd.h"
+#include "base/unique_fd.h"
 
 namespace leat::test {
 namespace {
@@ -62,7 +62,7 @@ TEST_F(HostNames, TheSocketIsMadeAnewWhateverHappenedToItsName) {
       {"another socket in its place",
        [&] {
          fs::remove(socket);
-         const shm::UniqueFd other(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+         const internal::UniqueFd other(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
          sockaddr_un address{};
          address.sun_family = AF_UNIX;
          std::snprintf(address.sun_path, sizeof address.sun_path, "%s", socket.c_str());

@@ -12,7 +12,7 @@
 #include <thread>
 
 #include "process/load.h"
-#include "shm/base/unique_fd.h"
+#include "base/unique_fd.h"
 
 namespace leat::test {
 namespace {
@@ -41,7 +41,7 @@ class Supervisor {
 
  private:
   std::string name_;
-  shm::UniqueFd socket_;
+  internal::UniqueFd socket_;
 };
 
 class HostSignals : public BrokerTest {
@@ -146,7 +146,7 @@ TEST_F(HostSignals, AHangUpRereadsLevelAndRulesAndNamesWhatNeedsARestart) {
 TEST_F(HostSignals, AStandardErrorThatNobodyReadsHoldsUpNeitherAdmissionNorTheFeedNorTheStop) {
   const auto path = broker_->scratch() / "full";
   ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
-  const shm::UniqueFd reader(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  const internal::UniqueFd reader(::open(path.c_str(), O_RDWR | O_CLOEXEC));
   ASSERT_TRUE(reader.valid());
   ASSERT_GT(::fcntl(reader.get(), F_SETPIPE_SZ, 4096), 0);
   broker_->set("--log-level", "debug");
@@ -166,7 +166,7 @@ TEST_F(HostSignals, AStandardErrorThatNobodyReadsHoldsUpNeitherAdmissionNorTheFe
 TEST_F(HostSignals, AClosedStandardErrorAndAFullLogHoldUpNothing) {
   const auto path = broker_->scratch() / "gone";
   ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
-  shm::UniqueFd reader(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  internal::UniqueFd reader(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   broker_->set_prefix(in_shell("", " 2>" + path.string()));
   start();
   reader.reset();

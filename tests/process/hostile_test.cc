@@ -12,7 +12,7 @@
 
 #include "process/helpers/scribbler.h"
 #include "process/load.h"
-#include "shm/base/mapping.h"
+#include "base/mapping.h"
 #include "shm/ingest/arena_layout.h"
 #include "shm/ingest/inbound_layout.h"
 #include "support/environment.h"
@@ -169,16 +169,16 @@ TEST_F(Hostile, OneThatCutsTheSharedFilesDoesNotStopTheBroker) {
   }
 }
 
-shm::InboundHeader& header_of(const shm::Mapping& inbound) {
-  return *reinterpret_cast<shm::InboundHeader*>(inbound.data());
+internal::InboundHeader& header_of(const internal::Mapping& inbound) {
+  return *reinterpret_cast<internal::InboundHeader*>(inbound.data());
 }
 
 TEST_F(Hostile, OneThatSaysThatTheFeedHasFailedIsNotBelieved) {
   start();
   Producer producer = connect_producer();
-  const shm::Mapping inbound = broker_->map("inbound", shm::Access::read_write);
+  const internal::Mapping inbound = broker_->map("inbound", internal::Access::read_write);
   for (std::uint64_t round = 0; round < torture(200); ++round) {
-    header_of(inbound).feed_state.store(static_cast<std::uint32_t>(shm::FeedState::failed));
+    header_of(inbound).feed_state.store(static_cast<std::uint32_t>(internal::FeedState::failed));
     const auto sent = producer.publish_and_wait({.topic = "t"}, Ack::committed, kPatience);
     ASSERT_TRUE(sent.ok()) << sent.error().message;
   }
@@ -192,16 +192,16 @@ TEST_F(Hostile, OneThatForgesATicketPublishesNothingThatWasRefused) {
   broker_->set("--max-producers", 8);
   start();
   Producer producer = connect_producer();
-  const shm::Mapping inbound = broker_->map("inbound", shm::Access::read_write);
+  const internal::Mapping inbound = broker_->map("inbound", internal::Access::read_write);
   broker_->stop();
   std::uint64_t accepted = 0;
   while (producer.try_publish({.topic = "accepted"}) == Publish::ok) ++accepted;
   ASSERT_LT(accepted, kSlots) << "the ring was not what was full";
   ASSERT_EQ(producer.try_publish({.topic = "refused"}), Publish::would_block);
-  const shm::Mapping arena = broker_->map("arena-0-1", shm::Access::read_only);
-  const std::uint64_t end = reinterpret_cast<const shm::ArenaHeader*>(arena.data())->tail.load();
+  const internal::Mapping arena = broker_->map("arena-0-1", internal::Access::read_only);
+  const std::uint64_t end = reinterpret_cast<const internal::ArenaHeader*>(arena.data())->tail.load();
   const std::uint64_t last_slot = (header_of(inbound).tail.load() - 1) % kSlots;
-  shm::store_word(inbound.data() + shm::kInboundSlotsOffset + last_slot * shm::kWordBytes, shm::full_slot(0, 1, end));
+  internal::store_word(inbound.data() + internal::kInboundSlotsOffset + last_slot * internal::kWordBytes, internal::full_slot(0, 1, end));
   broker_->cont();
   ASSERT_TRUE(producer.publish_and_wait({.topic = "last"}, Ack::committed, kPatience).ok());
   Consumer consumer = connect_consumer();
@@ -213,11 +213,11 @@ TEST_F(Hostile, OneThatForgesATicketPublishesNothingThatWasRefused) {
 TEST_F(Hostile, OneThatHadAnotherEntryTakenLeavesNoReceiptPending) {
   start();
   Producer producer = connect_producer();
-  const shm::Mapping arena = broker_->map("arena-0-1", shm::Access::read_write);
+  const internal::Mapping arena = broker_->map("arena-0-1", internal::Access::read_write);
   broker_->stop();
   Receipt receipt;
   ASSERT_EQ(producer.try_publish({.topic = "t"}, &receipt), Publish::ok);
-  auto& header = *reinterpret_cast<shm::ArenaHeader*>(arena.data());
+  auto& header = *reinterpret_cast<internal::ArenaHeader*>(arena.data());
   header.consumed.store(header.tail.load());
   const auto waited = producer.wait(receipt, Ack::committed, kPatience);
   ASSERT_FALSE(waited.ok());

@@ -4,9 +4,9 @@
 #include <fstream>
 #include <functional>
 
-#include "shm/base/whole_io.h"
-#include "shm/journal/journal_files.h"
-#include "shm/journal/record_buffer.h"
+#include "base/whole_io.h"
+#include "journal/read/journal_files.h"
+#include "journal/read/record_buffer.h"
 #include "support/broker_test.h"
 
 namespace leat::test {
@@ -19,17 +19,17 @@ constexpr std::uint64_t kAll = 50;
 
 // Where in its file event `sequence` of a journal of one segment lies.
 std::uint64_t offset_of(const fs::path& directory, std::uint64_t sequence) {
-  auto files = shm::JournalFiles::open(directory.string()).value();
-  shm::RecordBuffer buffer(1 << 20);
+  auto files = internal::JournalFiles::open(directory.string()).value();
+  internal::RecordBuffer buffer(1 << 20);
   buffer.restart(files.segments().front().first_position);
-  EXPECT_EQ(files.fill(buffer, false, ~0ULL), shm::JournalFiles::Fill::ok);
+  EXPECT_EQ(files.fill(buffer, false, ~0ULL), internal::JournalFiles::Fill::ok);
   for (;;) {
     const std::uint64_t position = buffer.position();
-    shm::RecordView record;
-    if (buffer.next(record, files.feed_seed(), files.data_bytes()) != shm::RecordBuffer::Next::record) break;
-    if (record.header.type != static_cast<std::uint16_t>(shm::RecordType::event) || record.header.sequence != sequence) continue;
+    internal::RecordView record;
+    if (buffer.next(record, files.feed_seed(), files.data_bytes()) != internal::RecordBuffer::Next::record) break;
+    if (record.header.type != static_cast<std::uint16_t>(internal::RecordType::event) || record.header.sequence != sequence) continue;
     const auto size = fs::file_size(directory / files.segments().front().to_string());
-    return shm::segment_geometry(size).data_offset + position - files.segments().front().first_position;
+    return internal::segment_geometry(size).data_offset + position - files.segments().front().first_position;
   }
   throw std::runtime_error("event " + std::to_string(sequence) + " is not there");
 }

@@ -6,7 +6,7 @@
 #include <fstream>
 #include <thread>
 
-#include "broker/ingest/registry_layout.h"
+#include "broker/producers/registry_layout.h"
 #include "process/load.h"
 #include "shm/ingest/arena_layout.h"
 #include "shm/ingest/inbound_layout.h"
@@ -237,17 +237,17 @@ TEST_F(Restart, AnArenaWhoseReleaseWasCutShortIsRemovedByTheNextBroker) {
 
 // As many as there are slots (under a sanitizer more than 512, where the first queue to the sequencer ended).
 TEST_F(Restart, EveryProducerThatThereCanBeIsTakenOver) {
-  const std::uint64_t producers_at_once = sanitized() ? 600 : shm::kMaxProducerSlots;
+  const std::uint64_t producers_at_once = sanitized() ? 600 : internal::kMaxProducerSlots;
   rlimit descriptors{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &descriptors), 0);
   if (descriptors.rlim_max < 4 * producers_at_once) GTEST_SKIP() << "a process may not have enough descriptors here";
   descriptors.rlim_cur = descriptors.rlim_max;
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &descriptors), 0);
   broker_->set("--max-producers", producers_at_once);
-  broker_->set("--inbound-slots", 4 * shm::kMaxProducerSlots);
+  broker_->set("--inbound-slots", 4 * internal::kMaxProducerSlots);
   start();
   std::vector<Producer> producers;
-  for (std::uint64_t i = 0; i < producers_at_once; ++i) producers.push_back(connect_producer(shm::kMinArenaBytes));
+  for (std::uint64_t i = 0; i < producers_at_once; ++i) producers.push_back(connect_producer(internal::kMinArenaBytes));
   std::vector<Receipt> receipts;
   const auto publish_each = [&] {
     for (Producer& producer : producers) {

@@ -9,8 +9,8 @@
 #include <thread>
 
 #include "process/load.h"
-#include "shm/base/unique_fd.h"
-#include "shm/journal/segment_layout.h"
+#include "base/unique_fd.h"
+#include "journal/format/segment_layout.h"
 
 namespace leat::test {
 namespace {
@@ -193,13 +193,13 @@ TEST_F(Standby, LooksAgainWhenTheJournalWasMovedAwayWhileItWaited) {
 
 // The lock that it was given by then is not the one that others would look for.
 TEST_F(Standby, LooksAgainWhenAnotherDirectoryStandsThereMeanwhile) {
-  const auto lock = broker_->journal() / shm::kLockFileName;
+  const auto lock = broker_->journal() / internal::kLockFileName;
   take_over_after([&] {
     move_journal_away();
     std::filesystem::create_directory(broker_->journal());
     std::ofstream(lock) << "";
   });
-  const shm::UniqueFd held(::open(lock.c_str(), O_RDWR | O_CLOEXEC));
+  const internal::UniqueFd held(::open(lock.c_str(), O_RDWR | O_CLOEXEC));
   EXPECT_NE(::flock(held.get(), LOCK_EX | LOCK_NB), 0) << "it serves the journal without the lock that others ask for";
 }
 

@@ -6,7 +6,7 @@
 #include <leat/journal.h>
 
 #include "process/load.h"
-#include "shm/base/clock.h"
+#include "base/clock.h"
 
 namespace leat::test {
 namespace {
@@ -30,9 +30,9 @@ class Starts : public LoadTest {
     return Consumer::connect(options);
   }
   static void sleep_until(std::int64_t time_ns) {
-    while (shm::realtime_ns() < time_ns) std::this_thread::sleep_for(milliseconds(10));
+    while (internal::realtime_ns() < time_ns) std::this_thread::sleep_for(milliseconds(10));
   }
-  static std::int64_t soon() { return shm::realtime_ns() + 3 * shm::kNanosPerSecond; }
+  static std::int64_t soon() { return internal::realtime_ns() + 3 * internal::kNanosPerSecond; }
   void prune_the_first() {
     publish("t", 300, 4000);
     while (status().earliest_sequence <= 1) std::this_thread::sleep_for(milliseconds(5));
@@ -73,7 +73,7 @@ TEST_F(Starts, AtATimeThatIsYetToComeWaitForIt) {
   publish("wanted");
   EXPECT_EQ(live->wait(event, milliseconds(200)), Poll::empty) << "too early: " << event.sequence;
   EXPECT_EQ(offline->wait(event, milliseconds(200)), Poll::empty) << "too early: " << event.sequence;
-  ASSERT_LT(shm::realtime_ns(), time) << "too slow a machine to tell";
+  ASSERT_LT(internal::realtime_ns(), time) << "too slow a machine to tell";
   sleep_until(time);
   const std::uint64_t other = publish("other");
   const std::uint64_t wanted = publish("wanted");
@@ -109,7 +109,7 @@ TEST_F(Starts, AtATimeThatIsYetToComeMakeTheirNamedCursorWhenItHasCome) {
 TEST_F(Starts, AtATimeBeforeWhatIsRetainedAreAReset) {
   keep_little();
   start();
-  const std::int64_t before = shm::realtime_ns();
+  const std::int64_t before = internal::realtime_ns();
   prune_the_first();
   auto live = connect(Start::at_time(before));
   ASSERT_TRUE(live.ok());
@@ -134,7 +134,7 @@ TEST_F(Starts, AtATimeBeforeWhatIsRetainedAreAReset) {
 TEST_F(Starts, OfTheToolAtATimeBeforeWhatIsRetainedEndUnderStrict) {
   keep_little();
   start();
-  const std::string before = "time:" + std::to_string(shm::realtime_ns());
+  const std::string before = "time:" + std::to_string(internal::realtime_ns());
   prune_the_first();
   const std::string log = (broker_->scratch() / "tool.log").string();
   const auto run = [&](std::vector<std::string> words) {

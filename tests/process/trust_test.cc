@@ -36,7 +36,7 @@ int run_squatter(const HelperArguments& arguments) {
   address.sun_family = AF_UNIX;
   const std::string path = directory / "control.sock";
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  const shm::UniqueFd listener(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  const internal::UniqueFd listener(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
   if (::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
       ::listen(listener.get(), 16) != 0) {
     std::perror("squatter");
@@ -44,8 +44,8 @@ int run_squatter(const HelperArguments& arguments) {
   }
   page[kReadyWord].store(1);
   for (;;) {
-    const shm::UniqueFd client(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    shm::Received received;
+    const internal::UniqueFd client(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    internal::Received received;
     page[kResultWord].fetch_add(1);  // connections
     if (receive_message(client.get(), received, 60'000).ok() && received.size > 0) page[kResultWord + 1].fetch_add(1);
   }

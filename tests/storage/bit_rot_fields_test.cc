@@ -7,15 +7,15 @@
 
 #include <spdlog/spdlog.h>
 
-#include "shm/journal/cursor_file.h"
-#include "shm/journal/feed_identity.h"
-#include "shm/record/record.h"
+#include "journal/format/cursor_file.h"
+#include "journal/format/feed_identity.h"
+#include "record/record.h"
 #include "tests/storage/examiner.h"
 
 namespace leat::test {
 namespace {
 
-using namespace shm;
+using namespace internal;
 
 constexpr int kEvents = 160;
 constexpr std::uint64_t kSegments = 3;

@@ -43,11 +43,11 @@ Result<void> BrokerSteps::open() {
 
 bool BrokerSteps::publish(const std::vector<Event>& events) {
   BrokerInternals internals(*broker_);
-  if (internals.handover().state.load() == shm::FeedState::stalled) return false;
+  if (internals.handover().state.load() == internal::FeedState::stalled) return false;
   if (!producer_->publish(events)) return false;
   while (internals.sequencer().step()) {
   }
-  if (producer_->status(producer_->last_position) == shm::CompletionStatus::refused ||
+  if (producer_->status(producer_->last_position) == internal::CompletionStatus::refused ||
       internals.registry().slot(producer_->registration.slot).revoked.load() != 0) {
     throw std::logic_error("the test publishes what is refused");
   }
@@ -97,7 +97,7 @@ std::uint64_t BrokerSteps::segments() const {
   return BrokerInternals(*broker_).files().status_header().syncer.segments.load();
 }
 bool BrokerSteps::stalled() const {
-  return BrokerInternals(*broker_).handover().state.load() == shm::FeedState::stalled;
+  return BrokerInternals(*broker_).handover().state.load() == internal::FeedState::stalled;
 }
 
 }  // namespace leat::test

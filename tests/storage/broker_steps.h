@@ -10,7 +10,7 @@
 
 #include <leat/result.h>
 
-#include "broker/broker.h"
+#include "broker/host/broker.h"
 #include "tests/unit/fixtures/one_feed.h"
 
 namespace leat::test {

@@ -6,13 +6,13 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "broker/journal/recovery.h"
-#include "shm/journal/cursor_file.h"
+#include "broker/storage/recovery.h"
+#include "journal/format/cursor_file.h"
 #include "tests/storage/oracle.h"
 
 namespace leat::test {
 
-using namespace shm;
+using namespace internal;
 
 namespace {
 

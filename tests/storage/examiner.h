@@ -46,7 +46,7 @@ class Examiner {
   Found read(const Start& start, std::uint64_t first) const;
   std::string check_reading(const Found& found, const std::string& file, bool whole) const;
   std::string check_recovery(const Found& whole, const std::string& file);
-  std::string check_cursors(int fd, const shm::FeedUuid& uuid, const std::string& file) const;
+  std::string check_cursors(int fd, const internal::FeedUuid& uuid, const std::string& file) const;
 
   const Specimen& specimen_;
   SpecimenJournal journal_;

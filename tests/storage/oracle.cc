@@ -6,14 +6,14 @@
 
 #include <leat/journal.h>
 
-#include "broker/journal/recovery.h"
-#include "shm/base/unique_fd.h"
-#include "shm/journal/check_journal.h"
-#include "shm/journal/cursor_file.h"
+#include "broker/storage/recovery.h"
+#include "base/unique_fd.h"
+#include "journal/check/check_journal.h"
+#include "journal/format/cursor_file.h"
 
 namespace leat::test {
 
-using namespace shm;
+using namespace internal;
 
 namespace {
 

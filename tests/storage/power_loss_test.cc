@@ -11,7 +11,7 @@
 
 #include <spdlog/spdlog.h>
 
-#include "shm/record/record.h"
+#include "record/record.h"
 #include "tests/storage/broker_steps.h"
 #include "tests/storage/campaign.h"
 #include "tests/storage/crash_states.h"
@@ -44,8 +44,8 @@ struct Counts {
 std::uint64_t hash_of(const Image& image, const Told& told) {
   std::uint64_t hash = told.durable_sequence * 31 + told.visible_sequence;
   for (const auto& [name, bytes] : image) {
-    hash = shm::checksum_bytes(name.data(), name.size(), hash);
-    hash = shm::checksum_bytes(bytes.data(), bytes.size(), hash);
+    hash = internal::checksum_bytes(name.data(), name.size(), hash);
+    hash = internal::checksum_bytes(bytes.data(), bytes.size(), hash);
   }
   return hash;
 }
@@ -71,7 +71,7 @@ class Story {
     const std::size_t lives = 2 + below(3);
     begin_recording();
     for (std::size_t life = 0; life < lives && !broken_; ++life) {
-      options_.retain_bytes = (2 + below(3)) * shm::kMinSegmentBytes;
+      options_.retain_bytes = (2 + below(3)) * internal::kMinSegmentBytes;
       if (!open()) return;
       live();
       if (broken_) return;
@@ -94,7 +94,7 @@ class Story {
     }
     disk_->moment = [this] { moment(); };
     end(kKill);
-    options_.retain_bytes = 2 * shm::kMinSegmentBytes;
+    options_.retain_bytes = 2 * internal::kMinSegmentBytes;
     random_disks_ = 100;
     if (!open()) return;
     // One a step, with no event and no sync of a file in between.
@@ -172,9 +172,9 @@ class Story {
   // Sizes are multiples of a mark's, so that records of one life often begin where those of another did.
   std::string next_payload() {
     static constexpr std::size_t kMultiples[4][4] = {{1, 1, 2, 1}, {2, 3, 1, 7}, {10, 2, 12, 1}, {12, 12, 12, 5}};
-    const std::size_t record = shm::kMarkRecordBytes * kMultiples[sizes_][below(4)];
+    const std::size_t record = internal::kMarkRecordBytes * kMultiples[sizes_][below(4)];
     std::string payload = std::to_string(++next_event_) + ".";
-    payload.resize(record - shm::kRecordHeaderBytes - 1, static_cast<char>('a' + next_event_ % 26));
+    payload.resize(record - internal::kRecordHeaderBytes - 1, static_cast<char>('a' + next_event_ % 26));
     return payload;
   }
 

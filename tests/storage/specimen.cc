@@ -5,15 +5,15 @@
 #include <cstring>
 #include <stdexcept>
 
-#include "shm/journal/feed_identity.h"
-#include "shm/journal/journal_end.h"
-#include "shm/record/record.h"
+#include "journal/format/feed_identity.h"
+#include "journal/read/journal_end.h"
+#include "record/record.h"
 #include "tests/storage/broker_steps.h"
 #include "tests/storage/oracle.h"
 
 namespace leat::test {
 
-using namespace shm;
+using namespace internal;
 
 namespace {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "shm/journal/segment_layout.h"
+#include "journal/format/segment_layout.h"
 #include "tests/storage/disk.h"
 #include "tests/unit/fixtures/temp_directory.h"
 
@@ -20,7 +20,7 @@ struct Specimen {
   std::uint64_t proven_sequence = 0;        ///< what the newest mark, or the clean close, vouches for
   std::uint64_t end_position = 0;
   std::uint64_t feed_seed = 0;
-  std::vector<shm::SegmentName> segments;
+  std::vector<internal::SegmentName> segments;
 };
 
 enum class Close : bool { no, cleanly };

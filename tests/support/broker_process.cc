@@ -12,7 +12,7 @@
 
 #include <leat/feed_status.h>
 
-#include "shm/base/unique_fd.h"
+#include "base/unique_fd.h"
 #include "support/environment.h"
 
 namespace leat::test {
@@ -107,13 +107,13 @@ std::vector<std::filesystem::path> BrokerProcess::segments() const {
   return files;
 }
 
-shm::Mapping BrokerProcess::map(const std::string& name, shm::Access access) const {
+internal::Mapping BrokerProcess::map(const std::string& name, internal::Access access) const {
   const auto path = runtime() / "shm" / name;
-  const int flags = access == shm::Access::read_only ? O_RDONLY : O_RDWR;
-  const shm::UniqueFd fd(::open(path.c_str(), flags | O_CLOEXEC));
+  const int flags = access == internal::Access::read_only ? O_RDONLY : O_RDWR;
+  const internal::UniqueFd fd(::open(path.c_str(), flags | O_CLOEXEC));
   struct stat status {};
   if (!fd.valid() || ::fstat(fd.get(), &status) != 0) throw std::runtime_error("cannot open " + path.string());
-  auto mapping = shm::Mapping::map(fd.get(), access, 0, static_cast<std::uint64_t>(status.st_size));
+  auto mapping = internal::Mapping::map(fd.get(), access, 0, static_cast<std::uint64_t>(status.st_size));
   if (!mapping) throw std::runtime_error(path.string() + ": " + mapping.error().message);
   return std::move(*mapping);
 }

@@ -9,7 +9,7 @@
 #include <leat/feed_address.h>
 #include <leat/result.h>
 
-#include "shm/base/mapping.h"
+#include "base/mapping.h"
 #include "support/child_process.h"
 
 namespace leat::test {
@@ -60,7 +60,7 @@ class BrokerProcess {
   /// The segment files of the journal, oldest first.
   [[nodiscard]] std::vector<std::filesystem::path> segments() const;
   /// Maps a file of the runtime directory, all of it, whether leatd runs or not. Throws std::runtime_error.
-  [[nodiscard]] shm::Mapping map(const std::string& name, shm::Access access) const;
+  [[nodiscard]] internal::Mapping map(const std::string& name, internal::Access access) const;
   /// A directory for whatever else the test wants to keep, on disk.
   [[nodiscard]] const std::filesystem::path& scratch() const noexcept { return scratch_; }
   /// All that every leatd started here has written.

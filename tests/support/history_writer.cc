@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "history/content_hash.h"
-#include "shm/base/clock.h"
+#include "base/clock.h"
 
 namespace leat::test {
 
@@ -44,7 +44,7 @@ void HistoryWriter::tell(Fact fact) {
 }
 
 void HistoryWriter::gather(Fact fact) {
-  if (lines_.empty()) last_ns_ = shm::monotonic_ns();
+  if (lines_.empty()) last_ns_ = internal::monotonic_ns();
   fact.at_ns = last_ns_;
   fact.who = who_;
   history::append_fact(lines_, fact);

@@ -7,13 +7,13 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "shm/base/quantity.h"
+#include "base/quantity.h"
 
 namespace leat::test {
 
 inline std::uint64_t number_or_exit(std::string_view name, std::string_view text, std::uint64_t least = 0,
                                     std::uint64_t most = UINT64_MAX) {
-  const auto number = shm::parse_quantity(name, text, shm::QuantityRule::count(least, most));
+  const auto number = internal::parse_quantity(name, text, internal::QuantityRule::count(least, most));
   if (number) return *number;
   std::fprintf(stderr, "%s\n", number.error().message.c_str());
   std::exit(2);

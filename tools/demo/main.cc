@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <exception>
 
-#include "shm/base/program_start.h"
+#include "base/program_start.h"
 #include "tools/demo/command_line.h"
 
 namespace {
@@ -19,7 +19,7 @@ int run(const CLI::App& app, const demo::CommandLine& line) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  leat::shm::prepare_program();   // a producer that died shows as a failed write
+  leat::internal::prepare_program();   // a producer that died shows as a failed write
   std::signal(SIGCHLD, SIG_DFL);  // were it ignored, the producers' ends could not be asked for
   demo::CommandLine line;
   CLI::App app{"leat-demo: publishes a log from several processes at once and checks what a consumer receives."};

@@ -1,8 +1,8 @@
-#include "ack_lines.h"
+#include "tools/leat/ack_lines.h"
 
 #include <algorithm>
 
-#include "text_encoding.h"
+#include "text/text_encoding.h"
 
 namespace leat::tool {
 namespace {

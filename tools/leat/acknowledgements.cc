@@ -1,4 +1,4 @@
-#include "acknowledgements.h"
+#include "tools/leat/acknowledgements.h"
 
 #include <poll.h>
 #include <unistd.h>
@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "text_encoding.h"
+#include "text/text_encoding.h"
 
 namespace leat::tool {
 namespace {

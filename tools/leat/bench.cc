@@ -7,13 +7,13 @@
 
 #include <nlohmann/json.hpp>
 
-#include "bench_broker.h"
-#include "bench_run.h"
-#include "commands.h"
-#include "exit_code.h"
-#include "options.h"
-#include "output.h"
-#include "table.h"
+#include "tools/leat/bench_broker.h"
+#include "tools/leat/bench_run.h"
+#include "tools/leat/commands.h"
+#include "tools/leat/exit_code.h"
+#include "tools/leat/options.h"
+#include "tools/leat/output.h"
+#include "text/table.h"
 
 namespace leat::tool {
 namespace {

@@ -1,4 +1,4 @@
-#include "bench_broker.h"
+#include "tools/leat/bench_broker.h"
 
 #include <fcntl.h>
 #include <signal.h>

@@ -1,4 +1,4 @@
-#include "bench_run.h"
+#include "tools/leat/bench_run.h"
 
 #include <fcntl.h>
 #include <sched.h>

@@ -1,11 +1,11 @@
-#include "broker_wait.h"
+#include "tools/leat/broker_wait.h"
 
 #include <algorithm>
 
-#include "exit_code.h"
-#include "feed_places.h"
-#include "options.h"
-#include "stop_signal.h"
+#include "tools/leat/exit_code.h"
+#include "tools/leat/feed_places.h"
+#include "tools/leat/options.h"
+#include "tools/leat/stop_signal.h"
 
 namespace leat::tool {
 namespace {

@@ -1,11 +1,11 @@
-#include "commands.h"
+#include "tools/leat/commands.h"
 
 #include <algorithm>
 #include <memory>
 
-#include "exit_code.h"
-#include "help_format.h"
-#include "output.h"
+#include "tools/leat/exit_code.h"
+#include "tools/leat/help_format.h"
+#include "tools/leat/output.h"
 #include "cmdline/suggest.h"
 
 namespace leat::tool {

@@ -1,11 +1,11 @@
-#include "event_loop.h"
+#include "tools/leat/event_loop.h"
 
 #include <algorithm>
 #include <optional>
 #include <string>
 
-#include "exit_code.h"
-#include "stop_signal.h"
+#include "tools/leat/exit_code.h"
+#include "tools/leat/stop_signal.h"
 
 namespace leat::tool {
 namespace {

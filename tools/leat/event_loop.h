@@ -7,8 +7,8 @@
 #include <leat/consumer.h>
 #include <leat/topic_filter.h>
 
-#include "event_printer.h"
-#include "output.h"
+#include "tools/leat/event_printer.h"
+#include "tools/leat/output.h"
 
 namespace leat::tool {
 

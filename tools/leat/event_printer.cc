@@ -1,11 +1,11 @@
-#include "event_printer.h"
+#include "tools/leat/event_printer.h"
 
 #include <langinfo.h>
 #include <unistd.h>
 
 #include <cstdlib>
 
-#include "json_text.h"
+#include "text/json_text.h"
 
 namespace leat::tool {
 namespace {

@@ -9,7 +9,7 @@
 #include <leat/consumer.h>
 #include <leat/event.h>
 
-#include "text_encoding.h"
+#include "text/text_encoding.h"
 
 namespace leat::tool {
 

@@ -1,8 +1,8 @@
-#include "exit_code.h"
+#include "tools/leat/exit_code.h"
 
 #include <unistd.h>
 
-#include "text_encoding.h"
+#include "text/text_encoding.h"
 
 namespace leat::tool {
 namespace {

@@ -1,4 +1,4 @@
-#include "feed_places.h"
+#include "tools/leat/feed_places.h"
 
 #include <pwd.h>
 #include <sys/socket.h>
@@ -16,7 +16,7 @@
 #include <iterator>
 #include <utility>
 
-#include "shm/base/unique_fd.h"
+#include "base/unique_fd.h"
 
 namespace leat::tool {
 namespace {
@@ -146,7 +146,7 @@ std::optional<Listener> listener_on(const fs::path& socket) {
   if (path.size() >= sizeof address.sun_path) return std::nullopt;
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
   // Not blocking: a broker that is stopped and has a full queue is passed over.
-  const shm::UniqueFd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const internal::UniqueFd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd.valid()) return std::nullopt;
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     struct stat status {};  // somebody's who does not admit us, or who is too busy to

@@ -11,14 +11,14 @@
 #include <leat/feed_status.h>
 #include <leat/journal.h>
 
-#include "commands.h"
-#include "exit_code.h"
-#include "feed_places.h"
-#include "options.h"
-#include "output.h"
-#include "stop_signal.h"
-#include "table.h"
-#include "text_encoding.h"
+#include "tools/leat/commands.h"
+#include "tools/leat/exit_code.h"
+#include "tools/leat/feed_places.h"
+#include "tools/leat/options.h"
+#include "tools/leat/output.h"
+#include "tools/leat/stop_signal.h"
+#include "text/table.h"
+#include "text/text_encoding.h"
 
 namespace leat::tool {
 namespace {

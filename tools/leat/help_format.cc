@@ -1,4 +1,4 @@
-#include "help_format.h"
+#include "tools/leat/help_format.h"
 
 #include <algorithm>
 

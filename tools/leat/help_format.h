@@ -5,7 +5,7 @@
 #include <string>
 
 #include "cmdline/help_format.h"
-#include "commands.h"
+#include "tools/leat/commands.h"
 
 namespace leat::tool {
 

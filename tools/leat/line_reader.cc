@@ -1,11 +1,11 @@
-#include "line_reader.h"
+#include "tools/leat/line_reader.h"
 
 #include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
 
-#include "stop_signal.h"
+#include "tools/leat/stop_signal.h"
 
 namespace leat::tool {
 namespace {

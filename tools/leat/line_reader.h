@@ -9,7 +9,7 @@
 
 #include <leat/result.h>
 
-#include "stop_signal.h"
+#include "tools/leat/stop_signal.h"
 
 namespace leat::tool {
 

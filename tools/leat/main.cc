@@ -8,12 +8,12 @@
 #include <vector>
 
 #include "cmdline/number_option.h"
-#include "commands.h"
-#include "exit_code.h"
-#include "help_format.h"
-#include "output.h"
-#include "shm/base/program_start.h"
-#include "stop_signal.h"
+#include "tools/leat/commands.h"
+#include "tools/leat/exit_code.h"
+#include "tools/leat/help_format.h"
+#include "tools/leat/output.h"
+#include "base/program_start.h"
+#include "tools/leat/stop_signal.h"
 #include "cmdline/suggest.h"
 
 #ifndef LEAT_VERSION
@@ -85,7 +85,7 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  leat::shm::prepare_program();
+  leat::internal::prepare_program();
   std::setlocale(LC_CTYPE, "");  // only to know whether the terminal takes UTF-8
   try {
     const int status = run(argc, argv);

@@ -1,4 +1,4 @@
-#include "options.h"
+#include "tools/leat/options.h"
 
 #include <cmath>
 
@@ -30,12 +30,12 @@ void add_directory_options(CLI::App& app, FeedAddress& address) {
 
 void add_integer(CLI::App& app, const std::string& name, std::uint64_t& value, std::uint64_t low, std::uint64_t high,
                  const std::string& description, const std::string& otherwise) {
-  cmdline::add_number(app, name, value, shm::QuantityRule::count(low, high), description, otherwise);
+  cmdline::add_number(app, name, value, internal::QuantityRule::count(low, high), description, otherwise);
 }
 
-shm::QuantityRule seconds_rule(double low, double high) {
+internal::QuantityRule seconds_rule(double low, double high) {
   const auto nanos = [](double seconds) { return static_cast<std::uint64_t>(std::llround(seconds * 1e9)); };
-  return shm::QuantityRule::seconds(nanos(low), nanos(high));
+  return internal::QuantityRule::seconds(nanos(low), nanos(high));
 }
 
 void add_seconds(CLI::App& app, const std::string& name, std::chrono::nanoseconds& value, double low, double high,
@@ -89,7 +89,7 @@ void add_reading_options(CLI::App& app, ReadingOptions& options) {
   app.add_option("--filter", options.filter,
                  "Topics wanted: * stands for one token, a final > for one or more (default: >, all of them)")
       ->type_name("PATTERN");
-  cmdline::add_number(app, "-n,--count", options.count, shm::QuantityRule::count(1, UINT64_MAX).or_unlimited(0),
+  cmdline::add_number(app, "-n,--count", options.count, internal::QuantityRule::count(1, UINT64_MAX).or_unlimited(0),
                       "End after N events were printed", "unlimited");
   add_choice(app, "--format", options.format, {"text", "json", "raw"},
              "text: sequence, time, topic, key (- if none), payload, escaped so that no terminal acts on it; "

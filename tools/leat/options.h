@@ -11,8 +11,8 @@
 #include <leat/consumer.h>
 #include <leat/feed_address.h>
 
-#include "event_printer.h"
-#include "shm/base/quantity.h"
+#include "tools/leat/event_printer.h"
+#include "base/quantity.h"
 
 namespace leat::tool {
 
@@ -31,7 +31,7 @@ void add_integer(CLI::App& app, const std::string& name, std::uint64_t& value, s
 /// A duration: "1.5", "90s", "15m"; a number without a unit, and the bounds, are seconds.
 void add_seconds(CLI::App& app, const std::string& name, std::chrono::nanoseconds& value, double low, double high,
                  const std::string& description, const std::string& otherwise);
-shm::QuantityRule seconds_rule(double low, double high);
+internal::QuantityRule seconds_rule(double low, double high);
 
 /// One of a few words. `value` must hold the default.
 void add_choice(CLI::App& app, const std::string& name, std::string& value, const std::vector<std::string>& choices,

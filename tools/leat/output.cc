@@ -1,4 +1,4 @@
-#include "output.h"
+#include "tools/leat/output.h"
 
 #include <poll.h>
 #include <unistd.h>
@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "exit_code.h"
-#include "stop_signal.h"
+#include "tools/leat/exit_code.h"
+#include "tools/leat/stop_signal.h"
 
 namespace leat::tool {
 namespace {

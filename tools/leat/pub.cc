@@ -4,15 +4,15 @@
 #include <memory>
 #include <optional>
 
-#include "broker_wait.h"
-#include "commands.h"
-#include "exit_code.h"
-#include "line_reader.h"
-#include "options.h"
-#include "output.h"
-#include "pub_stream.h"
-#include "publisher.h"
-#include "stop_signal.h"
+#include "tools/leat/broker_wait.h"
+#include "tools/leat/commands.h"
+#include "tools/leat/exit_code.h"
+#include "tools/leat/line_reader.h"
+#include "tools/leat/options.h"
+#include "tools/leat/output.h"
+#include "tools/leat/pub_stream.h"
+#include "tools/leat/publisher.h"
+#include "tools/leat/stop_signal.h"
 
 namespace leat::tool {
 namespace {

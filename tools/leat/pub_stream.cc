@@ -1,4 +1,4 @@
-#include "pub_stream.h"
+#include "tools/leat/pub_stream.h"
 
 #include <unistd.h>
 
@@ -7,13 +7,13 @@
 #include <cstdio>
 #include <optional>
 
-#include "ack_lines.h"
-#include "exit_code.h"
-#include "line_reader.h"
-#include "ndjson.h"
-#include "output.h"
-#include "publisher.h"
-#include "stop_signal.h"
+#include "tools/leat/ack_lines.h"
+#include "tools/leat/exit_code.h"
+#include "tools/leat/line_reader.h"
+#include "text/ndjson.h"
+#include "tools/leat/output.h"
+#include "tools/leat/publisher.h"
+#include "tools/leat/stop_signal.h"
 
 namespace leat::tool {
 namespace {

@@ -1,9 +1,9 @@
-#include "publisher.h"
+#include "tools/leat/publisher.h"
 
 #include <algorithm>
 
 #include "shm/ingest/arena_layout.h"
-#include "stop_signal.h"
+#include "tools/leat/stop_signal.h"
 
 namespace leat::tool {
 namespace {
@@ -30,7 +30,7 @@ bool is_not_yet(ErrorCode code) { return code == ErrorCode::timed_out || code ==
 
 std::string event_bound_text(const Producer& producer) {
   const std::size_t bound = producer.max_event_bytes();
-  const bool of_the_arena = bound < producer.arena_bytes() && bound + 2 * shm::kEntryAlignment > producer.arena_bytes() / 2;
+  const bool of_the_arena = bound < producer.arena_bytes() && bound + 2 * internal::kEntryAlignment > producer.arena_bytes() / 2;
   return std::to_string(bound) + (of_the_arena ? " bytes that fit into half of a producer's arena; raise leatd's --arena-bytes"
                                                : " bytes that an event may have; raise leatd's --max-event-bytes");
 }

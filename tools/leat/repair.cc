@@ -6,18 +6,18 @@
 
 #include <nlohmann/json.hpp>
 
-#include "commands.h"
-#include "exit_code.h"
-#include "options.h"
-#include "output.h"
-#include "shm/journal/repair_journal.h"
-#include "stop_signal.h"
-#include "text_encoding.h"
-#include "verify_journal.h"
+#include "tools/leat/commands.h"
+#include "tools/leat/exit_code.h"
+#include "tools/leat/options.h"
+#include "tools/leat/output.h"
+#include "journal/repair/repair_journal.h"
+#include "tools/leat/stop_signal.h"
+#include "text/text_encoding.h"
+#include "tools/leat/verify_journal.h"
 
 namespace leat::tool {
 
-using namespace shm;
+using namespace internal;
 
 namespace {
 

@@ -4,11 +4,11 @@
 
 #include <leat/journal.h>
 
-#include "commands.h"
-#include "event_loop.h"
-#include "exit_code.h"
-#include "options.h"
-#include "stop_signal.h"
+#include "tools/leat/commands.h"
+#include "tools/leat/event_loop.h"
+#include "tools/leat/exit_code.h"
+#include "tools/leat/options.h"
+#include "tools/leat/stop_signal.h"
 
 namespace leat::tool {
 namespace {

@@ -6,14 +6,14 @@
 #include <memory>
 #include <optional>
 
-#include "broker_wait.h"
+#include "tools/leat/broker_wait.h"
 #include "cmdline/number_option.h"
-#include "commands.h"
-#include "exit_code.h"
-#include "options.h"
-#include "output.h"
-#include "stat_report.h"
-#include "stop_signal.h"
+#include "tools/leat/commands.h"
+#include "tools/leat/exit_code.h"
+#include "tools/leat/options.h"
+#include "tools/leat/output.h"
+#include "tools/leat/stat_report.h"
+#include "tools/leat/stop_signal.h"
 
 namespace leat::tool {
 namespace {

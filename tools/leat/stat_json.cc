@@ -1,8 +1,8 @@
 // The JSON of stat_report.h.
 #include <nlohmann/json.hpp>
 
-#include "stat_report.h"
-#include "text_encoding.h"
+#include "tools/leat/stat_report.h"
+#include "text/text_encoding.h"
 
 namespace leat::tool {
 namespace {

@@ -1,11 +1,11 @@
-#include "stat_report.h"
+#include "tools/leat/stat_report.h"
 
 #include <algorithm>
 #include <array>
 #include <cstdio>
 
-#include "table.h"
-#include "text_encoding.h"
+#include "text/table.h"
+#include "text/text_encoding.h"
 
 namespace leat::tool {
 namespace {

@@ -1,4 +1,4 @@
-#include "stop_signal.h"
+#include "tools/leat/stop_signal.h"
 
 #include <unistd.h>
 
@@ -6,7 +6,7 @@
 #include <csignal>
 #include <ctime>
 
-#include "exit_code.h"
+#include "tools/leat/exit_code.h"
 
 namespace leat::tool {
 namespace {

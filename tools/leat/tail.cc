@@ -4,13 +4,13 @@
 
 #include <memory>
 
-#include "acknowledgements.h"
-#include "broker_wait.h"
-#include "commands.h"
-#include "event_loop.h"
-#include "exit_code.h"
-#include "options.h"
-#include "stop_signal.h"
+#include "tools/leat/acknowledgements.h"
+#include "tools/leat/broker_wait.h"
+#include "tools/leat/commands.h"
+#include "tools/leat/event_loop.h"
+#include "tools/leat/exit_code.h"
+#include "tools/leat/options.h"
+#include "tools/leat/stop_signal.h"
 
 namespace leat::tool {
 namespace {

@@ -1,11 +1,11 @@
 // leat verify: is a journal what it should be, or do histories agree?
 #include <memory>
 
-#include "commands.h"
-#include "exit_code.h"
-#include "options.h"
-#include "verify_history.h"
-#include "verify_journal.h"
+#include "tools/leat/commands.h"
+#include "tools/leat/exit_code.h"
+#include "tools/leat/options.h"
+#include "tools/leat/verify_history.h"
+#include "tools/leat/verify_journal.h"
 
 namespace leat::tool {
 

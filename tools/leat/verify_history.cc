@@ -1,10 +1,10 @@
-#include "verify_history.h"
+#include "tools/leat/verify_history.h"
 
-#include "exit_code.h"
+#include "tools/leat/exit_code.h"
 #include "history/checker.h"
 #include "history/merge.h"
-#include "output.h"
-#include "stop_signal.h"
+#include "tools/leat/output.h"
+#include "tools/leat/stop_signal.h"
 
 namespace leat::tool {
 

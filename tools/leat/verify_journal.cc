@@ -1,4 +1,4 @@
-#include "verify_journal.h"
+#include "tools/leat/verify_journal.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -9,15 +9,15 @@
 
 #include <nlohmann/json.hpp>
 
-#include "exit_code.h"
-#include "options.h"
-#include "output.h"
-#include "stop_signal.h"
-#include "text_encoding.h"
+#include "tools/leat/exit_code.h"
+#include "tools/leat/options.h"
+#include "tools/leat/output.h"
+#include "tools/leat/stop_signal.h"
+#include "text/text_encoding.h"
 
 namespace leat::tool {
 
-using namespace shm;
+using namespace internal;
 
 namespace {
 

@@ -9,8 +9,8 @@
 
 #include <leat/feed_address.h>
 
-#include "shm/base/unique_fd.h"
-#include "shm/journal/check_journal.h"
+#include "base/unique_fd.h"
+#include "journal/check/check_journal.h"
 
 namespace leat::tool {
 
@@ -23,20 +23,20 @@ void add_journal_options(CLI::App& app, JournalChoice& choice);
 Result<std::string> directory_of(JournalChoice choice);
 
 struct OpenJournal {
-  shm::UniqueFd fd;
+  internal::UniqueFd fd;
   std::string directory;
 };
 /// Errors: unknown_feed, io_error.
 Result<OpenJournal> open_journal_directory(const JournalChoice& choice);
 
 /// check_journal(), with progress on standard error if that is a terminal; a stop signal ends it.
-Result<shm::JournalCheck> check_with_progress(const OpenJournal& journal);
+Result<internal::JournalCheck> check_with_progress(const OpenJournal& journal);
 
 /// Lines for people, without newlines: what is there, each damaged range, each gap.
-std::vector<std::string> report_lines(const std::string& directory, const shm::JournalCheck& check);
-nlohmann::json report_json(const std::string& directory, const shm::JournalCheck& check);
+std::vector<std::string> report_lines(const std::string& directory, const internal::JournalCheck& check);
+nlohmann::json report_json(const std::string& directory, const internal::JournalCheck& check);
 /// "events 7 to 9" or "no event".
-std::string lost_text(const shm::Damage& damage);
+std::string lost_text(const internal::Damage& damage);
 
 struct VerifyJournalOptions {
   JournalChoice choice = {};

@@ -1,11 +1,11 @@
 // leat version: which release this is, and what it can be used together with.
 #include <memory>
 
-#include "commands.h"
-#include "exit_code.h"
-#include "options.h"
-#include "output.h"
-#include "shm/base/shared_file.h"
+#include "tools/leat/commands.h"
+#include "tools/leat/exit_code.h"
+#include "tools/leat/options.h"
+#include "tools/leat/output.h"
+#include "shm/shared_file.h"
 
 #ifndef LEAT_VERSION
 #define LEAT_VERSION "unknown"
@@ -17,7 +17,7 @@ namespace {
 int run_version(bool json) {
   Output output;
   if (json) {
-    output.buffer() += "{\"version\":\"" LEAT_VERSION "\",\"layout_version\":" + std::to_string(shm::kLayoutVersion) + "}\n";
+    output.buffer() += "{\"version\":\"" LEAT_VERSION "\",\"layout_version\":" + std::to_string(internal::kLayoutVersion) + "}\n";
   } else {
     output.buffer() += "leat " LEAT_VERSION "\n";
   }

@@ -20,7 +20,7 @@
 #include "shm/control/control_socket.h"
 #include "shm/ingest/arena_layout.h"
 #include "shm/ingest/inbound_layout.h"
-#include "shm/record/record.h"
+#include "record/record.h"
 #include "shm/status/status_layout.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/unit/fixtures/journal_maker.h"
@@ -28,7 +28,7 @@
 namespace leat::fuzz {
 namespace {
 
-using namespace shm;
+using namespace internal;
 using std::chrono::milliseconds;
 
 constexpr std::uint64_t kRingBytes = 8192;

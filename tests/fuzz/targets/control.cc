@@ -19,7 +19,7 @@
 namespace leat::fuzz {
 namespace {
 
-using namespace shm;
+using namespace internal;
 
 constexpr std::pair<MessageType, std::size_t> kKinds[] = {
     {MessageType::hello, sizeof(HelloMessage)},          {MessageType::welcome, sizeof(WelcomeMessage)},

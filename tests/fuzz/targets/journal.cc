@@ -12,16 +12,16 @@
 #include <leat/journal.h>
 #include <spdlog/spdlog.h>
 
-#include "broker/journal/recovery.h"
-#include "shm/journal/locate.h"
-#include "shm/journal/tail_scan.h"
+#include "broker/storage/recovery.h"
+#include "journal/read/locate.h"
+#include "journal/read/tail_scan.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/unit/fixtures/journal_maker.h"
 
 namespace leat::fuzz {
 namespace {
 
-using namespace shm;
+using namespace internal;
 namespace fs = std::filesystem;
 
 // One journal for all inputs, put back after each: three segments, batches, marks, a torn end.

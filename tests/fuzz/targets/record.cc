@@ -2,14 +2,14 @@
 #include <algorithm>
 #include <vector>
 
-#include "shm/journal/record_buffer.h"
-#include "shm/record/record.h"
+#include "journal/read/record_buffer.h"
+#include "record/record.h"
 #include "tests/fuzz/fuzz_target.h"
 
 namespace leat::fuzz {
 namespace {
 
-using namespace shm;
+using namespace internal;
 
 // A copy with exactly as many bytes as there are, so that AddressSanitizer sees a read beyond them.
 std::vector<std::uint64_t> exact_words(Bytes bytes) {

@@ -15,7 +15,7 @@
 namespace leat::fuzz {
 namespace {
 
-using namespace shm;
+using namespace internal;
 using test::FeedProducer;
 using test::OneFeed;
 

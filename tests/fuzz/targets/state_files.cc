@@ -3,17 +3,17 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "shm/base/unique_fd.h"
-#include "shm/journal/cursor_file.h"
-#include "shm/journal/feed_identity.h"
-#include "shm/record/record.h"
+#include "base/unique_fd.h"
+#include "journal/format/cursor_file.h"
+#include "journal/format/feed_identity.h"
+#include "record/record.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/unit/fixtures/temp_directory.h"
 
 namespace leat::fuzz {
 namespace {
 
-using namespace shm;
+using namespace internal;
 
 struct Directory {
   test::TempDirectory files;

@@ -10,9 +10,9 @@
 
 #include "broker/control/admission.h"
 #include "broker/options.h"
-#include "shm/journal/cursor_file.h"
-#include "shm/journal/segment_layout.h"
-#include "shm/record/record.h"
+#include "journal/format/cursor_file.h"
+#include "journal/format/segment_layout.h"
+#include "record/record.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/unit/fixtures/temp_directory.h"
 
@@ -49,13 +49,13 @@ LEAT_FUZZ_TARGET(cursor_text) {
 }
 
 LEAT_FUZZ_TARGET(segment_name) {
-  const auto name = shm::SegmentName::parse(as_text(input));
+  const auto name = internal::SegmentName::parse(as_text(input));
   if (name) LEAT_FUZZ_CHECK(name->to_string() == as_text(input));
   Reader reader(input);
-  const shm::SegmentName any{reader.take<std::uint64_t>(), reader.take<std::uint64_t>()};
-  const auto parsed = shm::SegmentName::parse(any.to_string());
+  const internal::SegmentName any{reader.take<std::uint64_t>(), reader.take<std::uint64_t>()};
+  const auto parsed = internal::SegmentName::parse(any.to_string());
   LEAT_FUZZ_CHECK(parsed.has_value() && *parsed == any);
-  (void)shm::is_cursor_name(as_text(input));
+  (void)internal::is_cursor_name(as_text(input));
 }
 
 LEAT_FUZZ_TARGET(topic_filter) {
@@ -64,14 +64,14 @@ LEAT_FUZZ_TARGET(topic_filter) {
   const std::string_view pattern = text.substr(0, split);
   const std::string_view topic = split < text.size() ? text.substr(split + 1) : std::string_view{};
   const auto filter = TopicFilter::parse(pattern);
-  LEAT_FUZZ_CHECK(check_topic(topic).ok() == shm::topic_is_valid(topic));
+  LEAT_FUZZ_CHECK(check_topic(topic).ok() == internal::topic_is_valid(topic));
   if (!filter) {
-    LEAT_FUZZ_CHECK(!shm::topic_is_valid(pattern));  // every topic is a filter, of itself
+    LEAT_FUZZ_CHECK(!internal::topic_is_valid(pattern));  // every topic is a filter, of itself
     return;
   }
   const bool matched = filter->matches(topic);  // also of what is no topic: it must not read beyond
-  if (shm::topic_is_valid(topic)) LEAT_FUZZ_CHECK(matched == matches_slowly(pattern, topic));
-  if (shm::topic_is_valid(pattern)) LEAT_FUZZ_CHECK(filter->matches(pattern));
+  if (internal::topic_is_valid(topic)) LEAT_FUZZ_CHECK(matched == matches_slowly(pattern, topic));
+  if (internal::topic_is_valid(pattern)) LEAT_FUZZ_CHECK(filter->matches(pattern));
 }
 
 LEAT_FUZZ_TARGET(admission_rule) {
@@ -89,8 +89,8 @@ LEAT_FUZZ_TARGET(admission_rule) {
   for (const std::string& rule : rules) admitted |= rule == "any" || rule == "uid:4000000001" || rule == "gid:4000000002";
   bool padded = false;  // "uid:04000000001" is the same number
   for (const std::string& rule : rules) padded |= rule.size() > 4 && rule[4] == '0';
-  if (!padded) LEAT_FUZZ_CHECK(admission->check(stranger, shm::Role::producer).ok() == admitted);
-  LEAT_FUZZ_CHECK(!admission->check(stranger, shm::Role::consumer).ok());
+  if (!padded) LEAT_FUZZ_CHECK(admission->check(stranger, internal::Role::producer).ok() == admitted);
+  LEAT_FUZZ_CHECK(!admission->check(stranger, internal::Role::consumer).ok());
 }
 
 // leatd's TOML file: whatever stands in it ends in options that fit together, or in a message.

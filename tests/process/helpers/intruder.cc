@@ -14,14 +14,14 @@
 #include <filesystem>
 #include <string>
 
-#include "connect/connection.h"
-#include "shm/base/shared_file.h"
+#include "client-lib/connect/connection.h"
+#include "shm/shared_file.h"
 #include "support/helper_main.h"
 
 namespace leat::test {
 namespace {
 
-using namespace shm;
+using namespace internal;
 
 class Attempts {
  public:

@@ -25,30 +25,30 @@ T value_of(Result<T> result) {
 }  // namespace
 
 RawProducer::RawProducer(const FeedAddress& address)
-    : connection_(value_of(client::connect_to_broker({.address = address, .role = shm::Role::producer, .name = "raw"}))) {
-  shm::SharedFileSpec inbound_spec;
-  shm::SharedFileSpec arena_spec;
-  inbound_mapping_ = value_of(client::map_shared(connection_.fds.at(0).get(), shm::kInboundMagic,
-                                                 shm::Access::read_write, false, "inbound", inbound_spec));
-  arena_mapping_ = value_of(client::map_shared(connection_.fds.at(1).get(), shm::kArenaMagic, shm::Access::read_write,
+    : connection_(value_of(client::connect_to_broker({.address = address, .role = internal::Role::producer, .name = "raw"}))) {
+  internal::SharedFileSpec inbound_spec;
+  internal::SharedFileSpec arena_spec;
+  inbound_mapping_ = value_of(client::map_shared(connection_.fds.at(0).get(), internal::kInboundMagic,
+                                                 internal::Access::read_write, false, "inbound", inbound_spec));
+  arena_mapping_ = value_of(client::map_shared(connection_.fds.at(1).get(), internal::kArenaMagic, internal::Access::read_write,
                                                true, "arena", arena_spec));
-  const auto& header = *reinterpret_cast<const shm::InboundHeader*>(inbound_mapping_.data());
-  inbound = shm::InboundProducer(inbound_mapping_.data(), inbound_spec.capacity, header.max_producers);
-  arena = shm::ArenaWriter(arena_mapping_.data(), arena_spec.capacity, 0);
+  const auto& header = *reinterpret_cast<const internal::InboundHeader*>(inbound_mapping_.data());
+  inbound = internal::InboundProducer(inbound_mapping_.data(), inbound_spec.capacity, header.max_producers);
+  arena = internal::ArenaWriter(arena_mapping_.data(), arena_spec.capacity, 0);
 }
 
 std::uint64_t RawProducer::encode(const Event& event) {
   const std::size_t length =
-      shm::record_length(event.topic.size(), event.key.size(), event.message_id.size(), event.payload.size());
-  record_bytes_ = shm::padded_record_bytes(length);
+      internal::record_length(event.topic.size(), event.key.size(), event.message_id.size(), event.payload.size());
+  record_bytes_ = internal::padded_record_bytes(length);
   std::byte* const room = arena.reserve(record_bytes_);
   if (room == nullptr) {
     std::fprintf(stderr, "raw producer: the arena is full\n");
     std::exit(1);
   }
-  shm::encode_event(room, event, event.payload.size(), next_producer_sequence_, 0);
+  internal::encode_event(room, event, event.payload.size(), next_producer_sequence_, 0);
   arena.seal(static_cast<std::uint32_t>(record_bytes_), 1, next_producer_sequence_);
-  return shm::full_slot(connection_.welcome.slot, connection_.welcome.generation & ((1U << shm::kGenerationBits) - 1),
+  return internal::full_slot(connection_.welcome.slot, connection_.welcome.generation & ((1U << internal::kGenerationBits) - 1),
                         arena.tail());
 }
 
@@ -71,8 +71,8 @@ int run_raw(const HelperArguments& arguments) {
   page[kResultWord].store(ticket + 1);
   std::raise(static_cast<int>(arguments.number("signal")));
   std::uint64_t tickets = 1;
-  shm::Fill filled{};
-  while ((filled = producer.inbound.fill(ticket, full)) == shm::Fill::skipped) {
+  internal::Fill filled{};
+  while ((filled = producer.inbound.fill(ticket, full)) == internal::Fill::skipped) {
     ticket = producer.inbound.take_ticket();
     ++tickets;
   }
@@ -80,7 +80,7 @@ int run_raw(const HelperArguments& arguments) {
   producer.inbound.wake_sequencer();
   page[kResultWord + 1].store(tickets);
   page.wait_for(kStopWord, 1);
-  return filled == shm::Fill::ok ? 0 : 1;
+  return filled == internal::Fill::ok ? 0 : 1;
 }
 const HelperRegistration kRaw("raw_producer", &run_raw);
 
@@ -90,7 +90,7 @@ int run_truncater(const HelperArguments& arguments) {
   const std::uint64_t full = producer.encode({.topic = "raw.event", .payload = "never to be read"});
   if (::ftruncate(producer.arena_fd(), 0) != 0) return 1;
   // From here on our own arena is gone for us too: only the ring is touched.
-  if (producer.inbound.fill(producer.inbound.take_ticket(), full) != shm::Fill::ok) return 1;
+  if (producer.inbound.fill(producer.inbound.take_ticket(), full) != internal::Fill::ok) return 1;
   producer.inbound.wake_sequencer();
   return 0;
 }

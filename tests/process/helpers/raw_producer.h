@@ -3,10 +3,10 @@
 
 #include <string>
 
-#include "connect/connection.h"
+#include "client-lib/connect/connection.h"
 #include "shm/ingest/arena_writer.h"
 #include "shm/ingest/inbound_ring.h"
-#include "shm/record/record.h"
+#include "record/record.h"
 
 namespace leat::test {
 
@@ -21,13 +21,13 @@ class RawProducer {
   void advance();
   [[nodiscard]] int arena_fd() const { return connection_.fds.at(1).get(); }
 
-  shm::InboundProducer inbound;
-  shm::ArenaWriter arena;
+  internal::InboundProducer inbound;
+  internal::ArenaWriter arena;
 
  private:
   client::Connection connection_;
-  shm::Mapping inbound_mapping_;
-  shm::Mapping arena_mapping_;
+  internal::Mapping inbound_mapping_;
+  internal::Mapping arena_mapping_;
   std::uint64_t next_producer_sequence_ = 1;
   std::uint64_t record_bytes_ = 0;
 };

@@ -23,7 +23,7 @@
 namespace leat::test {
 namespace {
 
-using namespace shm;
+using namespace internal;
 using std::chrono::milliseconds;
 
 int complain(const char* who, const std::string& what) {

@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-#include "connect/connection.h"
+#include "client-lib/connect/connection.h"
 
 namespace leat::test {
 

@@ -79,18 +79,18 @@ FeedStatus AttackedFeed::status() {
 }
 
 std::uint64_t AttackedFeed::committed() const {
-  const auto ring = broker_.map("broadcast", shm::Access::read_only);
-  return shm::BroadcastReader(ring.data(), kRingBytes).read_latest().sequence;
+  const auto ring = broker_.map("broadcast", internal::Access::read_only);
+  return internal::BroadcastReader(ring.data(), kRingBytes).read_latest().sequence;
 }
 
 std::uint64_t AttackedFeed::inbound_tail() const {
-  const auto ring = broker_.map("inbound", shm::Access::read_only);
-  return reinterpret_cast<const shm::InboundHeader*>(ring.data())->tail.load();
+  const auto ring = broker_.map("inbound", internal::Access::read_only);
+  return reinterpret_cast<const internal::InboundHeader*>(ring.data())->tail.load();
 }
 
 std::uint64_t AttackedFeed::inbound_head() const {
-  const auto ring = broker_.map("inbound", shm::Access::read_only);
-  return reinterpret_cast<const shm::InboundHeader*>(ring.data())->head.load();
+  const auto ring = broker_.map("inbound", internal::Access::read_only);
+  return reinterpret_cast<const internal::InboundHeader*>(ring.data())->head.load();
 }
 
 void AttackedFeed::finish() {

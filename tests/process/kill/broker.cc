@@ -19,8 +19,8 @@
 
 #include "process/kill/scenarios.h"
 #include "process/kill/stepped_sequencer.h"
-#include "shm/journal/journal_end.h"
-#include "shm/journal/tail_scan.h"
+#include "journal/read/journal_end.h"
+#include "journal/read/tail_scan.h"
 #include "support/environment.h"
 #include "support/tracer.h"
 
@@ -170,9 +170,9 @@ class BrokerAttack {
   // While nobody has mended anything: what leatd had shown or told was in the journal, where a record appears whole or
   // not at all.
   void check_what_was_told(std::uint64_t committed) {
-    auto files = need(shm::JournalFiles::open(feed_.broker().journal().string()), "the journal");
-    const auto end = need(shm::find_journal_end(files), "the journal's end");
-    if (end.scan.verdict == shm::TailVerdict::corrupt) throw Broken(shm::corruption_error(end).message);
+    auto files = need(internal::JournalFiles::open(feed_.broker().journal().string()), "the journal");
+    const auto end = need(internal::find_journal_end(files), "the journal's end");
+    if (end.scan.verdict == internal::TailVerdict::corrupt) throw Broken(internal::corruption_error(end).message);
     if (!end.scan.sealed && !end.scan.zero_checksum) throw Broken("the journal ends in half a record");
     if (committed > end.scan.end_sequence) {
       throw Broken("committed was sequence " + std::to_string(committed) + ", in the journal are those up to " +
@@ -190,11 +190,11 @@ class BrokerAttack {
   // Goes on until one more event has room in the current segment: the next round begins in it and ends in another.
   void fill_segment() {
     constexpr std::uint64_t kEventBytes = 128;
-    constexpr std::uint64_t kReserve = shm::kMarkRecordBytes + shm::kSegmentReserveBytes;
+    constexpr std::uint64_t kReserve = internal::kMarkRecordBytes + internal::kSegmentReserveBytes;
     for (;;) {
-      auto files = need(shm::JournalFiles::open(feed_.broker().journal().string()), "the journal");
+      auto files = need(internal::JournalFiles::open(feed_.broker().journal().string()), "the journal");
       current_ = files.segments().back();
-      const auto scan = need(shm::scan_segment(files, current_), "the journal's end");
+      const auto scan = need(internal::scan_segment(files, current_), "the journal's end");
       const std::uint64_t used = scan.end_position - current_.first_position + kReserve;
       const std::uint64_t fit = used < files.data_bytes() ? (files.data_bytes() - used) / kEventBytes : 0;
       if (fit == 1) break;
@@ -213,15 +213,15 @@ class BrokerAttack {
   bool has_done_all() {
     if (++pauses_ > kMaxPauses) throw Broken("leatd's sequencer does not come to its commit, mark, or roll");
     if (way_ == Way::plain) return feed_.committed() >= next_sequence_ - 1;
-    auto files = need(shm::JournalFiles::open(feed_.broker().journal().string()), "the journal");
-    const shm::SegmentName last = files.segments().back();
+    auto files = need(internal::JournalFiles::open(feed_.broker().journal().string()), "the journal");
+    const internal::SegmentName last = files.segments().back();
     if (way_ == Way::roll) return last != current_;
-    return need(shm::scan_segment(files, last), "the journal's end").durable_sequence >= next_sequence_ - 1;
+    return need(internal::scan_segment(files, last), "the journal's end").durable_sequence >= next_sequence_ - 1;
   }
 
   AttackedFeed& feed_;
   Way way_;
-  shm::SegmentName current_;
+  internal::SegmentName current_;
   std::vector<Client> clients_;
   std::vector<Sent> sent_;
   std::uint64_t next_sequence_ = feed_.checked() + 1;
@@ -242,8 +242,8 @@ class BrokerAttacks {
       // At the end of a segment a mark waits for the next one; so no roll comes in between unless it is asked for. Then
       // segments are recycled: behind what is written there stand old records, and not zeroes.
       const bool roll = way_ == BrokerAttack::Way::roll;
-      feed_.emplace("kill-" + name_, seed_, roll ? shm::kMinSegmentBytes : kLargeSegmentBytes);
-      if (roll) feed_->broker().set("--retain-bytes", 4 * shm::kMinSegmentBytes);
+      feed_.emplace("kill-" + name_, seed_, roll ? internal::kMinSegmentBytes : kLargeSegmentBytes);
+      if (roll) feed_->broker().set("--retain-bytes", 4 * internal::kMinSegmentBytes);
       feed_->broker().set("--idle", "block");
       feed_->broker().set("--sync", way_ == BrokerAttack::Way::marks ? "always" : "none");
       feed_->start();

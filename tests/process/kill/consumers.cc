@@ -9,7 +9,7 @@
 
 #include "process/kill/scenarios.h"
 #include "process/kill/stepped_call.h"
-#include "shm/journal/journal_files.h"
+#include "journal/read/journal_files.h"
 
 namespace leat::test {
 
@@ -93,7 +93,7 @@ ChildPart make_reader(AttackedFeed& feed, const Place& place, ChildReport& repor
 
 // The last event of the first segment: its successor begins another file.
 std::uint64_t last_of_first_segment(AttackedFeed& feed) {
-  auto files = need(shm::JournalFiles::open(feed.broker().journal().string()), "the journal");
+  auto files = need(internal::JournalFiles::open(feed.broker().journal().string()), "the journal");
   if (files.segments().size() < 2) throw Broken("the journal has no second segment yet");
   return files.segments()[1].first_sequence - 1;
 }

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "bench/suite/command_line.h"
-#include "broker/option_list.h"
+#include "broker/host/option_list.h"
 #include "process/stress/command_line.h"
 #include "tools/demo/command_line.h"
 #include "tools/leat/commands.h"

@@ -7,7 +7,7 @@
 #include <fstream>
 #include <string>
 
-#include "broker/option_list.h"
+#include "broker/host/option_list.h"
 
 namespace leat::broker {
 namespace {

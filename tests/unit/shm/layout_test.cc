@@ -5,20 +5,20 @@
 #include <cstring>
 #include <sstream>
 
-#include "broker/ingest/registry_layout.h"
+#include "broker/producers/registry_layout.h"
 #include "shm/broadcast/broadcast_layout.h"
 #include "shm/control/control_layout.h"
 #include "shm/ingest/arena_layout.h"
 #include "shm/ingest/inbound_layout.h"
-#include "shm/journal/feed_identity.h"
-#include "shm/journal/segment_layout.h"
-#include "shm/record/record.h"
+#include "journal/format/feed_identity.h"
+#include "journal/format/segment_layout.h"
+#include "record/record.h"
 #include "shm/status/status_layout.h"
 #include "tests/unit/fixtures/temp_directory.h"
 
 #include <fcntl.h>
 
-namespace leat::shm {
+namespace leat::internal {
 namespace {
 
 using broker::RegistryHeader;
@@ -398,4 +398,4 @@ f401000000000000c82c010000000000
 b36bbbe029c02dbe)");
 }
 }  // namespace
-}  // namespace leat::shm
+}  // namespace leat::internal

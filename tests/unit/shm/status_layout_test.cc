@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace leat::shm {
+namespace leat::internal {
 namespace {
 
 #define LEAT_AT(type, member, offset) EXPECT_EQ(offsetof(type, member), offset##u) << #type "." #member
@@ -41,4 +41,4 @@ TEST(StatusLayout, OfCountersIsThatOfVersion1) {
 }
 
 }  // namespace
-}  // namespace leat::shm
+}  // namespace leat::internal

@@ -1,5 +1,5 @@
 // The lines of `leat pub --acks`: one for each line of input, in order, each once, each an object.
-#include "ack_lines.h"
+#include "tools/leat/ack_lines.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // What the reader of `leat tail --ack line` may say back.
-#include "acknowledgements.h"
+#include "tools/leat/acknowledgements.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

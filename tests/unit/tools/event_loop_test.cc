@@ -1,5 +1,5 @@
 // The loop of tail and replay with a source of the test's own: how it ends when its reader has gone.
-#include "event_loop.h"
+#include "tools/leat/event_loop.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "event_printer.h"
+#include "tools/leat/event_printer.h"
 
 #include <gtest/gtest.h>
 

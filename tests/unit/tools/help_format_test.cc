@@ -1,5 +1,5 @@
 // Every help text there is, as CLI11 knows it: a command or an option that is added later is in here by itself.
-#include "help_format.h"
+#include "tools/leat/help_format.h"
 
 #include <gtest/gtest.h>
 

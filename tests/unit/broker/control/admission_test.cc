@@ -14,7 +14,7 @@ Admission admission_of(const std::vector<std::string>& publish, const std::vecto
   return std::move(*parsed);
 }
 
-bool may(const Admission& admission, shm::Role role, std::vector<gid_t> groups = {}) {
+bool may(const Admission& admission, internal::Role role, std::vector<gid_t> groups = {}) {
   return admission.check({.pid = 1, .uid = kSomebody, .groups = std::move(groups)}, role).ok();
 }
 
@@ -43,10 +43,10 @@ TEST(AdmissionTest, TheBrokersOwnUserAndRootHaveNoShare) {
 
 TEST(AdmissionTest, ARuleIsForOneRole) {
   const Admission admission = admission_of({"uid:54321"}, {"gid:77"});
-  EXPECT_TRUE(may(admission, shm::Role::producer));
-  EXPECT_FALSE(may(admission, shm::Role::consumer));
-  EXPECT_TRUE(may(admission, shm::Role::consumer, {5, 77}));
-  EXPECT_FALSE(may(admission, shm::Role::consumer, {54321})) << "a user's number is no group's";
+  EXPECT_TRUE(may(admission, internal::Role::producer));
+  EXPECT_FALSE(may(admission, internal::Role::consumer));
+  EXPECT_TRUE(may(admission, internal::Role::consumer, {5, 77}));
+  EXPECT_FALSE(may(admission, internal::Role::consumer, {54321})) << "a user's number is no group's";
 }
 
 TEST(AdmissionTest, WithARuleTheSocketIsOpenToOthers) {

@@ -25,7 +25,7 @@ class ListeningSocketTest : public ::testing::Test {
     return ::lstat(path().c_str(), &status) == 0 ? status.st_mode & 07777 : 0;
   }
   [[nodiscard]] bool can_connect() const {
-    const shm::UniqueFd client(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+    const internal::UniqueFd client(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     std::memcpy(address.sun_path, path().c_str(), path().size() + 1);

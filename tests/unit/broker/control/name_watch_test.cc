@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "shm/base/unique_fd.h"
+#include "base/unique_fd.h"
 #include "tests/unit/fixtures/temp_directory.h"
 
 namespace leat::broker {
@@ -20,15 +20,15 @@ class NameWatchTest : public ::testing::Test {
     fs::create_directory(below_);
     for (const char* name : {"first", "second"}) {
       std::ofstream(below_ / name) << name;
-      shm::UniqueFd& fd = fds_[name[0] == 'f' ? 0 : 1];
-      fd = shm::UniqueFd(::open((below_ / name).c_str(), O_RDONLY | O_CLOEXEC));
+      internal::UniqueFd& fd = fds_[name[0] == 'f' ? 0 : 1];
+      fd = internal::UniqueFd(::open((below_ / name).c_str(), O_RDONLY | O_CLOEXEC));
       names_.add(below_ / name, fd.get());
     }
   }
 
   test::TempDirectory directory_;
   fs::path below_ = directory_.path() / "below";
-  shm::UniqueFd fds_[2];
+  internal::UniqueFd fds_[2];
   NameWatch names_;
 };
 

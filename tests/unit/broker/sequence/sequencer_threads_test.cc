@@ -12,7 +12,7 @@
 namespace leat::broker {
 namespace {
 
-using namespace shm;
+using namespace internal;
 using test::FeedProducer;
 using test::OneFeed;
 

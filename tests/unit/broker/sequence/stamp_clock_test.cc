@@ -12,7 +12,7 @@
 namespace leat::broker {
 namespace {
 
-constexpr std::int64_t kSecond = shm::kNanosPerSecond;
+constexpr std::int64_t kSecond = internal::kNanosPerSecond;
 constexpr std::int64_t kHour = 3600 * kSecond;
 constexpr std::int64_t kYear = 365LL * 86400 * kSecond;
 constexpr std::int64_t kTrue = 56 * kYear;  // the right time at the start of each test

@@ -3,8 +3,8 @@
 
 #include <gtest/gtest.h>
 
-#include "consume/places.h"
-#include "shm/record/record.h"
+#include "client-lib/consume/places.h"
+#include "record/record.h"
 #include "tests/unit/fixtures/journal_maker.h"
 
 namespace leat {
@@ -180,10 +180,10 @@ TEST(MadeJournal, SaysThatTheNextEventIsNotTheNextNumber) {
   journal.mark_all();
   const auto& wrong = journal.written()[4];
   std::string record = journal.string().substr(wrong.position, wrong.bytes);
-  auto& header = *reinterpret_cast<shm::RecordHeader*>(record.data());
+  auto& header = *reinterpret_cast<internal::RecordHeader*>(record.data());
   for (const std::uint64_t sequence : {wrong.sequence + 1, wrong.sequence - 1}) {
     header.sequence = sequence;
-    header.checksum = shm::record_checksum(record.data(), header.length, journal.seed(), wrong.position);
+    header.checksum = internal::record_checksum(record.data(), header.length, journal.seed(), wrong.position);
     journal.overwrite(wrong.position, record);
     expect_corrupt_after(journal, 4);
   }

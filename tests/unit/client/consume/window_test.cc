@@ -5,7 +5,7 @@
 #include <memory>
 #include <new>
 
-#include "consume/places.h"
+#include "client-lib/consume/places.h"
 #include "shm/broadcast/broadcast_ring.h"
 #include "tests/unit/fixtures/journal_maker.h"
 
@@ -18,28 +18,28 @@ class RetainedWindow : public ::testing::Test {
     journal.events(200, 400);
     header().max_record_bytes = 4096;
   }
-  shm::BroadcastHeader& header() { return *reinterpret_cast<shm::BroadcastHeader*>(ring.get()); }
+  internal::BroadcastHeader& header() { return *reinterpret_cast<internal::BroadcastHeader*>(ring.get()); }
   client::Window look() {
     auto files = journal.files();
     return look(files);
   }
-  client::Window look(shm::JournalFiles& files) {
-    return client::window_of(shm::BroadcastReader(ring.get(), shm::kMinRingBytes), files);
+  client::Window look(internal::JournalFiles& files) {
+    return client::window_of(internal::BroadcastReader(ring.get(), internal::kMinRingBytes), files);
   }
   void store(std::uint64_t sequence, std::uint64_t position) {
     header().earliest_sequence.store(sequence, std::memory_order_relaxed);
     header().earliest_position.store(position, std::memory_order_relaxed);
   }
-  void expect(const client::Window& window, const shm::SegmentName& name) {
+  void expect(const client::Window& window, const internal::SegmentName& name) {
     EXPECT_EQ(window.earliest_position, name.first_position);
     EXPECT_EQ(window.earliest_sequence, name.first_sequence);
   }
 
   struct Free {
-    void operator()(std::byte* bytes) const { ::operator delete[](bytes, std::align_val_t{shm::kPageBytes}); }
+    void operator()(std::byte* bytes) const { ::operator delete[](bytes, std::align_val_t{internal::kPageBytes}); }
   };
   test::JournalMaker journal;
-  std::unique_ptr<std::byte[], Free> ring{new (std::align_val_t{shm::kPageBytes}) std::byte[2 * shm::kPageBytes]()};
+  std::unique_ptr<std::byte[], Free> ring{new (std::align_val_t{internal::kPageBytes}) std::byte[2 * internal::kPageBytes]()};
 };
 
 TEST_F(RetainedWindow, IsOfOneSegmentAlsoBetweenTheSyncersTwoStores) {

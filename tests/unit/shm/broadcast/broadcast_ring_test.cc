@@ -10,7 +10,7 @@
 #include "tests/unit/fixtures/shared_buffer.h"
 #include "tests/unit/fixtures/temp_directory.h"
 
-namespace leat::shm {
+namespace leat::internal {
 namespace {
 
 // What the word at `position` of the string must read.
@@ -281,4 +281,4 @@ TEST_F(BroadcastThreads, LatestIsAlwaysAPairThatWasCommitted) {
 }
 
 }  // namespace
-}  // namespace leat::shm
+}  // namespace leat::internal

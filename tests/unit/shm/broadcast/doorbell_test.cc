@@ -6,9 +6,9 @@
 
 #include <thread>
 
-#include "shm/base/clock.h"
+#include "base/clock.h"
 
-namespace leat::shm {
+namespace leat::internal {
 namespace {
 
 constexpr std::int64_t kLongNs = 30 * kNanosPerSecond;  // nothing but a lost wake-up takes so long
@@ -106,4 +106,4 @@ TEST(Doorbell, LosesNoWakeUpInAHundredThousandHandShakes) {
 }
 
 }  // namespace
-}  // namespace leat::shm
+}  // namespace leat::internal

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace leat::shm {
+namespace leat::internal {
 namespace {
 
 TEST(ControlLayout, OfWhatAConsumerAsksIsThatOfVersion1) {
@@ -35,4 +35,4 @@ TEST(ControlLayout, NumbersItsMessagesAsInVersion1) {
 }
 
 }  // namespace
-}  // namespace leat::shm
+}  // namespace leat::internal

@@ -9,7 +9,7 @@
 #include <cstring>
 #include <filesystem>
 
-namespace leat::shm {
+namespace leat::internal {
 namespace {
 
 class ControlSocket : public ::testing::Test {
@@ -139,4 +139,4 @@ TEST_F(ControlSocket, TellsAPeerThatHasGoneFromOneThatIsSilent) {
 }
 
 }  // namespace
-}  // namespace leat::shm
+}  // namespace leat::internal

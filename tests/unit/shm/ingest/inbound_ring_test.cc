@@ -9,7 +9,7 @@
 #include "tests/unit/fixtures/shared_buffer.h"
 #include "tests/unit/fixtures/temp_directory.h"
 
-namespace leat::shm {
+namespace leat::internal {
 namespace {
 
 constexpr std::uint64_t kSlots = 64;
@@ -288,4 +288,4 @@ TEST(TicketEncoding, ExpandsAPositionOverTheWrapOfItsBits) {
 }
 
 }  // namespace
-}  // namespace leat::shm
+}  // namespace leat::internal

@@ -12,7 +12,7 @@
 #include "tests/unit/fixtures/shared_buffer.h"
 #include "tests/unit/fixtures/temp_directory.h"
 
-namespace leat::shm {
+namespace leat::internal {
 namespace {
 
 struct Params {
@@ -111,4 +111,4 @@ INSTANTIATE_TEST_SUITE_P(Rings, InboundRingThreads,
                                            Params{64, 2, 40000, 1000000}));
 
 }  // namespace
-}  // namespace leat::shm
+}  // namespace leat::internal

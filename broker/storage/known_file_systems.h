@@ -1,0 +1,16 @@
+// What is known of file systems by their numbers.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "broker/storage/file_system.h"
+
+namespace leat::broker {
+
+/// What is known of a file system by its magic number of statfs(2); nothing of one that hides another, or is not known. Sets
+/// its name in either case.
+std::optional<FileSystem> known_file_system(std::uint32_t magic, std::string& name);
+
+}  // namespace leat::broker

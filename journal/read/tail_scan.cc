@@ -1,0 +1,180 @@
+#include "journal/read/tail_scan.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace leat::internal {
+namespace {
+
+constexpr std::size_t kTailBufferBytes = 1024 * 1024;
+constexpr std::size_t kWalkBufferBytes = 128 * 1024;
+
+enum class Stop { zero, bad, sealed };
+
+// Takes in the records one by one and remembers where the last whole batch ended.
+class TailState {
+ public:
+  TailState(TailScan& scan, const SegmentName& name) : scan_(scan) {
+    scan_.end_position = name.first_position;
+    scan_.end_sequence = name.first_sequence - 1;
+  }
+
+  void take(std::uint64_t end, const RecordView& record) {
+    const RecordHeader& header = record.header;
+    const auto type = static_cast<RecordType>(header.type);
+    if (type == RecordType::event && header.producer_id >= scan_.next_producer_id) {
+      scan_.next_producer_id = header.producer_id + 1;
+    }
+    if (type == RecordType::mark) take_mark(record);
+    in_batch_ = type == RecordType::event && (header.flags & kFlagMoreInBatch) != 0;
+    if (in_batch_) return;
+    scan_.end_position = end;
+    scan_.end_sequence = header.sequence;
+    scan_.last_timestamp_ns = header.timestamp_ns;  // not the greatest: the clock may have been set back since
+  }
+
+  void take_mark(const RecordView& record) {
+    MarkBody mark{};
+    if (record.payload.size() != sizeof mark) return;
+    std::memcpy(&mark, record.payload.data(), sizeof mark);
+    ++scan_.marks;
+    scan_.vouch(mark.durable_position, mark.durable_sequence);
+    scan_.next_producer_id = std::max(scan_.next_producer_id, mark.next_producer_id);
+  }
+
+  [[nodiscard]] bool in_batch() const { return in_batch_; }
+
+ private:
+  TailScan& scan_;
+  bool in_batch_ = false;
+};
+
+// A record that is good where it stands, and would follow the journal's end by its number, can come to life again when
+// the journal grows up to it. Numbers tell it from what a recycled segment still holds, and cheaply.
+class BehindTheEnd {
+ public:
+  BehindTheEnd(const TailScan& scan, std::uint64_t feed_seed, std::uint64_t data_bytes)
+      : end_(scan.end_position), sequence_(scan.end_sequence), feed_seed_(feed_seed), data_bytes_(data_bytes) {}
+
+  bool may_be_good(const std::byte* at, std::size_t available, std::uint64_t position) {
+    RecordHeader header;
+    std::memcpy(&header, at, sizeof header);
+    const std::uint64_t most = (position - end_) / kRecordHeaderBytes + 1;
+    if (header.checksum == 0 || !header_is_sane(header, data_bytes_) || header.reserved != 0 || header.type == 0 ||
+        header.type > static_cast<std::uint16_t>(RecordType::gap) || header.sequence - sequence_ > most) {
+      return false;
+    }
+    hashed_ += header.length;
+    if (header.length > available || hashed_ > kMostHashed * data_bytes_) return true;
+    return record_checksum(at, header.length, feed_seed_, position) == header.checksum;
+  }
+
+ private:
+  static constexpr std::uint64_t kMostHashed = 16;  // whoever makes payloads look like records costs us no more than this
+  std::uint64_t end_;
+  std::uint64_t sequence_;
+  std::uint64_t feed_seed_;
+  std::uint64_t data_bytes_;
+  std::uint64_t hashed_ = 0;
+};
+
+// Looks through everything from `from` to the segment's end for marks, for the last byte that is not zero, and, for
+// `behind`, for records that are good there.
+Result<void> search_rest(JournalFiles& files, std::uint64_t from, TailScan& scan, TailState& state, bool behind) {
+  const std::uint64_t segment_end = files.current().first_position + files.data_bytes();
+  RecordBuffer buffer(std::min<std::uint64_t>(kTailBufferBytes, align_up(files.data_bytes(), kPageBytes)));
+  BehindTheEnd records(scan, files.feed_seed(), files.data_bytes());
+  scan.garbage_end = from;
+  for (std::uint64_t position = from; position < segment_end;) {
+    buffer.restart(position);
+    const auto filled = files.fill_from_open(buffer, segment_end);
+    if (filled == JournalFiles::Fill::failed) return files.error();
+    if (filled != JournalFiles::Fill::ok) return {};
+    const std::size_t bytes = buffer.filled_bytes();
+    for (std::size_t at = 0; at + kWordBytes <= bytes; at += kWordBytes) {
+      std::uint64_t word = 0;
+      std::memcpy(&word, buffer.room() + at, sizeof word);
+      if (word == 0) continue;
+      scan.garbage_end = position + at + kWordBytes;
+      if (bytes - at < kRecordHeaderBytes) continue;
+      if (behind && position + at > from && !scan.record_behind) {
+        scan.record_behind = records.may_be_good(buffer.room() + at, bytes - at, position + at);
+      }
+      RecordView record;
+      if (bytes - at < kMarkRecordBytes) continue;
+      if (decode_record(buffer.room() + at, kMarkRecordBytes, kMarkRecordBytes, record) == Decode::ok &&
+          record.header.type == static_cast<std::uint16_t>(RecordType::mark) &&
+          record_checksum(buffer.room() + at, record.header.length, files.feed_seed(), position + at) ==
+              record.header.checksum) {
+        state.take_mark(record);
+      }
+    }
+    // The next chunk overlaps, so that a mark across the border is seen.
+    position += bytes < buffer.capacity() ? bytes : bytes - kMarkRecordBytes;
+  }
+  return {};
+}
+
+Result<Stop> walk(JournalFiles& files, const SegmentName& name, RecordBuffer& buffer, TailState& state,
+                  const std::function<void(std::uint64_t, const RecordView&)>& on_record) {
+  buffer.restart(name.first_position);
+  std::uint64_t filled_at = ~0ULL;
+  for (;;) {
+    RecordView record;
+    const std::uint64_t position = buffer.position();
+    switch (buffer.next(record, files.feed_seed(), files.data_bytes())) {
+      case RecordBuffer::Next::record:
+        if (on_record) on_record(position, record);
+        state.take(buffer.position(), record);
+        if (record.header.type == static_cast<std::uint16_t>(RecordType::segment_end)) return Stop::sealed;
+        continue;
+      case RecordBuffer::Next::end: return Stop::zero;
+      case RecordBuffer::Next::bad: return Stop::bad;
+      case RecordBuffer::Next::need_more: break;
+    }
+    const std::size_t room = buffer.capacity();
+    buffer.ensure_capacity(buffer.wanted_bytes());
+    if (filled_at == position && buffer.capacity() == room) return Stop::bad;  // runs beyond the segment's end
+    filled_at = position;
+    // Only what lies in this segment: if it does not end where the next one begins, that is for others to judge.
+    const auto filled = position == name.first_position ? files.fill(buffer, true, ~0ULL)
+                                                        : files.fill_from_open(buffer, ~0ULL);
+    if (filled == JournalFiles::Fill::failed) return files.error();
+    if (filled != JournalFiles::Fill::ok) return Stop::bad;
+  }
+}
+
+}  // namespace
+
+TailVerdict judge_tail(const TailScan& scan, bool later_segment) noexcept {
+  const bool vouched = scan.durable_position > scan.bad_position;
+  if (scan.sealed) return vouched && !later_segment ? TailVerdict::corrupt : TailVerdict::sealed;
+  if (vouched || later_segment) return TailVerdict::corrupt;
+  return scan.zero_checksum && !scan.unfinished_batch && !scan.record_behind ? TailVerdict::clean_end : TailVerdict::torn;
+}
+
+Result<TailScan> scan_segment(JournalFiles& files, const SegmentName& name,
+                              const std::function<void(std::uint64_t, const RecordView&)>& on_record) {
+  TailScan scan;
+  TailState state(scan, name);
+  RecordBuffer buffer(kWalkBufferBytes);
+  auto stopped = walk(files, name, buffer, state, on_record);
+  if (!stopped) return stopped.error();
+  scan.sealed = *stopped == Stop::sealed;
+  scan.zero_checksum = *stopped == Stop::zero;
+  scan.unfinished_batch = state.in_batch();
+  scan.bad_position = scan.sealed ? scan.end_position : buffer.position();
+  if (scan.sealed) return scan;
+  if (auto done = search_rest(files, scan.bad_position, scan, state, true); !done) return done.error();
+  return scan;
+}
+
+Result<void> search_marks(JournalFiles& files, TailScan& scan) {
+  TailScan found;
+  TailState state(found, files.current());
+  if (auto done = search_rest(files, files.current().first_position, found, state, false); !done) return done;
+  scan.take_over(found);
+  return {};
+}
+
+}  // namespace leat::internal

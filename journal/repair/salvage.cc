@@ -1,0 +1,126 @@
+#include "journal/repair/salvage.h"
+
+#include <fcntl.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/random.h"
+#include "base/unique_fd.h"
+#include "base/replace_file.h"
+#include "record/record.h"
+
+namespace leat::internal {
+
+std::optional<std::string> mend_one_byte(const std::string& bytes) {
+  if (bytes.size() < 2 * kWordBytes || bytes.size() > kMaxMendedBytes) return std::nullopt;
+  const std::size_t body = bytes.size() - kWordBytes;
+  std::uint64_t stored = 0;
+  std::memcpy(&stored, bytes.data() + body, kWordBytes);
+  const std::uint64_t sum = checksum_bytes(bytes.data(), body, 0);
+  std::string mended = bytes;
+  // One byte of the checksum itself is wrong: the others vouch for the rest.
+  const std::uint64_t differs = sum ^ stored;
+  for (unsigned shift = 0; shift < 64; shift += 8) {
+    if ((differs & ~(0xffULL << shift)) != 0) continue;
+    std::memcpy(mended.data() + body, &sum, kWordBytes);
+    return mended;
+  }
+  for (std::size_t at = 0; at < body; ++at) {
+    for (int value = 0; value < 256; ++value) {
+      mended[at] = static_cast<char>(value);
+      if (checksum_bytes(mended.data(), body, 0) == stored) return mended;
+    }
+    mended[at] = bytes[at];
+  }
+  return std::nullopt;
+}
+
+bool closing_checksum_matches(const std::string& bytes) noexcept {
+  if (bytes.size() < 2 * kWordBytes) return false;
+  std::uint64_t stored = 0;
+  std::memcpy(&stored, bytes.data() + bytes.size() - kWordBytes, kWordBytes);
+  return stored == checksum_bytes(bytes.data(), bytes.size() - kWordBytes, 0);
+}
+
+namespace {
+
+template <typename T, typename Decoder>
+Result<Salvaged<T>> salvage(int directory_fd, const std::string& directory, const std::string& name, std::size_t most,
+                            Decoder decode) {
+  Salvaged<T> file;
+  const UniqueFd fd(::openat(directory_fd, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd.valid() && errno == ENOENT) return file;
+  if (!fd.valid()) return system_error(errno, "opening " + directory + "/" + name);
+  file.exists = true;
+  auto bytes = read_whole_file(fd.get(), most, directory + "/" + name);
+  if (!bytes && bytes.error().code != ErrorCode::io_error) return bytes.error();
+  if (!bytes) {
+    file.what = bytes.error().message;
+    return file;
+  }
+  file.bytes = std::move(*bytes);
+  auto content = decode(file.bytes);
+  if (!content && content.error().code == ErrorCode::layout_mismatch && closing_checksum_matches(file.bytes)) {
+    return content.error();
+  }
+  file.good = content.ok();
+  if (content) {
+    file.content = std::move(*content);
+    return file;
+  }
+  file.what = "its bytes fail their check";
+  const auto mended = mend_one_byte(file.bytes);
+  if (!mended) return file;
+  if (auto again = decode(*mended); again) {
+    file.content = std::move(*again);
+    file.what = "one byte of it is wrong, and which one is known";
+  }
+  return file;
+}
+
+}  // namespace
+
+Result<Salvaged<FeedIdentity>> salvage_identity(int directory_fd, const std::string& directory) {
+  return salvage<FeedIdentity>(directory_fd, directory, std::string(kIdentityFileName), kMaxIdentityBytes,
+                               [&](const std::string& bytes) { return decode_identity(bytes, directory); });
+}
+
+Result<Salvaged<std::vector<CursorEntry>>> salvage_cursors(int directory_fd, const std::string& directory,
+                                                           const FeedUuid& uuid) {
+  return salvage<std::vector<CursorEntry>>(
+      directory_fd, directory, std::string(kCursorsFileName), kMaxCursorFileBytes,
+      [&](const std::string& bytes) { return decode_cursors(bytes, directory, uuid); });
+}
+
+Result<FeedIdentity> identity_from_segments(const std::vector<HeaderWitness>& headers, const std::string& directory) {
+  const auto needs = [&](const std::string& why) {
+    return Error{ErrorCode::corrupt, directory + "/" + std::string(kIdentityFileName) +
+                                         " cannot be made anew: " + why +
+                                         "; put back the file 'feed' from a backup of this journal, however old"};
+  };
+  if (headers.empty()) return needs("no segment has an intact header that names the feed");
+  FeedIdentity identity;
+  identity.uuid = headers.front().uuid;
+  for (const HeaderWitness& header : headers) {
+    if (header.uuid != identity.uuid) return needs("the segments are of several feeds");
+  }
+  const SegmentName* before = nullptr;
+  for (const HeaderWitness& header : headers) {
+    if (!identity.epochs.empty() && identity.epochs.back().id == header.epoch) {
+      before = &header.name;
+      continue;
+    }
+    // It began somewhere behind the begin of the last segment that has the epoch before it.
+    const SegmentName& since = before != nullptr ? *before : header.name;
+    identity.epochs.push_back(
+        {.id = header.epoch, .first_sequence = since.first_sequence, .first_position = since.first_position});
+    before = &header.name;
+  }
+  // Others may have begun since the last segment did, and nothing tells of them.
+  identity.epochs.push_back(
+      {.id = random_id(), .first_sequence = before->first_sequence, .first_position = before->first_position});
+  return identity;
+}
+
+}  // namespace leat::internal

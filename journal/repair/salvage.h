@@ -1,0 +1,50 @@
+// Putting the small files of a journal right again, as far as that can be proven.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <leat/result.h>
+
+#include "journal/format/cursor_file.h"
+#include "journal/format/feed_identity.h"
+#include "journal/format/segment_layout.h"
+
+namespace leat::internal {
+
+/// The bytes with one of them put right, if that makes their closing checksum match: then they are what they were, as
+/// sure as the checksum is. Looks no further than kMaxMendedBytes.
+std::optional<std::string> mend_one_byte(const std::string& bytes);
+inline constexpr std::size_t kMaxMendedBytes = 8192;
+
+/// True if the bytes end with the XXH3-64 of all before.
+bool closing_checksum_matches(const std::string& bytes) noexcept;
+
+/// A small file of the journal directory, as it stands and as it can be had.
+template <typename T>
+struct Salvaged {
+  bool exists = false;
+  bool good = false;
+  std::string bytes;
+  std::optional<T> content;  ///< if good, or if one byte could be put right
+  std::string what;          ///< what is wrong with it
+};
+/// Errors: layout_mismatch (of a file that is intact), permission_denied, io_error.
+Result<Salvaged<FeedIdentity>> salvage_identity(int directory_fd, const std::string& directory);
+Result<Salvaged<std::vector<CursorEntry>>> salvage_cursors(int directory_fd, const std::string& directory,
+                                                           const FeedUuid& uuid);
+
+/// What the headers of segments tell about the feed.
+struct HeaderWitness {
+  SegmentName name;
+  FeedUuid uuid = {};
+  std::uint64_t epoch = 0;
+};
+
+/// Identity from the headers of its segments, oldest first. Where an epoch began is not in them: it is taken to be as
+/// early as it can have been, so that a cursor may get a Reset without need, but never none where one is due.
+/// Error: corrupt, when there are no headers, or they are of several feeds.
+Result<FeedIdentity> identity_from_segments(const std::vector<HeaderWitness>& headers, const std::string& directory);
+
+}  // namespace leat::internal
