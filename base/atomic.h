@@ -1,5 +1,5 @@
-// The atomic of everything that processes share: std::atomic. tests/interleave compiles the same protocols with one whose
-// every operation is a step of a deterministic scheduler, under a model of weak memory.
+// The atomic of everything that processes share: std::atomic. tests/interleave compiles the same protocols with one
+// whose every operation is a step of a deterministic scheduler, under a model of weak memory.
 #pragma once
 
 #include <atomic>

@@ -1,5 +1,5 @@
-// The clocks: monotonic for every time-out, real time only to stamp events; and the time since boot, which nobody sets and
-// which a suspended machine does not stop, to judge steps of the real time.
+// The clocks: monotonic for every time-out, real time only to stamp events; and the time since boot, which nobody sets
+// and which a suspended machine does not stop, to judge steps of the real time.
 #pragma once
 
 #include <cstdint>

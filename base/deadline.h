@@ -1,5 +1,5 @@
-// A moment until which something may take: absolute, so that a wait that is begun anew (EINTR, a second step) waits for the rest
-// only, and saturating, so that no time-out of a caller overflows.
+// A moment until which something may take: absolute, so that a wait that is begun anew (EINTR, a second step) waits for
+// the rest only, and saturating, so that no time-out of a caller overflows.
 #pragma once
 
 #include <algorithm>

@@ -7,11 +7,30 @@
 namespace leat {
 
 std::string_view error_name(ErrorCode code) noexcept {
-  static constexpr std::array<std::string_view, 24> kNames = {
-      "ok",          "no_broker", "unknown_feed",    "permission_denied", "layout_mismatch", "invalid_argument",
-      "too_large",   "bad_topic", "would_block",     "timed_out",         "feed_failed",     "revoked",
-      "receipt_expired", "refused", "corrupt",       "io_error",          "no_space",        "busy",
-      "ephemeral",   "protocol_error", "closed",          "used_after_fork",  "untrusted",       "pending"};
+  static constexpr std::array<std::string_view, 24> kNames = {"ok",
+                                                              "no_broker",
+                                                              "unknown_feed",
+                                                              "permission_denied",
+                                                              "layout_mismatch",
+                                                              "invalid_argument",
+                                                              "too_large",
+                                                              "bad_topic",
+                                                              "would_block",
+                                                              "timed_out",
+                                                              "feed_failed",
+                                                              "revoked",
+                                                              "receipt_expired",
+                                                              "refused",
+                                                              "corrupt",
+                                                              "io_error",
+                                                              "no_space",
+                                                              "busy",
+                                                              "ephemeral",
+                                                              "protocol_error",
+                                                              "closed",
+                                                              "used_after_fork",
+                                                              "untrusted",
+                                                              "pending"};
   const auto index = static_cast<std::size_t>(code);
   return index < kNames.size() ? kNames[index] : "unknown_error";
 }

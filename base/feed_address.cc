@@ -29,9 +29,12 @@ bool is_feed_name(const std::string& name) {
 Result<std::string> environment_path(const char* name, const char* option) {
   std::string value = environment(name);
   if (value.empty() || value[0] == '/') return value;
-  return Error{ErrorCode::invalid_argument, std::string(name) + " is '" + value + "', which is no absolute path: programs in "
-                                                "different working directories would not find each other's feeds; set it to an "
-                                                "absolute path, or unset it and give " + option};
+  return Error{ErrorCode::invalid_argument,
+               std::string(name) + " is '" + value +
+                   "', which is no absolute path: programs in "
+                   "different working directories would not find each other's feeds; set it to an "
+                   "absolute path, or unset it and give " +
+                   option};
 }
 
 Result<std::string> default_data_dir() {
@@ -58,8 +61,8 @@ bool is_there(const fs::path& path) {
   return ::lstat(path.c_str(), &status) == 0;
 }
 
-// Where a feed may be served when nobody says where, best first. Root under sudo often has the $XDG_RUNTIME_DIR of whoever
-// became root: another user's directory is none of ours.
+// Where a feed may be served when nobody says where, best first. Root under sudo often has the $XDG_RUNTIME_DIR of
+// whoever became root: another user's directory is none of ours.
 std::vector<fs::path> default_runtime_dirs(bool for_others) {
   const std::string uid = std::to_string(::geteuid());
   std::vector<fs::path> choices;

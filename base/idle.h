@@ -22,11 +22,11 @@ inline int allowed_cpus() noexcept {
 }
 
 /// Decides between another look and sleep. Not thread-safe; one per waiting thread, kept from wait to wait, because
-/// adaptive learns whether spinning pays: a wait that outlasts the spin by far says that the next one will too, and that
-/// one spins for kShortSpinNs only. A woken thread often shares the core of the thread that woke it, and while it spins
-/// there for what comes next, the other cannot run. Measured: an event for an idle broker took 50 us when the broker
-/// always spun for 20 us, and takes 30 now. Yielding the core instead made it 1 ms: a thread that has yielded no longer
-/// preempts when it is woken.
+/// adaptive learns whether spinning pays: a wait that outlasts the spin by far says that the next one will too, and
+/// that one spins for kShortSpinNs only. A woken thread often shares the core of the thread that woke it, and while it
+/// spins there for what comes next, the other cannot run. Measured: an event for an idle broker took 50 us when the
+/// broker always spun for 20 us, and takes 30 now. Yielding the core instead made it 1 ms: a thread that has yielded no
+/// longer preempts when it is woken.
 class IdleSpinner {
  public:
   static constexpr std::int64_t kShortSpinNs = 2 * kNanosPerMicro;

@@ -63,8 +63,8 @@ struct Mapping::Regions {
   Regions* next = nullptr;  // in the list of those that are not this process's
 };
 
-// A fork's child has nothing mapped there (MADV_DONTFORK), or by now something of its own: to unmap by address would take that
-// away. What its parent had is put aside, where a leak checker still finds it.
+// A fork's child has nothing mapped there (MADV_DONTFORK), or by now something of its own: to unmap by address would
+// take that away. What its parent had is put aside, where a leak checker still finds it.
 void Mapping::Release::operator()(Regions* regions) const noexcept {
   static std::atomic<Regions*> put_aside{nullptr};
   if (regions->owner.is_here()) {
@@ -72,7 +72,8 @@ void Mapping::Release::operator()(Regions* regions) const noexcept {
     return;
   }
   regions->next = put_aside.load(std::memory_order_relaxed);
-  while (!put_aside.compare_exchange_weak(regions->next, regions, std::memory_order_release, std::memory_order_relaxed)) {
+  while (
+      !put_aside.compare_exchange_weak(regions->next, regions, std::memory_order_release, std::memory_order_relaxed)) {
   }
 }
 

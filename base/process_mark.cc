@@ -47,8 +47,8 @@ std::uint64_t renew_process_mark() noexcept {
   std::uint64_t found = 0;
   const std::uint64_t fresh = random_id();
   // Several threads may be the first: the mark of one of them holds for all.
-  const bool ours = process_word.load(std::memory_order_acquire)
-                        ->compare_exchange_strong(found, fresh, std::memory_order_relaxed);
+  const bool ours =
+      process_word.load(std::memory_order_acquire)->compare_exchange_strong(found, fresh, std::memory_order_relaxed);
   return ours ? fresh : found;
 }
 

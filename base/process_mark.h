@@ -1,7 +1,7 @@
 // Which process this is, in two loads: a fork's child is another one, and finds that out without a system call.
 //
-// A page that the kernel gives to a fork's child as zeros (MADV_WIPEONFORK, Linux 4.14) holds the mark. Where that advice is
-// unknown, a handler of pthread_atfork clears the mark; it misses children that were made by a bare clone().
+// A page that the kernel gives to a fork's child as zeros (MADV_WIPEONFORK, Linux 4.14) holds the mark. Where that
+// advice is unknown, a handler of pthread_atfork clears the mark; it misses children that were made by a bare clone().
 // A child of vfork() shares all memory with its parent and so counts as the parent; it may only exec or _exit anyway.
 #pragma once
 
@@ -22,8 +22,8 @@ inline std::uint64_t process_mark() noexcept {
   return mark != 0 ? mark : detail::renew_process_mark();
 }
 
-/// False where the kernel wipes no page on fork: then memory of the parent (WipedMemory, WipedWord) is as it was in a child, and
-/// whoever relies on its zeros asks ProcessOwner in their place. Any thread.
+/// False where the kernel wipes no page on fork: then memory of the parent (WipedMemory, WipedWord) is as it was in a
+/// child, and whoever relies on its zeros asks ProcessOwner in their place. Any thread.
 bool pages_are_wiped() noexcept;
 
 /// Remembers the process that made it. For every handle that must not speak, or touch memory, for another process.
@@ -36,8 +36,8 @@ class ProcessOwner {
   std::uint64_t mark_ = process_mark();
 };
 
-/// Eight bytes that a fork's child finds zero: a bound that is kept here, and compared anyway, refuses all work in a child
-/// at no further cost. Takes a page of memory. Move-only; one thread at a time.
+/// Eight bytes that a fork's child finds zero: a bound that is kept here, and compared anyway, refuses all work in a
+/// child at no further cost. Takes a page of memory. Move-only; one thread at a time.
 class WipedWord {
  public:
   WipedWord() noexcept;

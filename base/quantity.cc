@@ -57,7 +57,17 @@ std::optional<std::uint64_t> unit_of(std::string_view text, const QuantityRule& 
   return std::nullopt;
 }
 
-enum class Fault : std::uint8_t { none, empty, negative, signed_plus, not_a_number, unknown_unit, inexact, too_small, too_large };
+enum class Fault : std::uint8_t {
+  none,
+  empty,
+  negative,
+  signed_plus,
+  not_a_number,
+  unknown_unit,
+  inexact,
+  too_small,
+  too_large
+};
 
 /// Takes digits off the left of `text` into `value`, which stays at `kTooMany` from where it would not fit any more.
 constexpr Wide kTooMany = Wide{1} << 64;
@@ -171,9 +181,10 @@ std::string own_unit(const QuantityRule& rule) {
     case QuantityKind::bytes: return rule.bare == kGigabyte ? " GB" : " bytes";
     case QuantityKind::duration: break;
   }
-  return rule.bare == kSecond ? " seconds" : rule.bare == kMillisecond ? " milliseconds"
-                                         : rule.bare == kMicrosecond   ? " microseconds"
-                                                                       : " nanoseconds";
+  return rule.bare == kSecond        ? " seconds"
+         : rule.bare == kMillisecond ? " milliseconds"
+         : rule.bare == kMicrosecond ? " microseconds"
+                                     : " nanoseconds";
 }
 
 /// What would have been taken.
@@ -186,7 +197,8 @@ std::string wanted(const QuantityRule& rule) {
   }
   if (is_binary(rule.kind)) text += ", bare or with K, M, G, T, P";
   if (rule.kind == QuantityKind::duration) text += ", bare or with ns, us, ms, s, m, h, d, w";
-  if (rule.unlimited) text += rule.unlimited == 0 && rule.least == 0 ? "; 0 or unlimited means no bound" : "; unlimited means no bound";
+  if (rule.unlimited)
+    text += rule.unlimited == 0 && rule.least == 0 ? "; 0 or unlimited means no bound" : "; unlimited means no bound";
   return text;
 }
 

@@ -1,5 +1,6 @@
-// Numbers that people type: counts, sizes and durations, from the command line, a TOML file or the environment. One type for
-// all of them, so that no text has another meaning in another place: exact, or refused with what would be taken.
+// Numbers that people type: counts, sizes and durations, from the command line, a TOML file or the environment. One
+// type for all of them, so that no text has another meaning in another place: exact, or refused with what would be
+// taken.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,7 @@ inline constexpr std::uint64_t kMillisecond = 1'000'000;
 inline constexpr std::uint64_t kSecond = 1'000'000'000;
 inline constexpr std::uint64_t kDay = 86'400 * kSecond;
 inline constexpr std::uint64_t kGigabyte = 1'000'000'000;
-inline constexpr std::uint64_t kMostBytes = 1ULL << 50;                // of an option without a bound of its own: 1P
+inline constexpr std::uint64_t kMostBytes = 1ULL << 50;                 // of an option without a bound of its own: 1P
 inline constexpr std::uint64_t kMostCount = 1'000'000'000'000'000'000;  // likewise
 
 /// What one number may be. Values and bounds are counted in `step`.
@@ -31,13 +32,19 @@ struct QuantityRule {
   QuantityKind kind = QuantityKind::count;
   std::uint64_t least = 0;
   std::uint64_t most = UINT64_MAX;
-  std::uint64_t step = 1;  ///< of a duration: the nanoseconds that the value counts in
-  std::uint64_t bare = 1;  ///< the bytes or nanoseconds that a number without a unit counts in
+  std::uint64_t step = 1;                       ///< of a duration: the nanoseconds that the value counts in
+  std::uint64_t bare = 1;                       ///< the bytes or nanoseconds that a number without a unit counts in
   std::optional<std::uint64_t> unlimited = {};  ///< what the word "unlimited" stands for, if it may be said
 
-  static constexpr QuantityRule count(std::uint64_t least, std::uint64_t most) { return {QuantityKind::count, least, most}; }
-  static constexpr QuantityRule slots(std::uint64_t least, std::uint64_t most) { return {QuantityKind::slots, least, most}; }
-  static constexpr QuantityRule bytes(std::uint64_t least, std::uint64_t most) { return {QuantityKind::bytes, least, most}; }
+  static constexpr QuantityRule count(std::uint64_t least, std::uint64_t most) {
+    return {QuantityKind::count, least, most};
+  }
+  static constexpr QuantityRule slots(std::uint64_t least, std::uint64_t most) {
+    return {QuantityKind::slots, least, most};
+  }
+  static constexpr QuantityRule bytes(std::uint64_t least, std::uint64_t most) {
+    return {QuantityKind::bytes, least, most};
+  }
   /// The value counts in `unit`, as does a number without a unit.
   static constexpr QuantityRule duration(std::uint64_t unit, std::uint64_t least, std::uint64_t most) {
     return {QuantityKind::duration, least, most, unit, unit};

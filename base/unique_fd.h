@@ -32,8 +32,8 @@ class UniqueFd {
   int fd_ = -1;
 };
 
-/// The same file under a number above those of the standard streams: in a program that was started with one of them closed,
-/// what it prints must not go into a socket or a ring. As it was if there is no other number.
+/// The same file under a number above those of the standard streams: in a program that was started with one of them
+/// closed, what it prints must not go into a socket or a ring. As it was if there is no other number.
 inline UniqueFd off_standard_descriptors(UniqueFd fd) noexcept {
   if (!fd.valid() || fd.get() > STDERR_FILENO) return fd;
   const int moved = ::fcntl(fd.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1);

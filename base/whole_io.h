@@ -27,7 +27,8 @@ inline ssize_t read_at(int fd, void* to, std::size_t bytes, off_t from) noexcept
 inline bool write_at(int fd, const void* from, std::size_t bytes, off_t to) noexcept {
   std::size_t done = 0;
   while (done < bytes) {
-    const ssize_t put = ::pwrite(fd, static_cast<const char*>(from) + done, bytes - done, to + static_cast<off_t>(done));
+    const ssize_t put =
+        ::pwrite(fd, static_cast<const char*>(from) + done, bytes - done, to + static_cast<off_t>(done));
     if (put < 0 && errno == EINTR) continue;
     if (put == 0) errno = ENOSPC;
     if (put <= 0) return false;

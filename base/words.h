@@ -47,8 +47,9 @@ inline void store_word(void* word, std::uint64_t value) noexcept {
 
 /// Shared bytes -> shared bytes (arena to ring). `bytes` is a multiple of 8, both pointers 8-byte aligned.
 ///
-/// On x86-64 in blocks of 64 and 16 bytes by vector moves: a quarter of the instructions. Assembly, because the compiler
-/// may not make vectors of atomic words; what it does is the same: each word is moved once, and nothing moves across it.
+/// On x86-64 in blocks of 64 and 16 bytes by vector moves: a quarter of the instructions. Assembly, because the
+/// compiler may not make vectors of atomic words; what it does is the same: each word is moved once, and nothing moves
+/// across it.
 inline void copy_words_across(void* to_shared, const void* from_shared, std::size_t bytes) noexcept {
   auto* to = static_cast<std::byte*>(to_shared);
   const auto* from = static_cast<const std::byte*>(from_shared);
@@ -71,7 +72,8 @@ inline void copy_words_across(void* to_shared, const void* from_shared, std::siz
                  : "xmm0", "memory");
   }
 #endif
-  for (; bytes >= kWordBytes; bytes -= kWordBytes, from += kWordBytes, to += kWordBytes) store_word(to, load_word(from));
+  for (; bytes >= kWordBytes; bytes -= kWordBytes, from += kWordBytes, to += kWordBytes)
+    store_word(to, load_word(from));
 }
 
 /// Shared bytes -> private bytes. Same rules.

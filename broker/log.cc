@@ -21,8 +21,8 @@ bool terminal_takes_colours() {
          std::string_view(term) != "dumb";
 }
 
-constexpr std::array<std::string_view, 7> kColours = {"\033[37m", "\033[36m", "\033[32m", "\033[33m\033[1m",
-                                                      "\033[31m\033[1m", "\033[1m\033[41m", ""};
+constexpr std::array<std::string_view, 7> kColours =
+    {"\033[37m", "\033[36m", "\033[32m", "\033[33m\033[1m", "\033[31m\033[1m", "\033[1m\033[41m", ""};
 
 // Not spdlog's base_sink: that one holds its lock while it waits, and others would wait with it.
 class WriterSink : public spdlog::sinks::sink {
@@ -62,8 +62,9 @@ class WriterSink : public spdlog::sinks::sink {
 
 // Not through the logger, which could only push it behind what is lost next.
 std::string loss_line(std::uint64_t lost, const std::string& why) {
-  const std::string text = std::to_string(lost) + (lost == 1 ? " line" : " lines") + " of this log could not be written (" +
-                           why + ") and " + (lost == 1 ? "is" : "are") + " lost; the feed was not held up";
+  const std::string text = std::to_string(lost) + (lost == 1 ? " line" : " lines") +
+                           " of this log could not be written (" + why + ") and " + (lost == 1 ? "is" : "are") +
+                           " lost; the feed was not held up";
   spdlog::memory_buf_t buffer;
   spdlog::pattern_formatter(kPattern).format(spdlog::details::log_msg("leatd", spdlog::level::warn, text), buffer);
   return {buffer.data(), buffer.size()};

@@ -12,8 +12,8 @@
 
 namespace leat::broker {
 
-/// The log of this process while it lives: logging never waits for the file. A line of level critical gives what is before
-/// it, and itself, kCriticalWaitNs to be written; the end of this object gives the rest LogWriter::kLastWaitNs.
+/// The log of this process while it lives: logging never waits for the file. A line of level critical gives what is
+/// before it, and itself, kCriticalWaitNs to be written; the end of this object gives the rest LogWriter::kLastWaitNs.
 class Log {
  public:
   static constexpr std::int64_t kCriticalWaitNs = 500'000'000;

@@ -18,7 +18,8 @@ Error at_odds(const std::string& text) { return {ErrorCode::invalid_argument, te
 /// The least arena that carries an event of this size.
 std::uint64_t arena_bytes_for(std::uint64_t event_bytes) {
   std::uint64_t arena = internal::kMinArenaBytes;
-  while (internal::max_entry_record_bytes(arena) < internal::align_up(event_bytes, internal::kRecordAlignment)) arena *= 2;
+  while (internal::max_entry_record_bytes(arena) < internal::align_up(event_bytes, internal::kRecordAlignment))
+    arena *= 2;
   return arena;
 }
 
@@ -26,7 +27,9 @@ std::uint64_t arena_bytes_for(std::uint64_t event_bytes) {
 Result<void> check_event_bound(const Options& o) {
   const std::uint64_t wanted = internal::align_up(o.max_event_bytes, internal::kRecordAlignment);
   const std::string head = "--max-event-bytes " + std::to_string(o.max_event_bytes) + " does not fit: ";
-  const auto carries = [](std::uint64_t bytes) { return " carries events of up to " + std::to_string(bytes) + " bytes; "; };
+  const auto carries = [](std::uint64_t bytes) {
+    return " carries events of up to " + std::to_string(bytes) + " bytes; ";
+  };
   if (wanted > o.ring_bytes / 4) {
     return at_odds(head + "--ring-bytes " + std::to_string(o.ring_bytes) + carries(o.ring_bytes / 4) + "raise it to " +
                    std::to_string(std::bit_ceil(4 * wanted)) + ", or lower --max-event-bytes");
@@ -36,8 +39,9 @@ Result<void> check_event_bound(const Options& o) {
                    "raise it, or lower --max-event-bytes");
   }
   if (const std::uint64_t bound = internal::max_entry_record_bytes(o.max_arena_bytes); wanted > bound) {
-    return at_odds(head + "the largest arena, --max-arena-bytes " + std::to_string(o.max_arena_bytes) + "," + carries(bound) +
-                   "raise it to " + std::to_string(arena_bytes_for(o.max_event_bytes)) + ", or lower --max-event-bytes");
+    return at_odds(head + "the largest arena, --max-arena-bytes " + std::to_string(o.max_arena_bytes) + "," +
+                   carries(bound) + "raise it to " + std::to_string(arena_bytes_for(o.max_event_bytes)) +
+                   ", or lower --max-event-bytes");
   }
   return {};
 }
@@ -54,7 +58,8 @@ std::uint64_t max_batch_bytes(const Options& o) noexcept {
 }
 
 void make_room_for_entry(Options& o, std::uint64_t record_bytes) {
-  if (record_bytes > o.ring_bytes / 4) o.ring_bytes = std::min(std::bit_ceil(4 * record_bytes), internal::kMaxRingBytes);
+  if (record_bytes > o.ring_bytes / 4)
+    o.ring_bytes = std::min(std::bit_ceil(4 * record_bytes), internal::kMaxRingBytes);
   if (record_bytes > internal::max_segment_batch_bytes(o.segment_bytes)) {
     const std::uint64_t own_records = 2 * internal::kMarkRecordBytes + internal::kSegmentReserveBytes;
     o.segment_bytes = internal::segment_size_for(record_bytes + own_records);
@@ -73,7 +78,8 @@ Result<void> check_options(const Options& o) {
     }
   }
   if (!internal::is_segment_size(o.segment_bytes)) {
-    return at_odds("--segment-bytes is " + std::to_string(o.segment_bytes) + ", which is not a multiple of 4096; give " +
+    return at_odds("--segment-bytes is " + std::to_string(o.segment_bytes) +
+                   ", which is not a multiple of 4096; give " +
                    std::to_string(internal::align_up(o.segment_bytes, 4096)));
   }
   if (o.arena_bytes > o.max_arena_bytes) {

@@ -35,8 +35,8 @@ struct Options {
 
   std::uint64_t segment_bytes = 64ULL << 20;
   std::uint64_t retain_bytes = 1ULL << 30;
-  std::uint64_t retain_seconds = 0;  ///< 0: no bound
-  std::uint64_t retain_events = 0;   ///< 0: no bound
+  std::uint64_t retain_seconds = 0;              ///< 0: no bound
+  std::uint64_t retain_events = 0;               ///< 0: no bound
   std::uint64_t cursor_hold_bytes = 4ULL << 30;  ///< how large named cursors may let the journal grow; 0: not at all
 
   SyncPolicy sync = SyncPolicy::interval;
@@ -47,7 +47,7 @@ struct Options {
   std::uint32_t idle_spin_us = 20;
   std::uint32_t skip_wait_us = 20;
 
-  std::vector<std::string> allow_publish;    ///< "user:NAME", "group:NAME", "uid:N", "gid:N", "any"
+  std::vector<std::string> allow_publish;  ///< "user:NAME", "group:NAME", "uid:N", "gid:N", "any"
   std::vector<std::string> allow_subscribe;
   std::uint32_t user_share = 50;  ///< percent of slots, cursors and shared memory that one other user may take
 

@@ -31,7 +31,8 @@ std::string heading(const CLI::Option& option) {
 std::string text_of(const CLI::Option& option) {
   std::string text = option.get_description();
   const std::string& variable = option.get_envname();
-  if (option.get_required()) return text + (variable.empty() ? " (required)" : " (required, unless $" + variable + " is set)");
+  if (option.get_required())
+    return text + (variable.empty() ? " (required)" : " (required, unless $" + variable + " is set)");
   if (!variable.empty()) text += " (default: $" + variable + ")";
   const std::string otherwise = option.get_default_str();
   const bool told = otherwise.empty() || text.find("default") != std::string::npos;

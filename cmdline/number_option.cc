@@ -23,7 +23,8 @@ std::string type_name(const QuantityRule& rule) {
 /// Whether some option of this name, of the program or of a command, takes a value.
 bool takes_a_value(const CLI::App& app, const std::string& name) {
   const auto options = app.get_options([&](const CLI::Option* option) { return option->check_name(name); });
-  if (std::ranges::any_of(options, [](const CLI::Option* option) { return option->get_items_expected_max() > 0; })) return true;
+  if (std::ranges::any_of(options, [](const CLI::Option* option) { return option->get_items_expected_max() > 0; }))
+    return true;
   const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
   return std::ranges::any_of(commands, [&](const CLI::App* command) { return takes_a_value(*command, name); });
 }
@@ -42,20 +43,24 @@ CLI::Option* add_number(CLI::App& app, const std::string& name, const QuantityRu
   const auto take = [store = std::move(target.store), option = long_name(name), rule](const std::string& text) {
     store(take_number(option, text, rule));
   };
-  CLI::Option* const option = app.add_option_function<std::string>(
-      name, take, description + " (" + internal::bounds_text(rule) + "; default: " + shown + ")");
+  CLI::Option* const option = app.add_option_function<std::string>(name, take,
+                                                                   description + " (" + internal::bounds_text(rule) +
+                                                                       "; default: " + shown + ")");
   option->type_name(type_name(rule));
   option->default_function([load = std::move(target.load), rule] { return internal::quantity_text(load(), rule); });
   return option;
 }
 
-CLI::Option* add_number(CLI::App& app, const std::string& name, std::chrono::nanoseconds& value, const QuantityRule& rule,
-                        const std::string& description, const std::string& otherwise) {
+CLI::Option* add_number(CLI::App& app, const std::string& name, std::chrono::nanoseconds& value,
+                        const QuantityRule& rule, const std::string& description, const std::string& otherwise) {
   if (rule.step != 1 || !std::in_range<std::int64_t>(rule.most)) {
     throw std::logic_error(name + ": its bounds do not fit its type");
   }
   return add_number(app, name, rule,
-                    {.store = [&value](std::uint64_t ns) { value = std::chrono::nanoseconds(static_cast<std::int64_t>(ns)); },
+                    {.store =
+                         [&value](std::uint64_t ns) {
+                           value = std::chrono::nanoseconds(static_cast<std::int64_t>(ns));
+                         },
                      .load = [&value] { return static_cast<std::uint64_t>(value.count()); }},
                     description, otherwise);
 }
@@ -70,7 +75,8 @@ void parse(CLI::App& app, std::vector<std::string> words) {
   bool options_end = false;
   for (std::string& word : words) {
     options_end = options_end || word == "--";
-    const bool empty_value = !options_end && word.size() > 3 && word.starts_with("--") && word.find('=') == word.size() - 1;
+    const bool empty_value =
+        !options_end && word.size() > 3 && word.starts_with("--") && word.find('=') == word.size() - 1;
     if (empty_value && takes_a_value(app, word.substr(0, word.size() - 1))) {
       split.push_back(word.substr(0, word.size() - 1));
       split.emplace_back();

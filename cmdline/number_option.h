@@ -24,8 +24,8 @@ struct NumberTarget {
   std::function<std::uint64_t()> load;
 };
 
-/// Declares an option that takes one number by `rule`. The help names bounds and default; an empty `otherwise` stands for the
-/// value that the target holds now.
+/// Declares an option that takes one number by `rule`. The help names bounds and default; an empty `otherwise` stands
+/// for the value that the target holds now.
 CLI::Option* add_number(CLI::App& app, const std::string& name, const QuantityRule& rule, NumberTarget target,
                         const std::string& description, const std::string& otherwise);
 
@@ -42,14 +42,14 @@ CLI::Option* add_number(CLI::App& app, const std::string& name, Number& value, c
 }
 
 /// `rule` must count in nanoseconds: QuantityRule::seconds.
-CLI::Option* add_number(CLI::App& app, const std::string& name, std::chrono::nanoseconds& value, const QuantityRule& rule,
-                        const std::string& description, const std::string& otherwise = "");
+CLI::Option* add_number(CLI::App& app, const std::string& name, std::chrono::nanoseconds& value,
+                        const QuantityRule& rule, const std::string& description, const std::string& otherwise = "");
 
 /// parse_quantity, its error thrown as CLI11's.
 std::uint64_t take_number(const std::string& name, const std::string& text, const QuantityRule& rule);
 
-/// Parses the command line. As app.parse(), but `--name=` is the empty value: CLI11 would take the next argument in its place,
-/// whatever that says.
+/// Parses the command line. As app.parse(), but `--name=` is the empty value: CLI11 would take the next argument in its
+/// place, whatever that says.
 void parse(CLI::App& app, int argc, const char* const* argv);
 /// The same of the words behind the program's name.
 void parse(CLI::App& app, std::vector<std::string> words);

@@ -65,8 +65,8 @@ const Report& Checker::finish() {
     table_.drop_lowest_page();
   }
   if (batch_.left > 0 && end_known_ && !ordered_gap_) {
-    find(Fault::torn_batch, end_latest_, "the feed ends in the middle of a batch of " +
-                                             producers_[batch_.producer].name);
+    find(Fault::torn_batch, end_latest_,
+         "the feed ends in the middle of a batch of " + producers_[batch_.producer].name);
   }
   report_.events = table_.used();
   judge_open_events(end_known_ && table_.used() >= end_latest_);

@@ -1,7 +1,7 @@
 // Judges a history: does what consumers received agree with what producers were told?
 //
-// Facts come in the order of their times (history/merge.h sees to that). One pass; what is kept is a slot of 32 bytes for
-// each sequence (within the window, if there is one), and the events that are still on their way.
+// Facts come in the order of their times (history/merge.h sees to that). One pass; what is kept is a slot of 32 bytes
+// for each sequence (within the window, if there is one), and the events that are still on their way.
 #pragma once
 
 #include <cstdint>
@@ -20,9 +20,9 @@
 namespace leat::history {
 
 struct CheckerOptions {
-  bool resets_allowed = true;      ///< false: any Reset is a finding
-  std::uint64_t window_events = 0; ///< compare only the newest so many sequences with each other; 0: all
-  std::size_t max_findings = 100;  ///< kept in full; all are counted
+  bool resets_allowed = true;       ///< false: any Reset is a finding
+  std::uint64_t window_events = 0;  ///< compare only the newest so many sequences with each other; 0: all
+  std::size_t max_findings = 100;   ///< kept in full; all are counted
 };
 
 class Checker {
@@ -59,8 +59,8 @@ class Checker {
   struct Consumer {
     std::string name;
     bool durable = false;
-    std::uint64_t expected = 0;      // 0: whatever comes
-    std::uint64_t at_most = 0;       // not 0: the first event must not lie beyond
+    std::uint64_t expected = 0;  // 0: whatever comes
+    std::uint64_t at_most = 0;   // not 0: the first event must not lie beyond
     std::string cursor;
     std::vector<std::pair<std::uint64_t, std::uint64_t>> gaps;  // passed over, reported
   };
@@ -116,10 +116,10 @@ class Checker {
   std::uint64_t next_to_order_ = 1;
   std::int64_t latest_begin_ns_ = 0;  // of the events ordered so far
   Batch batch_;
-  bool ordered_gap_ = true;           // what lies before the next event to be ordered is not known
+  bool ordered_gap_ = true;  // what lies before the next event to be ordered is not known
   std::uint64_t highest_seen_ = 0;
   std::set<std::uint64_t> epochs_;
-  bool loss_allowed_ = false;         // power was lost, or the journal repaired
+  bool loss_allowed_ = false;  // power was lost, or the journal repaired
   bool end_known_ = false;
   std::uint64_t end_latest_ = 0;
 };

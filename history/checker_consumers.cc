@@ -25,8 +25,8 @@ void Checker::take_start(const Fact& fact) {
 void Checker::take_place(Consumer& c, std::uint64_t sequence) {
   if (c.at_most != 0 && sequence > c.at_most) {
     find(Fault::cursor_skipped, sequence,
-         c.name + " goes on at " + std::to_string(sequence) + ", but cursor " + c.cursor + " was saved no further than " +
-             std::to_string(c.at_most - 1));
+         c.name + " goes on at " + std::to_string(sequence) + ", but cursor " + c.cursor +
+             " was saved no further than " + std::to_string(c.at_most - 1));
   }
   c.at_most = 0;
   if (c.expected == 0) c.expected = sequence;
@@ -35,8 +35,9 @@ void Checker::take_place(Consumer& c, std::uint64_t sequence) {
     return;
   }
   if (sequence > c.expected) {
-    find(Fault::gap, c.expected, c.name + " was led from " + std::to_string(c.expected - 1) + " to " +
-                                     std::to_string(sequence) + " without a Reset");
+    find(Fault::gap, c.expected,
+         c.name + " was led from " + std::to_string(c.expected - 1) + " to " + std::to_string(sequence) +
+             " without a Reset");
     c.gaps.emplace_back(c.expected, sequence - 1);
     c.expected = sequence + 1;
     return;
@@ -50,7 +51,8 @@ void Checker::take_place(Consumer& c, std::uint64_t sequence) {
 void Checker::take_epoch(const Fact& fact) {
   if (fact.epoch == 0 || epochs_.contains(fact.epoch)) return;
   if (!epochs_.empty() && !loss_allowed_) {
-    find(Fault::new_epoch, fact.sequence, std::string(fact.who) + " sees a new epoch although nothing can have been lost");
+    find(Fault::new_epoch, fact.sequence,
+         std::string(fact.who) + " sees a new epoch although nothing can have been lost");
   }
   epochs_.insert(fact.epoch);
 }
@@ -62,8 +64,9 @@ void Checker::compare(Slot& slot, std::uint32_t producer, const Fact& fact) {
     slot.hash_known = true;
   }
   if (slot.hash == fact.hash) return;
-  find(Fault::wrong_content, fact.sequence, std::string(fact.who) + " received other bytes for " +
-                                                describe(producer, fact.number) + " than were published or seen before");
+  find(Fault::wrong_content, fact.sequence,
+       std::string(fact.who) + " received other bytes for " + describe(producer, fact.number) +
+           " than were published or seen before");
 }
 
 void Checker::take_received(const Fact& fact) {
@@ -74,8 +77,9 @@ void Checker::take_received(const Fact& fact) {
   const std::uint32_t producer = producer_of(fact.from);
   Producer& from = producers_[producer];
   if (fact.number >= from.next_number || from.refused.contains(fact.number)) {
-    return find(Fault::never_published, fact.sequence, consumer.name + " received " + describe(producer, fact.number) +
-                                                           ", which was refused, or not begun yet");
+    return find(Fault::never_published, fact.sequence,
+                consumer.name + " received " + describe(producer, fact.number) +
+                    ", which was refused, or not begun yet");
   }
   if (fact.sequence < table_.floor()) {
     ++report_.unchecked;
@@ -116,7 +120,8 @@ void Checker::take_end(const Fact& fact) {
   end_latest_ = std::max(end_latest_, fact.latest);
   const std::string told = consumer.name + " found the feed's end at " + std::to_string(fact.latest);
   if (consumer.expected != 0 && consumer.expected <= fact.latest) {
-    find(Fault::gap, consumer.expected, told + ", but received nothing from " + std::to_string(consumer.expected) + " on");
+    find(Fault::gap, consumer.expected,
+         told + ", but received nothing from " + std::to_string(consumer.expected) + " on");
   }
   if (highest_seen_ <= fact.latest) return;
   const Slot* const newest = table_.find(highest_seen_);

@@ -1,5 +1,5 @@
-// The order of events. Each is looked at once, in the order of sequences, as soon as all before it are known; so a producer's
-// own order, adjacency of batches and order in real time each need one look back.
+// The order of events. Each is looked at once, in the order of sequences, as soon as all before it are known; so a
+// producer's own order, adjacency of batches and order in real time each need one look back.
 #include <algorithm>
 
 #include "history/checker.h"
@@ -12,9 +12,9 @@ Slot* Checker::take_slot(std::uint64_t sequence, std::uint32_t producer, std::ui
   Slot* slot = table_.find(sequence);
   if (slot != nullptr && (slot->producer != producer || slot->number != number)) {
     if (!slot->forgivable) {
-      find(Fault::two_contents, sequence, "sequence " + std::to_string(sequence) + " is " +
-                                              describe(slot->producer, slot->number) + ", and also " +
-                                              describe(producer, number));
+      find(Fault::two_contents, sequence,
+           "sequence " + std::to_string(sequence) + " is " + describe(slot->producer, slot->number) + ", and also " +
+               describe(producer, number));
       return nullptr;
     }
     replace_lost_tail(sequence);
@@ -39,7 +39,8 @@ void Checker::replace_lost_tail(std::uint64_t sequence) {
       const std::uint64_t at = index * EventTable::kPageSlots + i;
       const Slot slot = page->slots[i];
       if (at < sequence || !slot.used) continue;
-      if (!slot.forgivable) find(Fault::lost_durable, at, describe(slot.producer, slot.number) + " was durable and is gone");
+      if (!slot.forgivable)
+        find(Fault::lost_durable, at, describe(slot.producer, slot.number) + " was durable and is gone");
       table_.forget(at);
     }
   }
@@ -84,8 +85,9 @@ void Checker::order_batch(std::uint64_t sequence, const Slot& slot, const Open* 
   const bool goes_on = batch_.left > 0 && slot.producer == batch_.producer && slot.number == batch_.next_number;
   const bool begins_within = open != nullptr && open->place > 0 && !goes_on;
   if ((batch_.left > 0 && !goes_on) || (begins_within && !ordered_gap_)) {
-    find(Fault::torn_batch, sequence, "before " + std::to_string(sequence) + ", " + describe(slot.producer, slot.number) +
-                                          ", part of a batch is missing");
+    find(Fault::torn_batch, sequence,
+         "before " + std::to_string(sequence) + ", " + describe(slot.producer, slot.number) +
+             ", part of a batch is missing");
   }
   if (open == nullptr) {
     batch_.left = 0;

@@ -20,8 +20,9 @@ void Checker::take_invoke(const Fact& fact) {
 // False if the fact makes no sense.
 bool Checker::note_told(Producer& producer, const Fact& fact, Told level) {
   if (fact.number >= producer.next_number || producer.refused.contains(fact.number)) {
-    find(Fault::contradiction, 0, std::string(to_string(fact.kind)) + ": " +
-                                      describe(producer_of(fact.who), fact.number) + " was never begun, or refused");
+    find(Fault::contradiction, 0,
+         std::string(to_string(fact.kind)) + ": " + describe(producer_of(fact.who), fact.number) +
+             " was never begun, or refused");
     return false;
   }
   if (fact.number >= producer.next_told) {

@@ -14,10 +14,10 @@ struct Slot {
   std::uint32_t producer = 0;
   bool used = false;
   bool hash_known = false;
-  bool seen = false;          ///< by a consumer
-  bool durable = false;       ///< seen by a durable consumer, or told durable
-  bool told = false;          ///< a producer was told this sequence
-  bool forgivable = false;    ///< was not durable when the host lost power: may be gone
+  bool seen = false;        ///< by a consumer
+  bool durable = false;     ///< seen by a durable consumer, or told durable
+  bool told = false;        ///< a producer was told this sequence
+  bool forgivable = false;  ///< was not durable when the host lost power: may be gone
 };
 
 /// Pages of slots, so that sequences may begin anywhere and have holes; the lowest pages can be dropped. Memory follows

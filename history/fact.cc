@@ -7,9 +7,9 @@
 namespace leat::history {
 namespace {
 
-constexpr std::array<std::string_view, 13> kKinds = {"invoke", "accepted", "committed", "durable", "refused",
-                                                     "unknown", "start", "received", "saving", "reset",
-                                                     "end", "broker", "tick"};
+constexpr std::array<std::string_view, 13> kKinds = {"invoke",  "accepted", "committed", "durable", "refused",
+                                                     "unknown", "start",    "received",  "saving",  "reset",
+                                                     "end",     "broker",   "tick"};
 
 Error bad(std::string what) { return {ErrorCode::invalid_argument, std::move(what)}; }
 
@@ -176,7 +176,8 @@ void append_fact(std::string& out, const Fact& fact) {
       append_hex(out, "hash", fact.hash);
       break;
     case FactKind::saving: append_decimal(out, "sequence", fact.sequence); break;
-    case FactKind::reset: append_decimal(out, "wanted", fact.wanted), append_decimal(out, "earliest", fact.earliest);
+    case FactKind::reset:
+      append_decimal(out, "wanted", fact.wanted), append_decimal(out, "earliest", fact.earliest);
       [[fallthrough]];
     case FactKind::end: append_decimal(out, "latest", fact.latest); break;
     case FactKind::broker:

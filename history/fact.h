@@ -29,29 +29,29 @@ enum class FactKind : std::uint8_t {
 /// All fields of all kinds. The views live as long as the line that they were parsed from.
 struct Fact {
   FactKind kind = FactKind::tick;
-  std::int64_t at_ns = 0;       ///< CLOCK_MONOTONIC: before the call for invoke and saving, after it for all others
-  std::string_view who = {};    ///< the producer or consumer; never used again for another process
-  std::uint64_t number = 0;     ///< the producer's own number of the event, from 0, larger for each event
-  std::uint64_t hash = 0;       ///< of topic, key, message id and payload
-  std::uint32_t place = 0;      ///< invoke: place in its batch
-  std::uint32_t batch = 1;      ///< invoke: events in its batch
-  std::uint64_t sequence = 0;   ///< committed, durable, received, saving
-  std::uint64_t epoch = 0;      ///< received: 0 means not known
-  std::string_view from = {};   ///< received: the producer
-  bool durable_level = false;   ///< start: the consumer reads at Level::durable
-  bool has_after = false;       ///< start: `after` is given
-  std::uint64_t after = 0;      ///< start: the first event wanted is the one after this
-  std::string_view cursor = {}; ///< start: the named cursor
-  std::string_view what = {};   ///< reason of a reset, a refusal or an unknown outcome; what happened to the broker
-  std::uint64_t wanted = 0;     ///< reset: the range, as in leat::Reset
+  std::int64_t at_ns = 0;        ///< CLOCK_MONOTONIC: before the call for invoke and saving, after it for all others
+  std::string_view who = {};     ///< the producer or consumer; never used again for another process
+  std::uint64_t number = 0;      ///< the producer's own number of the event, from 0, larger for each event
+  std::uint64_t hash = 0;        ///< of topic, key, message id and payload
+  std::uint32_t place = 0;       ///< invoke: place in its batch
+  std::uint32_t batch = 1;       ///< invoke: events in its batch
+  std::uint64_t sequence = 0;    ///< committed, durable, received, saving
+  std::uint64_t epoch = 0;       ///< received: 0 means not known
+  std::string_view from = {};    ///< received: the producer
+  bool durable_level = false;    ///< start: the consumer reads at Level::durable
+  bool has_after = false;        ///< start: `after` is given
+  std::uint64_t after = 0;       ///< start: the first event wanted is the one after this
+  std::string_view cursor = {};  ///< start: the named cursor
+  std::string_view what = {};    ///< reason of a reset, a refusal or an unknown outcome; what happened to the broker
+  std::uint64_t wanted = 0;      ///< reset: the range, as in leat::Reset
   std::uint64_t earliest = 0;
-  std::uint64_t latest = 0;     ///< reset, end
+  std::uint64_t latest = 0;  ///< reset, end
 };
 
 std::string_view to_string(FactKind kind) noexcept;
 
-/// Reads one line, without its newline. Error: invalid_argument, saying what is wrong with it. Fields that are not known
-/// are an error too: a misspelt fact must not be lost in silence.
+/// Reads one line, without its newline. Error: invalid_argument, saying what is wrong with it. Fields that are not
+/// known are an error too: a misspelt fact must not be lost in silence.
 Result<Fact> parse_fact(std::string_view line);
 
 /// Appends the line for a fact, with its newline. Names must be plain: no quotes, backslashes or control bytes.

@@ -27,9 +27,9 @@ class Merge {
   static bool comes_later(const Input* a, const Input* b);
   bool advance(Input& input);
 
-  std::deque<Input> inputs_;      // references to sources stay good
-  std::vector<Input*> ready_;     // a heap: the earliest fact first
-  std::vector<Input*> waiting_;   // whose next fact is not known
+  std::deque<Input> inputs_;     // references to sources stay good
+  std::vector<Input*> ready_;    // a heap: the earliest fact first
+  std::vector<Input*> waiting_;  // whose next fact is not known
   Error error_;
 };
 

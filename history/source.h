@@ -12,15 +12,15 @@
 
 namespace leat::history {
 
-/// Reads one process's history in pieces. A process that was killed while it wrote leaves a line without a newline at the
-/// end: that fact was never told to anybody, and is left out.
+/// Reads one process's history in pieces. A process that was killed while it wrote leaves a line without a newline at
+/// the end: that fact was never told to anybody, and is left out.
 class Source {
  public:
   enum class Read : std::uint8_t {
     fact,
     nothing,  ///< nothing more is there now (only while the source is followed)
     end,
-    error,    ///< see error()
+    error,  ///< see error()
   };
   static constexpr std::size_t kMaxLineBytes = 64 * 1024;
 
@@ -48,8 +48,8 @@ class Source {
   std::filesystem::path current_;
   internal::UniqueFd fd_;
   std::string buffer_;
-  std::size_t begin_ = 0;    // of the line to come
-  std::size_t looked_ = 0;   // no newline lies before
+  std::size_t begin_ = 0;   // of the line to come
+  std::size_t looked_ = 0;  // no newline lies before
   std::uint64_t line_ = 0;
   std::uint64_t file_ = 0;
   std::int64_t last_ns_ = 0;

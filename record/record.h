@@ -46,7 +46,9 @@ inline void copy_field(std::byte* to, std::string_view field) noexcept {
     std::memcpy(&block, from + at, sizeof block);
     std::memcpy(to + at, &block, sizeof block);
   };
-  struct Block16 { std::uint64_t words[2]; };
+  struct Block16 {
+    std::uint64_t words[2];
+  };
   if (bytes > 64 || bytes < kWordBytes) {
     if (bytes > 0) std::memcpy(to, from, bytes);
   } else if (bytes <= 2 * kWordBytes) {
@@ -62,9 +64,9 @@ inline void copy_field(std::byte* to, std::string_view field) noexcept {
   }
 }
 
-/// Encodes an event at `to` (8-byte aligned, room for the padded record), all but what the sequencer stamps. The payload
-/// is left out when `event.payload.data()` is null: the caller fills it in at the returned place. Zeroes the padding.
-/// Precondition: field sizes within bounds. About 50 instructions for small fields.
+/// Encodes an event at `to` (8-byte aligned, room for the padded record), all but what the sequencer stamps. The
+/// payload is left out when `event.payload.data()` is null: the caller fills it in at the returned place. Zeroes the
+/// padding. Precondition: field sizes within bounds. About 50 instructions for small fields.
 inline std::byte* encode_event(std::byte* to, const Event& event, std::size_t payload_bytes,
                                std::uint64_t producer_sequence, std::uint16_t flags) noexcept {
   const std::size_t length =
@@ -73,8 +75,8 @@ inline std::byte* encode_event(std::byte* to, const Event& event, std::size_t pa
   // The padding lies in the last word; the fields overwrite what of it is not padding.
   put(padded_record_bytes(length) - kWordBytes, 0);
   put(offsetof(RecordHeader, checksum), 0);
-  put(offsetof(RecordHeader, length), length | static_cast<std::uint64_t>(RecordType::event) << 32 |
-                                          static_cast<std::uint64_t>(flags) << 48);
+  put(offsetof(RecordHeader, length),
+      length | static_cast<std::uint64_t>(RecordType::event) << 32 | static_cast<std::uint64_t>(flags) << 48);
   put(offsetof(RecordHeader, sequence), 0);
   put(offsetof(RecordHeader, timestamp_ns), 0);
   put(offsetof(RecordHeader, producer_sequence), producer_sequence);
@@ -108,10 +110,10 @@ struct RecordView {
   std::string_view payload;
 };
 
-enum class [[nodiscard]] Decode {
-  ok,
-  need_more,  ///< the bytes end before the record does; RecordView::header.length may already be read
-  malformed,  ///< lengths contradict each other
+enum class [[nodiscard]] Decode{
+    ok,
+    need_more,  ///< the bytes end before the record does; RecordView::header.length may already be read
+    malformed,  ///< lengths contradict each other
 };
 
 /// The header alone: true if its lengths are consistent and within `max_length`.

@@ -78,9 +78,9 @@ struct MarkBody {
 };
 static_assert(sizeof(MarkBody) == 24 && std::is_trivially_copyable_v<MarkBody>);
 
-// Payload of a gap: the first and the last sequence that are missing; then zeros, as many as fill the hole. A gap takes the
-// place of what was there, which may be 48 bytes: so its header says the same, `producer_sequence` the first and `sequence`
-// the last, and the payload may be left out.
+// Payload of a gap: the first and the last sequence that are missing; then zeros, as many as fill the hole. A gap takes
+// the place of what was there, which may be 48 bytes: so its header says the same, `producer_sequence` the first and
+// `sequence` the last, and the payload may be left out.
 struct GapBody {
   std::uint64_t first_missing;
   std::uint64_t last_missing;

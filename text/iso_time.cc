@@ -70,7 +70,8 @@ class TimeText {
   Result<std::int64_t> read() {
     date();
     if (!scanner_.at_end() && ok()) {
-      if (!scanner_.take('T') && !scanner_.take('t') && !scanner_.take(' ')) fail("behind the date stands neither T nor a space");
+      if (!scanner_.take('T') && !scanner_.take('t') && !scanner_.take(' '))
+        fail("behind the date stands neither T nor a space");
       clock();
       zone();
     }
@@ -120,8 +121,10 @@ class TimeText {
     number(2, 0, 59, minute, "the minute is not 00 to 59");
     if (ok() && scanner_.take(':')) {
       number(2, 0, 60, second, "the second is not 00 to 59");
-      if (ok() && second == 60) fail("leap seconds have no number of their own here: write second 59 or the next minute");
-      if (ok() && (scanner_.take('.') || scanner_.take(',')) && !scanner_.take_fraction(nanos_)) fail("no digit behind the point");
+      if (ok() && second == 60)
+        fail("leap seconds have no number of their own here: write second 59 or the next minute");
+      if (ok() && (scanner_.take('.') || scanner_.take(',')) && !scanner_.take_fraction(nanos_))
+        fail("no digit behind the point");
       if (ok() && scanner_.at_digit()) fail("more digits than nanoseconds have");
     }
     seconds_ = hour * 3600 + minute * 60 + second;
@@ -201,8 +204,9 @@ Result<std::int64_t> parse_time(std::string_view text) {
     if (has_point) return read_seconds(text);
     const auto nanos = parse_decimal(text);
     if (nanos && *nanos >= kFirstNanos && *nanos <= INT64_MAX) return static_cast<std::int64_t>(*nanos);
-    return Error{ErrorCode::invalid_argument, "a number without a mark is nanoseconds since 1970, of 18 or 19 digits; write seconds as @" +
-                                                  std::string(text.substr(0, 20))};
+    return Error{ErrorCode::invalid_argument,
+                 "a number without a mark is nanoseconds since 1970, of 18 or 19 digits; write seconds as @" +
+                     std::string(text.substr(0, 20))};
   }
   return TimeText(text).read();
 }

@@ -10,7 +10,8 @@
 
 namespace leat::tool {
 
-/// Sets `name` to `bytes`: as they are if they are UTF-8, else readable (\xNN), with the bytes themselves as <name>_base64.
+/// Sets `name` to `bytes`: as they are if they are UTF-8, else readable (\xNN), with the bytes themselves as
+/// <name>_base64.
 inline void set_text(nlohmann::json& object, const std::string& name, std::string_view bytes) {
   object[name] = readable_utf8(bytes);
   if (is_utf8(bytes)) return;

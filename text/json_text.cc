@@ -109,7 +109,9 @@ class Reader {
   }
 
   void number(std::string& out) {
-    const auto next_is = [&](std::string_view some) { return at_ < text_.size() && some.find(text_[at_]) != std::string_view::npos; };
+    const auto next_is = [&](std::string_view some) {
+      return at_ < text_.size() && some.find(text_[at_]) != std::string_view::npos;
+    };
     if (at_end()) return fail("the text ends where a value should be");
     const std::size_t begin = at_;
     if (next_is("-")) put(out, 1);

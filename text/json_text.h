@@ -1,5 +1,5 @@
-// JSON as text: the one reader of what `leat pub --ndjson` is given, and of payloads that are to be nested. No I/O, no numbers:
-// they keep their digits.
+// JSON as text: the one reader of what `leat pub --ndjson` is given, and of payloads that are to be nested. No I/O, no
+// numbers: they keep their digits.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,8 @@ struct JsonMember {
   std::string bytes;  ///< of a string: what it says
 };
 
-/// The members of an object, in their order, names that appear twice included. Strict RFC 8259, one object and nothing behind it;
-/// a byte order mark before it is passed over. Error: invalid_argument, "column N: ..." (bytes, from 1).
+/// The members of an object, in their order, names that appear twice included. Strict RFC 8259, one object and nothing
+/// behind it; a byte order mark before it is passed over. Error: invalid_argument, "column N: ..." (bytes, from 1).
 Result<std::vector<JsonMember>> read_json_object(std::string_view text);
 
 /// A text that is one JSON value: its kind, and the value without blanks outside strings. Nothing for any other text.

@@ -13,10 +13,11 @@ namespace leat::tool {
 namespace {
 
 /// What tail prints and a broker gives anew.
-constexpr std::array<std::string_view, 7> kIgnored = {"sequence",     "cursor", "epoch",      "timestamp_ns",
-                                                      "time",         "producer_id", "producer_sequence"};
-constexpr std::array<std::string_view, 8> kTaken = {"topic",          "key",     "key_base64",     "message_id",
-                                                    "message_id_base64", "payload", "payload_base64", "durable"};
+constexpr std::array<std::string_view, 7> kIgnored = {"sequence",         "cursor", "epoch",
+                                                      "timestamp_ns",     "time",   "producer_id",
+                                                      "producer_sequence"};
+constexpr std::array<std::string_view, 8> kTaken =
+    {"topic", "key", "key_base64", "message_id", "message_id_base64", "payload", "payload_base64", "durable"};
 
 /// Of what a message quotes from the input.
 constexpr std::size_t kMaxQuotedBytes = 200;
@@ -76,7 +77,8 @@ Result<NdjsonEvent> parse_ndjson(std::string_view line) {
     return bad("not JSON: " + members.error().message);
   }
   NdjsonEvent event;
-  event.is_reset = members->size() == 1 && members->front().name == "reset" && members->front().kind == JsonKind::object;
+  event.is_reset =
+      members->size() == 1 && members->front().name == "reset" && members->front().kind == JsonKind::object;
   if (event.is_reset) return event;
   if (auto known = check_names(*members); !known) return known.error();
   for (const auto& [name, value] : {std::pair{"key", &event.key}, std::pair{"message_id", &event.message_id},

@@ -22,9 +22,9 @@ struct NdjsonEvent {
 
 /// Reads an object with any of: topic, key, message_id (strings), key_base64, message_id_base64, payload (a string: its
 /// bytes; any other value: its JSON text without the blanks, digit for digit), payload_base64, durable (false:
-/// ephemeral). The other fields that `leat tail --format json` writes are let pass, so its output can be published again;
-/// any further one is an error, for a misspelt field must not be lost in silence. An object with the one field reset is not an
-/// event. Error: invalid_argument, saying what is wrong with the line, and where.
+/// ephemeral). The other fields that `leat tail --format json` writes are let pass, so its output can be published
+/// again; any further one is an error, for a misspelt field must not be lost in silence. An object with the one field
+/// reset is not an event. Error: invalid_argument, saying what is wrong with the line, and where.
 Result<NdjsonEvent> parse_ndjson(std::string_view line);
 
 }  // namespace leat::tool

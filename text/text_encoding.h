@@ -28,11 +28,13 @@ void append_escaped(std::string& out, std::string_view text, EscapeOptions optio
 /// Appends `text` as a JSON string with its quotes. `text` must be UTF-8; what a terminal would act on is \uNNNN.
 void append_json_string(std::string& out, std::string_view text);
 
-/// Appends `text`, a value of JSON without blanks, so that no terminal acts on it: as append_json_string does within strings.
+/// Appends `text`, a value of JSON without blanks, so that no terminal acts on it: as append_json_string does within
+/// strings.
 void append_json_value(std::string& out, std::string_view text);
 
-/// `bytes` as a value of JSON where that may not be all there is to say: valid UTF-8 as it is, else readable, with the bytes that are
-/// not UTF-8 as \xNN. Whoever needs the bytes themselves gives them as <name>_base64 besides (see json_fields.h).
+/// `bytes` as a value of JSON where that may not be all there is to say: valid UTF-8 as it is, else readable, with the
+/// bytes that are not UTF-8 as \xNN. Whoever needs the bytes themselves gives them as <name>_base64 besides (see
+/// json_fields.h).
 std::string readable_utf8(std::string_view bytes);
 
 /// RFC 4648 base64 with padding.
@@ -45,13 +47,14 @@ void append_decimal(std::string& out, std::int64_t value);
 /// 16 lower-case digits.
 void append_hex64(std::string& out, std::uint64_t value);
 
-/// CLOCK_REALTIME nanoseconds as "2026-08-01T12:34:56.123456Z", with so many digits behind the point, 0 to 9 (cut, not rounded).
+/// CLOCK_REALTIME nanoseconds as "2026-08-01T12:34:56.123456Z", with so many digits behind the point, 0 to 9 (cut, not
+/// rounded).
 void append_iso_time(std::string& out, std::int64_t timestamp_ns, int digits = 6);
 
 /// A time as people and date(1) write it, exactly, in nanoseconds since 1970:
-/// - "2026-08-01", "2026-08-01T12:34", "...:56", "...:56.123456789" (or with a comma, as date -Ins has it), a time optionally followed
-///   by Z, +hh, +hhmm or +hh:mm, UTC otherwise whatever the time zone of the process; a space may stand for the T and before the
-///   offset, t and z for T and Z;
+/// - "2026-08-01", "2026-08-01T12:34", "...:56", "...:56.123456789" (or with a comma, as date -Ins has it), a time
+///   optionally followed by Z, +hh, +hhmm or +hh:mm, UTC otherwise whatever the time zone of the process; a space may
+///   stand for the T and before the offset, t and z for T and Z;
 /// - "@1785587696" and "@1785587696.5", seconds since 1970, the latter also without the @, as date +%s.%N has it;
 /// - nanoseconds since 1970, from 1973 on: less is some other unit.
 /// Error: invalid_argument, naming the part that is wrong.

@@ -1,6 +1,6 @@
-// Does one kind of work N times and nothing else that is counted: run by bench/instructions/check under callgrind, which
-// counts the instructions of the function that is measured. The stages of the broker are stepped in this process and
-// thread (bench/micro/pipeline.h); publish and poll go through the public API, to a broker outside of valgrind.
+// Does one kind of work N times and nothing else that is counted: run by bench/instructions/check under callgrind,
+// which counts the instructions of the function that is measured. The stages of the broker are stepped in this process
+// and thread (bench/micro/pipeline.h); publish and poll go through the public API, to a broker outside of valgrind.
 // Prints how many events went through the function.
 #include <cstdio>
 #include <cstdlib>
@@ -78,7 +78,8 @@ std::uint64_t poll(const FeedAddress& address) {
   return kEvents;
 }
 
-// Rounds of `round` events in batches of `batch`. Before each, all `consumers` have read all there is and gone to sleep.
+// Rounds of `round` events in batches of `batch`. Before each, all `consumers` have read all there is and gone to
+// sleep.
 std::uint64_t step(std::uint32_t round, std::uint32_t batch, std::uint32_t consumers) {
   bench::Pipeline pipeline(8 << 20);
   std::vector<internal::BroadcastReader> readers(consumers, {pipeline.ring_base(), pipeline.options().ring_bytes});
@@ -113,7 +114,9 @@ std::uint64_t with_feed(const std::string& work, const FeedAddress& address) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2) die("usage: leat-count-work step ROUND BATCH CONSUMERS, or publish|publish-batch|poll RUNTIME_DIR DATA_DIR (of feed bench)");
+  if (argc < 2)
+    die("usage: leat-count-work step ROUND BATCH CONSUMERS, or publish|publish-batch|poll RUNTIME_DIR DATA_DIR (of "
+        "feed bench)");
   const std::string work = argv[1];
   std::uint64_t events = 0;
   if (argc != (work == "step" ? 5 : 4)) die("wrong number of arguments");

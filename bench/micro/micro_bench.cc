@@ -49,7 +49,8 @@ void BM_SequencerStep(benchmark::State& state) {
   for (auto _ : state) {
     state.PauseTiming();
     pipeline.segments();
-    for (std::uint32_t i = 0; i < kEventsPerTurn / batch; ++i) events += pipeline.publish_batch(event, batch) ? batch : 0;
+    for (std::uint32_t i = 0; i < kEventsPerTurn / batch; ++i)
+      events += pipeline.publish_batch(event, batch) ? batch : 0;
     state.ResumeTiming();
     while (pipeline.step()) {
     }

@@ -65,12 +65,12 @@ Pipeline::Pipeline(std::uint64_t arena_bytes) {
   parts.failed = [](const Error&) { std::abort(); };
   parts.next_producer_id = &next_producer_id_;
   parts.producer_slots = files_->producer_slots();
-  sequencer_ = std::make_unique<broker::Sequencer>(options_, std::move(parts),
-                                                   broker::SequencerStart{.feed_seed = seed_});
+  sequencer_ =
+      std::make_unique<broker::Sequencer>(options_, std::move(parts), broker::SequencerStart{.feed_seed = seed_});
   broker::ProducerRegistry registry(options_, *files_, table_, lanes_, next_producer_id_);
   registration_ = must(registry.add({}, "bench", arena_bytes));
-  arena_mapping_ = must(Mapping::map_mirrored(registry.arena_of_last_add().fd.get(), Access::read_write, kPageBytes,
-                                              arena_bytes));
+  arena_mapping_ =
+      must(Mapping::map_mirrored(registry.arena_of_last_add().fd.get(), Access::read_write, kPageBytes, arena_bytes));
   producer_ = InboundProducer(files_->inbound.data(), options_.inbound_slots, options_.max_producers);
   arena_ = ArenaWriter(arena_mapping_.data(), arena_bytes, 0);
   segments();
@@ -85,7 +85,8 @@ Pipeline::~Pipeline() {
 void Pipeline::segments() {
   handover_.rolled.consume_all([&](const broker::RollNotice& notice) {
     const std::unique_ptr<broker::MappedSegment> sealed(notice.sealed);
-    if (sealed) must(Result<void>(pool_->recycle(sealed->name).ok() ? Result<void>{} : Error{ErrorCode::io_error, "recycle"}));
+    if (sealed)
+      must(Result<void>(pool_->recycle(sealed->name).ok() ? Result<void>{} : Error{ErrorCode::io_error, "recycle"}));
   });
   while (handover_.prepared.read_available() < 2) handover_.prepared.push(must(pool_->prepare()).release());
 }

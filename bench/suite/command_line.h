@@ -18,8 +18,8 @@ struct Options {
   std::string template_path;
   std::string show;
   std::string only;
-  unsigned rounds = 0;                 ///< 0: the usual number
-  std::uint64_t journal_bytes = 0;     ///< 0: the usual size
+  unsigned rounds = 0;              ///< 0: the usual number
+  std::uint64_t journal_bytes = 0;  ///< 0: the usual size
 };
 
 /// `options` must live as long as `app` parses.

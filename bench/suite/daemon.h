@@ -17,8 +17,8 @@ class Daemon {
   Daemon& operator=(const Daemon&) = delete;
   ~Daemon() { stop(); }
 
-  /// Its output goes to `log`. Returns when `ready` says so; throws std::runtime_error if that takes over ten seconds or
-  /// the program ends before.
+  /// Its output goes to `log`. Returns when `ready` says so; throws std::runtime_error if that takes over ten seconds
+  /// or the program ends before.
   void start(const std::vector<std::string>& words, const std::string& log, const std::function<bool()>& ready);
   void stop();
 

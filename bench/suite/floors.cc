@@ -69,7 +69,8 @@ double sequential_write(const std::string& scratch) {
   const std::vector<char> block(kMiB, 'x');
   const std::int64_t begin = now_ns();
   bool ok = true;
-  for (std::size_t at = 0; at < kTotal && ok; at += kMiB) ok = ::write(fd, block.data(), kMiB) == static_cast<ssize_t>(kMiB);
+  for (std::size_t at = 0; at < kTotal && ok; at += kMiB)
+    ok = ::write(fd, block.data(), kMiB) == static_cast<ssize_t>(kMiB);
   ok = ok && ::fdatasync(fd) == 0;
   const std::int64_t took = now_ns() - begin;
   ::close(fd);
@@ -125,8 +126,8 @@ double relay_ns(std::uint64_t events) {
 }
 
 std::uint64_t scaled(std::uint64_t count, double scale) {
-  return std::max<std::uint64_t>(kRelayChunk, static_cast<std::uint64_t>(static_cast<double>(count) * scale)) / kRelayChunk *
-         kRelayChunk;
+  return std::max<std::uint64_t>(kRelayChunk, static_cast<std::uint64_t>(static_cast<double>(count) * scale)) /
+         kRelayChunk * kRelayChunk;
 }
 
 }  // namespace
@@ -158,7 +159,9 @@ void measure_bare_relay(Histogram& out, std::uint64_t rounds) {
   Word out_flag;
   std::vector<std::byte> in_ring(kRingBytes);
   std::vector<std::byte> out_ring(kRingBytes);
-  const auto place = [](std::vector<std::byte>& ring, std::uint64_t i) { return ring.data() + i * kRecordBytes % kRingBytes; };
+  const auto place = [](std::vector<std::byte>& ring, std::uint64_t i) {
+    return ring.data() + i * kRecordBytes % kRingBytes;
+  };
   std::thread relay([&] {
     for (std::uint64_t i = 1;; ++i) {
       std::uint64_t seen = 0;

@@ -53,13 +53,13 @@ class BlockSync {
 };
 
 struct Floors {
-  Histogram cache_line{};    ///< round trip of one cache line between two threads on two cores
-  Histogram futex_wake{};    ///< from FUTEX_WAKE until the woken process's store is seen, asleep for 100 us before
-  Histogram fdatasync{};     ///< pwrite and fdatasync of one 4 KiB block that is allocated
-  double memcpy_bytes_per_second = 0;   ///< 1 MiB blocks of 256 MiB to another 256 MiB
-  double write_bytes_per_second = 0;    ///< 64 MiB by write() of 1 MiB, with its fdatasync
-  /// What any journaled broker must do with an event of 128 bytes, without a transport: store it, copy it and compute an
-  /// XXH3-64, copy it to the journal, copy it out. One after the other on one core, so nothing in it waits.
+  Histogram cache_line{};  ///< round trip of one cache line between two threads on two cores
+  Histogram futex_wake{};  ///< from FUTEX_WAKE until the woken process's store is seen, asleep for 100 us before
+  Histogram fdatasync{};   ///< pwrite and fdatasync of one 4 KiB block that is allocated
+  double memcpy_bytes_per_second = 0;  ///< 1 MiB blocks of 256 MiB to another 256 MiB
+  double write_bytes_per_second = 0;   ///< 64 MiB by write() of 1 MiB, with its fdatasync
+  /// What any journaled broker must do with an event of 128 bytes, without a transport: store it, copy it and compute
+  /// an XXH3-64, copy it to the journal, copy it out. One after the other on one core, so nothing in it waits.
   double relay_ns = 0;
 };
 

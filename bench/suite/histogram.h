@@ -27,8 +27,8 @@ class Histogram {
   [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
   [[nodiscard]] std::uint64_t max() const noexcept { return max_; }
 
-  /// The value at place `fraction * count` (from 0) of all in order of size, or the last; rounded up by less than 1/128,
-  /// never beyond max(). 0 if empty.
+  /// The value at place `fraction * count` (from 0) of all in order of size, or the last; rounded up by less than
+  /// 1/128, never beyond max(). 0 if empty.
   [[nodiscard]] std::uint64_t at(double fraction) const noexcept {
     const auto wanted = static_cast<std::uint64_t>(fraction * static_cast<double>(count_));
     std::uint64_t seen = 0;

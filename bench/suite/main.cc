@@ -68,8 +68,11 @@ class Run {
   explicit Run(const Options& options) : options_(options), scratch_(options.directory) {
     for (auto& transport : all_transports()) {
       const Traits traits = transport->traits();
-      results_.transports.push_back({{"name", traits.name}, {"note", traits.note}, {"missing", transport->missing()},
-                                     {"brokered", traits.brokered}, {"journaled", traits.journaled}});
+      results_.transports.push_back({{"name", traits.name},
+                                     {"note", traits.note},
+                                     {"missing", transport->missing()},
+                                     {"brokered", traits.brokered},
+                                     {"journaled", traits.journaled}});
       transports_[traits.name] = std::move(transport);
     }
     results_.machine = describe_machine(options.directory);

@@ -55,9 +55,7 @@ void add_workers(Crew& crew, Transport& transport, Kind kind, const Setup& setup
         });
       }
       return;
-    case Kind::acknowledge_each:
-      crew.add([&](Worker& worker) { transport.acknowledge_each(setup, worker); });
-      return;
+    case Kind::acknowledge_each: crew.add([&](Worker& worker) { transport.acknowledge_each(setup, worker); }); return;
     case Kind::acknowledge_window:
       crew.add([&](Worker& worker) { transport.acknowledge_window(setup, worker); });
       return;
@@ -136,23 +134,18 @@ Outcome measure(Transport& transport, Row row, const std::string& scratch_parent
 }
 
 nlohmann::json latency_json(const Histogram& latency) {
-  return {{"count", latency.count()},       {"p50_ns", latency.at(0.5)},     {"p90_ns", latency.at(0.9)},
-          {"p99_ns", latency.at(0.99)},     {"p99.9_ns", latency.at(0.999)}, {"p99.99_ns", latency.at(0.9999)},
+  return {{"count", latency.count()},   {"p50_ns", latency.at(0.5)},     {"p90_ns", latency.at(0.9)},
+          {"p99_ns", latency.at(0.99)}, {"p99.9_ns", latency.at(0.999)}, {"p99.99_ns", latency.at(0.9999)},
           {"max_ns", latency.max()}};
 }
 
 nlohmann::json to_json(const Outcome& outcome) {
   const Setup& setup = outcome.row.setup;
-  nlohmann::json json = {{"transport", outcome.row.transport},
-                         {"kind", to_string(outcome.row.kind)},
-                         {"chart", outcome.row.chart},
-                         {"round", outcome.round},
-                         {"payload_bytes", setup.payload_bytes},
-                         {"events", setup.events},
-                         {"producers", setup.senders},
-                         {"consumers", setup.receivers},
-                         {"idle", to_string(setup.idle)},
-                         {"level", setup.durable ? "durable" : "live"}};
+  nlohmann::json json = {{"transport", outcome.row.transport},   {"kind", to_string(outcome.row.kind)},
+                         {"chart", outcome.row.chart},           {"round", outcome.round},
+                         {"payload_bytes", setup.payload_bytes}, {"events", setup.events},
+                         {"producers", setup.senders},           {"consumers", setup.receivers},
+                         {"idle", to_string(setup.idle)},        {"level", setup.durable ? "durable" : "live"}};
   if (outcome.row.kind == Kind::paced) json["rate_per_second"] = setup.rate;
   if (!outcome.error.empty()) {
     json["error"] = outcome.error;

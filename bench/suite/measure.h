@@ -32,11 +32,11 @@ struct Row {
 struct Outcome {
   Row row;
   unsigned round = 0;
-  double events_per_second = 0;       ///< throughput and its like
-  std::optional<Histogram> latency = {};   ///< the others
+  double events_per_second = 0;           ///< throughput and its like
+  std::optional<Histogram> latency = {};  ///< the others
   std::uint64_t lost = 0;
-  std::string error = {};                  ///< empty: it worked
-  std::string floor = {};                  ///< which floor this figure is compared with, if any
+  std::string error = {};  ///< empty: it worked
+  std::string floor = {};  ///< which floor this figure is compared with, if any
   double over_floor = 0;
 
   [[nodiscard]] double p(double fraction) const { return latency ? static_cast<double>(latency->at(fraction)) : 0; }

@@ -18,21 +18,21 @@ std::string_view to_string(Idle idle);
 
 /// The work: the same for every transport.
 struct Setup {
-  std::string scratch;              ///< a directory on the file system to be measured
-  std::size_t payload_bytes = 64;   ///< at least sizeof(Header)
-  std::uint64_t events = 0;         ///< in all, over the senders
+  std::string scratch;             ///< a directory on the file system to be measured
+  std::size_t payload_bytes = 64;  ///< at least sizeof(Header)
+  std::uint64_t events = 0;        ///< in all, over the senders
   unsigned senders = 1;
   unsigned receivers = 1;
-  std::uint64_t rate = 0;           ///< events a second, open loop
-  std::size_t window = 64;          ///< events sent and not yet durable
-  Idle idle = Idle::adaptive;       ///< of receivers, and of Leat's broker
-  bool durable = false;             ///< acknowledged, or delivered, when it is on disk
+  std::uint64_t rate = 0;      ///< events a second, open loop
+  std::size_t window = 64;     ///< events sent and not yet durable
+  Idle idle = Idle::adaptive;  ///< of receivers, and of Leat's broker
+  bool durable = false;        ///< acknowledged, or delivered, when it is on disk
 };
 
 /// Every payload begins with this.
 struct Header {
-  std::uint64_t place;     ///< sender's index << 48 | event's index among the sender's
-  std::int64_t sent_ns;    ///< open loop: when it should have been sent
+  std::uint64_t place;   ///< sender's index << 48 | event's index among the sender's
+  std::int64_t sent_ns;  ///< open loop: when it should have been sent
 
   static constexpr unsigned kIndexBits = 48;
   static Header read(const void* payload) noexcept {
@@ -47,12 +47,12 @@ struct Header {
 /// What a transport is, and which work it can be given.
 struct Traits {
   std::string name;
-  std::string note;               ///< what a reader of its figures must know
-  bool brokered = false;          ///< a third process lies between sender and receiver
-  bool journaled = false;         ///< what was delivered is in a file
+  std::string note;        ///< what a reader of its figures must know
+  bool brokered = false;   ///< a third process lies between sender and receiver
+  bool journaled = false;  ///< what was delivered is in a file
   unsigned most_senders = 8;
-  unsigned most_receivers = 64;   ///< each gets every event; 1: a queue
-  bool acknowledges = false;      ///< a sender can wait until an event is as durable as the transport makes it
+  unsigned most_receivers = 64;  ///< each gets every event; 1: a queue
+  bool acknowledges = false;     ///< a sender can wait until an event is as durable as the transport makes it
   bool replays = false;
   std::size_t most_payload_bytes = 1 << 16;
 };
@@ -73,8 +73,8 @@ class Transport {
   virtual void receive_all(const Setup&, unsigned index, Worker&) = 0;    ///< setup.events, checking order
   virtual void send_paced(const Setup&, unsigned index, Worker&) = 0;     ///< open loop, setup.rate
   virtual void receive_timed(const Setup&, unsigned index, Worker&) = 0;  ///< latency from Header::sent_ns
-  virtual void ping(const Setup&, Worker&) = 0;   ///< brokered: send, wait for it. Else: half a round trip
-  virtual void echo(const Setup&, Worker&) = 0;   ///< the other end of a ping, if not brokered
+  virtual void ping(const Setup&, Worker&) = 0;                ///< brokered: send, wait for it. Else: half a round trip
+  virtual void echo(const Setup&, Worker&) = 0;                ///< the other end of a ping, if not brokered
   virtual void acknowledge_each(const Setup&, Worker&) = 0;    ///< one at a time; latency
   virtual void acknowledge_window(const Setup&, Worker&) = 0;  ///< setup.window outstanding
   virtual void replay(const Setup&, Worker&) = 0;              ///< all that was sent, from the first

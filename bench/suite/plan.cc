@@ -8,11 +8,14 @@ constexpr unsigned kSenders[] = {1, 2, 4, 8};
 constexpr unsigned kReceivers[] = {0, 1, 2, 4, 8, 16, 32, 64};
 constexpr std::size_t kUsualPayload = 64;
 
-const std::vector<std::string> kOneByOne = {"leat",    "message_queue", "lockfree_queue", "seqpacket", "zeromq",
-                                            "iceoryx", "redis",         "nats-async"};
-const std::vector<std::string> kFastest = {"leat",    "leat-batch", "leat-synced",     "message_queue", "lockfree_queue", "seqpacket",
-                                           "zeromq",  "iceoryx",    "redis-pipelined", "nats-async"};
-const std::vector<std::string> kFanOut = {"leat", "leat-batch", "seqpacket", "zeromq", "iceoryx", "redis-pipelined", "nats-async"};
+const std::vector<std::string> kOneByOne = {"leat",   "message_queue", "lockfree_queue", "seqpacket",
+                                            "zeromq", "iceoryx",       "redis",          "nats-async"};
+const std::vector<std::string> kFastest = {"leat",          "leat-batch",     "leat-synced",
+                                           "message_queue", "lockfree_queue", "seqpacket",
+                                           "zeromq",        "iceoryx",        "redis-pipelined",
+                                           "nats-async"};
+const std::vector<std::string> kFanOut = {"leat",    "leat-batch",      "seqpacket", "zeromq",
+                                          "iceoryx", "redis-pipelined", "nats-async"};
 
 class Plan {
  public:
@@ -58,7 +61,8 @@ class Plan {
         if (!quick_ || payload == 1024) add("throughput-payload", transport, Kind::throughput, payload);
       }
       for (const unsigned senders : kSenders) {
-        if (senders > 1 && (!quick_ || senders == 4)) add("throughput-producers", transport, Kind::throughput).setup.senders = senders;
+        if (senders > 1 && (!quick_ || senders == 4))
+          add("throughput-producers", transport, Kind::throughput).setup.senders = senders;
       }
     }
     for (const std::string& transport : kFanOut) {
@@ -74,7 +78,8 @@ class Plan {
   }
 
   void targets() {
-    for (const char* transport : {"leat", "leat-batch", "leat-synced", "message_queue", "zeromq", "redis-pipelined", "nats-async"}) {
+    for (const char* transport :
+         {"leat", "leat-batch", "leat-synced", "message_queue", "zeromq", "redis-pipelined", "nats-async"}) {
       add("targets", transport, Kind::throughput);
     }
     add("targets", "leat", Kind::ping);
@@ -87,7 +92,8 @@ class Plan {
       spin.setup.durable = true;
       spin.setup.idle = Idle::spin;
     }
-    for (const char* transport : {"leat-journal", "redis-pipelined", "nats-async"}) add("targets", transport, Kind::replay);
+    for (const char* transport : {"leat-journal", "redis-pipelined", "nats-async"})
+      add("targets", transport, Kind::replay);
   }
 
   std::vector<Row> take() { return std::move(rows_); }

@@ -60,7 +60,8 @@ void add_floors(std::string& text, const json& floors) {
   latency("futex wake until the woken one answers", "futex_wake");
   latency("write and fdatasync of 4 KiB", "fdatasync_4k");
   table.add({"memcpy", number(floors["memcpy_bytes_per_second"].get<double>() / 1e9, "%.2f GB/s"), ""});
-  table.add({"sequential write, synced", number(floors["sequential_write_bytes_per_second"].get<double>() / 1e9, "%.2f GB/s"), ""});
+  table.add({"sequential write, synced",
+             number(floors["sequential_write_bytes_per_second"].get<double>() / 1e9, "%.2f GB/s"), ""});
   table.add({"copies and checksum of one event of 128 B", duration(floors["relay_ns_per_event"]), ""});
   finish(text, table);
 }
@@ -78,7 +79,8 @@ void add_rows(std::string& text, const json& rows) {
       failed += "not measured: " + name + ", " + describe(row) + ": " + row["error"].get<std::string>() + "\n";
       continue;
     }
-    if (row.contains("lost")) failed += "lost or out of order: " + name + ", " + describe(row) + ": " + row["lost"].dump() + "\n";
+    if (row.contains("lost"))
+      failed += "lost or out of order: " + name + ", " + describe(row) + ": " + row["lost"].dump() + "\n";
     const std::string over = row.contains("over_floor") ? number(row["over_floor"]) : "";
     if (row.contains("latency")) {
       const json& p = row["latency"];
@@ -100,7 +102,10 @@ void add_targets(std::string& text, const json& targets) {
   for (const json& target : targets) {
     const bool known = target.contains("measured");
     table.add({target["what"], target["wanted"], known ? number(target["measured"]) : "?",
-               !known ? "unknown" : target["met"].get<bool>() ? "met" : "MISSED", target["basis"]});
+               !known                      ? "unknown"
+               : target["met"].get<bool>() ? "met"
+                                           : "MISSED",
+               target["basis"]});
   }
   finish(text, table);
 }
@@ -160,14 +165,15 @@ json to_json(const Results& results) {
 std::string to_text(const json& run) {
   const json& machine = run.at("machine");
   std::string text = machine.at("cpu").get<std::string>() + ", " + machine.at("cores").dump() + " cores, " +
-                     machine.at("kernel").get<std::string>() + ", " + machine.at("compiler").get<std::string>() + ", commit " +
-                     machine.at("commit").get<std::string>() + "\n\n";
+                     machine.at("kernel").get<std::string>() + ", " + machine.at("compiler").get<std::string>() +
+                     ", commit " + machine.at("commit").get<std::string>() + "\n\n";
   add_floors(text, run.at("floors"));
   add_rows(text, run.at("rows"));
   add_targets(text, run.at("targets"));
   for (const json& transport : run.at("transports")) {
     if (!transport.at("missing").get<std::string>().empty()) {
-      text += "not there: " + transport.at("name").get<std::string>() + ": " + transport.at("missing").get<std::string>() + "\n";
+      text += "not there: " + transport.at("name").get<std::string>() + ": " +
+              transport.at("missing").get<std::string>() + "\n";
     }
   }
   for (const json& failure : run.at("failures")) text += "not measured: " + failure.get<std::string>() + "\n";
@@ -180,7 +186,8 @@ std::string to_html(const json& run, const std::string& template_html) {
   if (at == std::string::npos) throw std::runtime_error("the report's template holds no " + kMark);
   std::string data = run.dump();
   // A text that ends the script element would end the data with it.
-  for (auto found = data.find("</"); found != std::string::npos; found = data.find("</", found + 3)) data.insert(found + 1, "\\");
+  for (auto found = data.find("</"); found != std::string::npos; found = data.find("</", found + 3))
+    data.insert(found + 1, "\\");
   std::string html = template_html;
   return html.replace(at, kMark.size(), data);
 }

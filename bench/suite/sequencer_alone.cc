@@ -1,4 +1,5 @@
-// What the sequencer takes when all else is for free: stepped in this process, its entries in the caches, nobody else there.
+// What the sequencer takes when all else is for free: stepped in this process, its entries in the caches, nobody else
+// there.
 #include <algorithm>
 #include <stdexcept>
 #include <string>

@@ -64,7 +64,8 @@ std::uint64_t anonymous_bytes(pid_t pid) {
 double publish_cost_ns(const std::string& scratch) {
   constexpr int kBursts = 200;
   constexpr int kBurstEvents = 3000;  // less than the arena holds
-  auto broker = must(tool::PrivateBroker::start(scratch, {"--idle", "spin", "--sync", "none", "--retain-bytes", "256M"}));
+  auto broker =
+      must(tool::PrivateBroker::start(scratch, {"--idle", "spin", "--sync", "none", "--retain-bytes", "256M"}));
   auto producer = must(Producer::connect({.address = broker.address(), .name = "publish-cost"}));
   const std::string payload(64, 'x');
   const Event event{.topic = "bench.event", .payload = payload};
@@ -119,7 +120,8 @@ IdleBroker idle_broker(const std::string& scratch, double seconds) {
 DeliveryLatency latency_beside_cache_line(const std::string& scratch, int bursts) {
   constexpr int kBurst = 3000;
   constexpr int kWarmUp = 300;
-  auto broker = must(tool::PrivateBroker::start(scratch, {"--idle", "spin", "--sync", "none", "--retain-bytes", "256M"}));
+  auto broker =
+      must(tool::PrivateBroker::start(scratch, {"--idle", "spin", "--sync", "none", "--retain-bytes", "256M"}));
   auto producer = must(Producer::connect({.address = broker.address(), .name = "latency"}));
   auto consumer = must(Consumer::connect({.address = broker.address(), .name = "latency", .idle = leat::Idle::spin}));
   const std::string payload(64, 'x');

@@ -14,8 +14,8 @@ namespace leat::bench {
 /// neither cache lines nor system calls are the broker's. Median of many bursts. Throws std::runtime_error.
 double publish_cost_ns(const std::string& scratch);
 
-/// Nanoseconds that the sequencer takes for one event of 64 bytes, in entries of `batch`, rounds of 256, alone: the floor of
-/// throughput. Median of many rounds.
+/// Nanoseconds that the sequencer takes for one event of 64 bytes, in entries of `batch`, rounds of 256, alone: the
+/// floor of throughput. Median of many rounds.
 double sequencer_alone_ns(std::uint32_t batch);
 
 /// A latency and its floor, measured turn by turn, as a shared machine is fast in one second and slow in the next.
@@ -24,8 +24,8 @@ struct Paired {
   Histogram floor{};
 };
 
-/// Publish of 64 bytes until a poll in the same thread has it, all spinning; floors, while the broker is stopped: a cache
-/// line's round trip between two threads, and the bare relay.
+/// Publish of 64 bytes until a poll in the same thread has it, all spinning; floors, while the broker is stopped: a
+/// cache line's round trip between two threads, and the bare relay.
 struct DeliveryLatency : Paired {
   Histogram relay{};
 };
@@ -43,8 +43,8 @@ IdleBroker idle_broker(const std::string& scratch, double seconds);
 /// Starting on a journal of this size.
 struct JournalStart {
   std::uint64_t journal_bytes = 0;
-  double broker_ms = 0;         ///< from exec until it serves; median of several
-  double consumer_ms = 0;       ///< connect at a sequence in the middle, first event delivered; median of several
+  double broker_ms = 0;    ///< from exec until it serves; median of several
+  double consumer_ms = 0;  ///< connect at a sequence in the middle, first event delivered; median of several
   std::uint64_t broker_rss_bytes = 0;  ///< anonymous memory: mapped files are the page cache's
 };
 JournalStart start_on_journal(const std::string& scratch, std::uint64_t bytes);

@@ -37,8 +37,8 @@ class Judge {
     std::vector<double> values;
     for (const Outcome& outcome : results_.rows) {
       const Row& row = outcome.row;
-      if (row.chart == "targets" && row.transport == transport && row.kind == kind && row.setup.idle == Idle::adaptive &&
-          outcome.error.empty()) {
+      if (row.chart == "targets" && row.transport == transport && row.kind == kind &&
+          row.setup.idle == Idle::adaptive && outcome.error.empty()) {
         values.push_back(figure(outcome));
       }
     }
@@ -73,16 +73,19 @@ class Judge {
     if (!results_.latency) return;
     for (const double p : {0.5, 0.99}) {
       paired("publish to delivery, " + number(100 * p, "p%.0f") + " / cache line round trip, p50", p == 0.5 ? 1.25 : 3,
-             static_cast<double>(results_.latency->ours.at(p)), static_cast<double>(results_.latency->floor.at(0.5)), "ns", 1);
+             static_cast<double>(results_.latency->ours.at(p)), static_cast<double>(results_.latency->floor.at(0.5)),
+             "ns", 1);
     }
   }
 
   void latency_floor() {
     if (!results_.latency) return;
-    paired("(floor) publish to delivery / bare relay of the same bytes, p50", 1.25, static_cast<double>(results_.latency->ours.at(0.5)),
-           static_cast<double>(results_.latency->relay.at(0.5)), "ns", 1);
-    paired("(floor) bare relay / cache line round trip, p50", 1.25, static_cast<double>(results_.latency->relay.at(0.5)),
-           static_cast<double>(results_.latency->floor.at(0.5)), "ns", 1);
+    paired("(floor) publish to delivery / bare relay of the same bytes, p50", 1.25,
+           static_cast<double>(results_.latency->ours.at(0.5)), static_cast<double>(results_.latency->relay.at(0.5)),
+           "ns", 1);
+    paired("(floor) bare relay / cache line round trip, p50", 1.25,
+           static_cast<double>(results_.latency->relay.at(0.5)), static_cast<double>(results_.latency->floor.at(0.5)),
+           "ns", 1);
   }
 
   void paired(std::string what, double limit, double ours, double floor, const char* unit, double ns_per_unit) {
@@ -94,18 +97,20 @@ class Judge {
     const auto ours = rate("leat", Kind::throughput);
     const auto against = [&](const char* peer, double limit) {
       const auto theirs = rate(peer, Kind::throughput);
-      add(std::string("throughput / ") + peer, false, limit, over(ours, theirs), millions(ours) + "; " + millions(theirs));
+      add(std::string("throughput / ") + peer, false, limit, over(ours, theirs),
+          millions(ours) + "; " + millions(theirs));
     };
     against("message_queue", 4);
     against("zeromq", 8);
     against("redis-pipelined", 40);
     against("nats-async", 100);
     const auto batch = rate("leat-batch", Kind::throughput);
-    add("throughput, publish_batch of 64 / single", false, 2, over(batch, ours), millions(batch) + "; " + millions(ours));
+    add("throughput, publish_batch of 64 / single", false, 2, over(batch, ours),
+        millions(batch) + "; " + millions(ours));
     const auto beside_sequencer = [&](const char* what, std::optional<double> value, double ns) {
       const auto bound = ns > 0 ? std::optional<double>(1e9 / ns) : std::nullopt;
-      add(std::string("(floor) ") + what + " / the sequencer alone, entries in its caches", false, 0.5, over(value, bound),
-          millions(value) + "; " + millions(bound));
+      add(std::string("(floor) ") + what + " / the sequencer alone, entries in its caches", false, 0.5,
+          over(value, bound), millions(value) + "; " + millions(bound));
     };
     beside_sequencer("throughput", ours, results_.sequencer_alone_ns);
     beside_sequencer("throughput in batches", batch, results_.sequencer_alone_batch_ns);
@@ -118,9 +123,11 @@ class Judge {
     }
     const auto ours = rate("leat", Kind::acknowledge_window);
     const auto redis = rate("redis-pipelined", Kind::acknowledge_window);
-    add("durable, 64 outstanding / Redis always, pipelined", false, 10, over(ours, redis), millions(ours) + "; " + millions(redis));
+    add("durable, 64 outstanding / Redis always, pipelined", false, 10, over(ours, redis),
+        millions(ours) + "; " + millions(redis));
     const double bound = 64e9 / static_cast<double>(results_.floors.fdatasync.at(0.5));
-    add("(floor) durable, 64 outstanding / 64 per bare fdatasync", false, 0.8, over(ours, bound), millions(ours) + "; " + millions(bound));
+    add("(floor) durable, 64 outstanding / 64 per bare fdatasync", false, 0.8, over(ours, bound),
+        millions(ours) + "; " + millions(bound));
   }
 
   void replay() {
@@ -139,9 +146,11 @@ class Judge {
     if (results_.instructions.contains("step_64_consumers")) {
       const double one = results_.instructions["step_1_consumer"];
       const double many = results_.instructions["step_64_consumers"];
-      add("sequencer's instructions an event, 64 consumers / 1", true, 1.02, over(many, one), number(many, "%.0f; ") + number(one, "%.0f"));
+      add("sequencer's instructions an event, 64 consumers / 1", true, 1.02, over(many, one),
+          number(many, "%.0f; ") + number(one, "%.0f"));
     } else {
-      add("sequencer's instructions an event, 64 consumers / 1", true, 1.02, std::nullopt, "bench/instructions/check did not run");
+      add("sequencer's instructions an event, 64 consumers / 1", true, 1.02, std::nullopt,
+          "bench/instructions/check did not run");
     }
     if (results_.starts.size() == 2) {
       const JournalStart& empty = results_.starts.front();
@@ -157,8 +166,10 @@ class Judge {
               number(static_cast<double>(empty.broker_rss_bytes) / 1e6, "%.2f MB"));
     }
     if (results_.idle) {
-      add("idle broker, percent of a core", true, 1, results_.idle->cpu_percent, number(results_.idle->cpu_percent, "%.2f %%"));
-      paired("wake of an idle broker until delivery / futex wake", 2, static_cast<double>(results_.idle->wake.ours.at(0.5)),
+      add("idle broker, percent of a core", true, 1, results_.idle->cpu_percent,
+          number(results_.idle->cpu_percent, "%.2f %%"));
+      paired("wake of an idle broker until delivery / futex wake", 2,
+             static_cast<double>(results_.idle->wake.ours.at(0.5)),
              static_cast<double>(results_.idle->wake.floor.at(0.5)), "us", 1e3);
     }
   }

@@ -25,18 +25,18 @@ struct Results {
   std::optional<IdleBroker> idle;
   std::optional<DeliveryLatency> latency;
   std::optional<Paired> durable;
-  std::vector<JournalStart> starts;  ///< empty journal first
-  nlohmann::json instructions;       ///< what bench/instructions/check printed; null if it did not run
-  std::vector<std::string> failures; ///< what could not be measured, besides rows that carry their own error
+  std::vector<JournalStart> starts;   ///< empty journal first
+  nlohmann::json instructions;        ///< what bench/instructions/check printed; null if it did not run
+  std::vector<std::string> failures;  ///< what could not be measured, besides rows that carry their own error
 };
 
 struct Target {
   std::string what;
-  std::string wanted;    ///< "at most 1.25"
+  std::string wanted;  ///< "at most 1.25"
   double measured = 0;
-  bool known = false;    ///< false: one of its figures is missing
+  bool known = false;  ///< false: one of its figures is missing
   bool met = false;
-  std::string basis;     ///< the figures it was made of
+  std::string basis;  ///< the figures it was made of
 };
 
 std::vector<Target> judge(const Results& results);

@@ -79,7 +79,8 @@ void Crew::await_ready() {
   for (std::size_t i = 0; i < pids_.size(); ++i) {
     const WorkerPage& page = pages_[i];
     while (page.ready.load() == 0) {
-      if (page.done.load() != 0) throw std::runtime_error(page.error[0] != '\0' ? page.error : "a worker ended at once");
+      if (page.done.load() != 0)
+        throw std::runtime_error(page.error[0] != '\0' ? page.error : "a worker ended at once");
       if (now_ns() > deadline) throw std::runtime_error("a worker is not ready after 20 s");
       ::usleep(kLook_us);
     }

@@ -21,8 +21,8 @@ struct WorkerPage {
   std::int64_t begin_ns;
   std::int64_t end_ns;
   std::uint64_t events;
-  std::uint64_t lost;       ///< messages that never came, or came out of order
-  char error[256];          ///< empty: none
+  std::uint64_t lost;  ///< messages that never came, or came out of order
+  char error[256];     ///< empty: none
   Histogram latency;
 };
 

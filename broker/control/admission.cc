@@ -63,13 +63,12 @@ std::optional<std::uint32_t> parse_id(const std::string& text) {
 
 }  // namespace
 
-Result<std::vector<Admission::Rule>> Admission::parse_rules(const std::vector<std::string>& rules,
-                                                            const char* option) {
+Result<std::vector<Admission::Rule>> Admission::parse_rules(const std::vector<std::string>& rules, const char* option) {
   std::vector<Rule> parsed;
   for (const std::string& rule : rules) {
     const auto bad = [&](const std::string& why) {
-      return Error{ErrorCode::invalid_argument, std::string(option) + " " + rule + ": " + why +
-                                                    "; use user:NAME, group:NAME, uid:N, gid:N or any"};
+      return Error{ErrorCode::invalid_argument,
+                   std::string(option) + " " + rule + ": " + why + "; use user:NAME, group:NAME, uid:N, gid:N or any"};
     };
     const std::size_t colon = rule.find(':');
     const std::string kind = rule.substr(0, colon);
@@ -95,8 +94,7 @@ Result<std::vector<Admission::Rule>> Admission::parse_rules(const std::vector<st
   return parsed;
 }
 
-Result<Admission> Admission::parse(const std::vector<std::string>& publish,
-                                   const std::vector<std::string>& subscribe) {
+Result<Admission> Admission::parse(const std::vector<std::string>& publish, const std::vector<std::string>& subscribe) {
   Admission admission;
   auto rules = parse_rules(publish, "--allow-publish");
   if (!rules) return rules.error();
@@ -132,7 +130,8 @@ Result<void> Admission::check(const Peer& peer, Role role) const {
   for (const Rule& rule : rules) given += " " + rule.text;
   return Error{ErrorCode::permission_denied,
                "user " + std::to_string(peer.uid) + " may not " + (publishes ? "publish to" : "subscribe to") +
-                   " this feed (" + (rules.empty() ? "there is no rule of " + option : option + given + " does not admit it") +
+                   " this feed (" +
+                   (rules.empty() ? "there is no rule of " + option : option + given + " does not admit it") +
                    ", its pid is " + std::to_string(peer.pid) + "); run as user " + std::to_string(::geteuid()) +
                    ", or start leatd with " + option + " uid:" + std::to_string(peer.uid)};
 }

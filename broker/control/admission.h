@@ -29,8 +29,8 @@ class Admission {
   /// Rules are "user:NAME", "group:NAME", "uid:N", "gid:N" or "any". Error: invalid_argument, naming the rule.
   static Result<Admission> parse(const std::vector<std::string>& publish, const std::vector<std::string>& subscribe);
 
-  /// How much of `total` of anything one user may have, so that none locks the others out: at least 1, and all of it for the
-  /// broker's own user and root.
+  /// How much of `total` of anything one user may have, so that none locks the others out: at least 1, and all of it
+  /// for the broker's own user and root.
   [[nodiscard]] std::uint64_t share_of(uid_t uid, std::uint64_t total) const noexcept;
   void set_user_share(std::uint32_t percent) noexcept { user_share_ = percent; }
   [[nodiscard]] std::uint32_t user_share() const noexcept { return user_share_; }

@@ -80,17 +80,20 @@ Result<void> ControlServer::admit(Client& client, const Received& received) {
 Result<void> ControlServer::admit_producer(Client& client, const HelloMessage& hello) {
   // Never the inbound ring's own word: any producer can write there.
   if (files_.broadcast_header().feed_state.load() == static_cast<std::uint32_t>(FeedState::failed)) {
-    return Error{ErrorCode::feed_failed, "the feed has failed and takes nothing any more; see the broker's log, "
-                                         "then restart leatd"};
+    return Error{ErrorCode::feed_failed,
+                 "the feed has failed and takes nothing any more; see the broker's log, "
+                 "then restart leatd"};
   }
   const bool resumes = hello.resume_token != 0;
   const std::uint64_t wanted = hello.arena_bytes == 0 ? options_.arena_bytes : hello.arena_bytes;
   // One that comes back keeps the arena that it has, whatever a new one may be.
   if (!resumes && (wanted < kMinArenaBytes || wanted > options_.max_arena_bytes)) {
-    return Error{ErrorCode::invalid_argument, "an arena of " + std::to_string(wanted) + " bytes (arena_bytes) is out of "
+    return Error{ErrorCode::invalid_argument, "an arena of " + std::to_string(wanted) +
+                                                  " bytes (arena_bytes) is out of "
                                                   "bounds (" +
                                                   std::to_string(kMinArenaBytes) + " to " +
-                                                  std::to_string(options_.max_arena_bytes) + "); lower "
+                                                  std::to_string(options_.max_arena_bytes) +
+                                                  "); lower "
                                                   "ProducerOptions::arena_bytes, or raise leatd's --max-arena-bytes"};
   }
   if (!resumes) {
@@ -189,8 +192,7 @@ Result<void> ControlServer::admit_observer(Client& client) {
   client.admitted = true;
   refresh_rows();
   const WelcomeMessage welcome = make_welcome(client);
-  const int fds[] = {files_.broadcast.read_only.get(), files_.doorbell.read_only.get(),
-                     files_.status.read_only.get()};
+  const int fds[] = {files_.broadcast.read_only.get(), files_.doorbell.read_only.get(), files_.status.read_only.get()};
   return send_message(client.socket.get(), &welcome, sizeof welcome, fds);
 }
 

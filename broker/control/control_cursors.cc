@@ -48,7 +48,8 @@ Result<void> ControlServer::serve_cursor(Client& client, const Received& receive
 
 Result<void> ControlServer::take_cursor(Client& client, const CursorMessage& ask, CursorMessage& answer) {
   const std::string name(ask.name, ::strnlen(ask.name, sizeof ask.name));
-  if (!is_cursor_name(name)) return Error{ErrorCode::invalid_argument, "bad cursor name: use 1 to 63 of A-Z a-z 0-9 . _ -"};
+  if (!is_cursor_name(name))
+    return Error{ErrorCode::invalid_argument, "bad cursor name: use 1 to 63 of A-Z a-z 0-9 . _ -"};
   const auto taken = std::ranges::find_if(clients_, [&](const auto& entry) {
     return &entry.second != &client && entry.second.cursor == name;
   });

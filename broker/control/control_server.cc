@@ -27,21 +27,22 @@ constexpr std::uint64_t kProcessBit = 1ULL << 63;  // an event of the client's p
 constexpr int kMaxEvents = 64;
 constexpr int kTickMs = 200;
 constexpr std::int64_t kHelloTimeoutNs = 5 * kNanosPerSecond;
-constexpr std::int64_t kWorkPeriodNs = 20 * kNanosPerMilli;  // of what is done for all clients, however many events come
-constexpr std::int64_t kNamesPeriodNs = kNanosPerSecond;      // of looks at our names
-constexpr int kUnwatchedPerTick = 64;     // looks at processes in /proc
-constexpr int kLastMessages = 64;         // of a process that has ended
+constexpr std::int64_t kWorkPeriodNs =
+    20 * kNanosPerMilli;                                  // of what is done for all clients, however many events come
+constexpr std::int64_t kNamesPeriodNs = kNanosPerSecond;  // of looks at our names
+constexpr int kUnwatchedPerTick = 64;                     // looks at processes in /proc
+constexpr int kLastMessages = 64;                         // of a process that has ended
 constexpr int kLastRounds = 16;
-constexpr int kAcceptsPerRound = 64;     // those who are connected already are served in between
-constexpr int kMaxSilentPerUser = 64;    // connections that have not said hello
-constexpr int kMaxFailedReceives = 3;    // in a row, of one connection
+constexpr int kAcceptsPerRound = 64;         // those who are connected already are served in between
+constexpr int kMaxSilentPerUser = 64;        // connections that have not said hello
+constexpr int kMaxFailedReceives = 3;        // in a row, of one connection
 constexpr int kSendBufferBytes = 32 * 1024;  // answers, and descriptors in them, to one who does not read
 
 }  // namespace
 
 ControlServer::ControlServer(const Options& options, const Admission& admission, RuntimeFiles& files,
-                             ProducerTable& table, ProducerRegistry& registry, LaneQueues& lanes,
-                             CursorTable& cursors, int journal_directory_fd, std::uint64_t broker_life)
+                             ProducerTable& table, ProducerRegistry& registry, LaneQueues& lanes, CursorTable& cursors,
+                             int journal_directory_fd, std::uint64_t broker_life)
     : options_(options),
       admission_(admission),
       files_(files),
@@ -118,23 +119,27 @@ void ControlServer::take_new_admission() {
   if (door_ != nullptr) door_->set_mode(admission_.socket_mode());
 }
 
-// The name is ours while we hold the lock: whoever took it away, or put something else there, meant no harm to the feed, or
-// did, but clients must find it.
+// The name is ours while we hold the lock: whoever took it away, or put something else there, meant no harm to the
+// feed, or did, but clients must find it.
 void ControlServer::keep_door() {
   if (!door_->valid() || door_->is_in_place()) return;
   listener_paused_ = false;
   auto renewed = door_->renew();
   if (renewed) renewed = watch(door_->fd(), kListenerId);
   if (renewed) {
-    spdlog::warn("the socket {} was removed or replaced while the feed was served: it is made anew, and clients find the "
-                 "feed again; those who were connected noticed nothing", door_->path());
+    spdlog::warn(
+        "the socket {} was removed or replaced while the feed was served: it is made anew, and clients find the "
+        "feed again; those who were connected noticed nothing",
+        door_->path());
     return;
   }
   const std::int64_t now = monotonic_ns();
   if (now < next_door_complaint_ns_) return;
   next_door_complaint_ns_ = now + 60 * kNanosPerSecond;
-  spdlog::error("the socket {} was removed or replaced, and cannot be made anew: {}; new clients do not find the feed, "
-                "those who are connected go on; tried again each second", door_->path(), renewed.error().message);
+  spdlog::error(
+      "the socket {} was removed or replaced, and cannot be made anew: {}; new clients do not find the feed, "
+      "those who are connected go on; tried again each second",
+      door_->path(), renewed.error().message);
 }
 
 std::optional<std::filesystem::path> ControlServer::find_lost_name() {
@@ -190,14 +195,17 @@ Life ControlServer::watch_handle(Client& client, ClientId id, ProcessHandle hand
     client.pidfd.reset();
   } else if (handle.unsupported() && !said_no_pidfd_) {
     said_no_pidfd_ = true;
-    spdlog::warn("pidfd_open: {} (errno {}): the end of a process is looked for in /proc instead, a little later; an older "
-                 "kernel, or a seccomp profile that should allow it", std::strerror(handle.error), handle.error);
+    spdlog::warn(
+        "pidfd_open: {} (errno {}): the end of a process is looked for in /proc instead, a little later; an older "
+        "kernel, or a seccomp profile that should allow it",
+        std::strerror(handle.error), handle.error);
   }
   ++unwatched_;  // the call is not to be had, or no descriptor, or no memory: /proc is looked at with the ticks
   return look_at_process(client.peer.pid, client.start_time);
 }
 
-// The process at the other end, whose end is the client's: a child that it has forked holds the connection open for nobody.
+// The process at the other end, whose end is the client's: a child that it has forked holds the connection open for
+// nobody.
 void ControlServer::watch_peer(Client& client, ClientId id) {
   client.start_time = process_start_time(client.peer.pid);
   ProcessHandle handle = open_peer_process(client.socket.get());
@@ -205,7 +213,8 @@ void ControlServer::watch_peer(Client& client, ClientId id) {
   else (void)watch_process(client, id);
 }
 
-// Some of those that no pidfd watches, at each tick; a pidfd is tried again, as it may have been for want of descriptors.
+// Some of those that no pidfd watches, at each tick; a pidfd is tried again, as it may have been for want of
+// descriptors.
 void ControlServer::look_at_unwatched() {
   const std::int64_t now = monotonic_ns();
   if (unwatched_ == 0 || now < next_unwatched_ns_) return;
@@ -250,8 +259,10 @@ Result<ControlServer::End> ControlServer::run(int stop_fd) {
     }
     tick();
     if (const auto lost = stop ? std::nullopt : find_lost_name()) {
-      spdlog::error("{} was removed or replaced while the feed was served: rings without a name would be lost with this "
-                    "process; all that was accepted is journaled now, then the feed goes on with new ones", lost->string());
+      spdlog::error(
+          "{} was removed or replaced while the feed was served: rings without a name would be lost with this "
+          "process; all that was accepted is journaled now, then the feed goes on with new ones",
+          lost->string());
       return End::name_lost;
     }
   }
@@ -310,8 +321,8 @@ void ControlServer::accept_all() {
   }
 }
 
-// So that one user's silent connections never use up the descriptors: the oldest goes when there are too many, unless it
-// has something to say by now.
+// So that one user's silent connections never use up the descriptors: the oldest goes when there are too many, unless
+// it has something to say by now.
 void ControlServer::make_room_for(uid_t uid) {
   const auto is_silent = [&](const auto& entry) { return !entry.second.admitted && entry.second.peer.uid == uid; };
   if (std::ranges::count_if(clients_, is_silent) < kMaxSilentPerUser) return;
@@ -333,8 +344,9 @@ void ControlServer::pause_listener(int reason) {
   if (now < next_complaint_ns_) return;
   next_complaint_ns_ = now + kNanosPerSecond;
   if (reason == EMFILE || reason == ENFILE) {
-    spdlog::warn("new clients are refused, or have to wait: this process has no file descriptor left; raise its limit "
-                 "(ulimit -n, or LimitNOFILE of systemd) or close some clients");
+    spdlog::warn(
+        "new clients are refused, or have to wait: this process has no file descriptor left; raise its limit "
+        "(ulimit -n, or LimitNOFILE of systemd) or close some clients");
   } else {
     spdlog::warn("new clients have to wait: {}", system_error(reason, "accept4").message);
   }
@@ -349,8 +361,9 @@ void ControlServer::refuse_for_want_of_descriptors() {
     client.socket = UniqueFd(::accept4(door_->fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (client.socket.valid()) {
       if (auto peer = read_peer(client.socket.get())) client.peer = std::move(*peer);
-      refuse(client, {ErrorCode::busy, "leatd has no file descriptor left for another client; close some clients, or raise "
-                                       "its limit (ulimit -n, or LimitNOFILE of systemd), then try again"});
+      refuse(client, {ErrorCode::busy,
+                      "leatd has no file descriptor left for another client; close some clients, or raise "
+                      "its limit (ulimit -n, or LimitNOFILE of systemd), then try again"});
     }
   }
   spare_fd_ = UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
@@ -471,13 +484,14 @@ void ControlServer::drop_former_holder(const Client& successor, std::uint32_t sl
 void ControlServer::mend_headers() {
   if (!files_.mend_headers()) return;
   if (mend_gate_.pass()) {
-    spdlog::warn("the header of the inbound ring or the doorbell was written over or cut by a client, and is set right{}",
-                 mend_gate_.left_out());
+    spdlog::warn(
+        "the header of the inbound ring or the doorbell was written over or cut by a client, and is set right{}",
+        mend_gate_.left_out());
   }
 }
 
-// A process may live on without the producer that it was: a handle that was destroyed while no broker was there to hear of
-// it, or before it had met this one, or that went with an exec. Then nobody maps its arena any more.
+// A process may live on without the producer that it was: a handle that was destroyed while no broker was there to hear
+// of it, or before it had met this one, or that went with an exec. Then nobody maps its arena any more.
 void ControlServer::drop_abandoned() {
   const std::int64_t now = monotonic_ns();
   if (now < next_abandoned_ns_) return;
@@ -522,8 +536,8 @@ void ControlServer::take_notices() {
 void ControlServer::ring_armed() {
   auto* slots = reinterpret_cast<ConsumerSlot*>(files_.doorbell.data() + kConsumerSlotsOffset);
   for (std::size_t slot = 0; slot < consumers_.size(); ++slot) {
-    // A load first: an exchange takes the line away from a consumer that keeps its place there. What is missed by it was armed
-    // after the wake-up that brought us here, and brings another.
+    // A load first: an exchange takes the line away from a consumer that keeps its place there. What is missed by it
+    // was armed after the wake-up that brought us here, and brings another.
     if (consumers_[slot] == 0 || slots[slot].armed.load(std::memory_order_seq_cst) == 0) continue;
     if (slots[slot].armed.exchange(0, std::memory_order_seq_cst) == 0) continue;
     const std::uint64_t one = 1;

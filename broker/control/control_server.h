@@ -64,16 +64,16 @@ class ControlServer {
 
  private:
   struct Client {
-    internal::UniqueFd socket;       // of a connection; or invalid for an adopted producer
-    internal::UniqueFd pidfd;        // its process: a forked child may hold the connection open beyond its end
-    internal::UniqueFd event_fd;     // of a consumer
+    internal::UniqueFd socket;    // of a connection; or invalid for an adopted producer
+    internal::UniqueFd pidfd;     // its process: a forked child may hold the connection open beyond its end
+    internal::UniqueFd event_fd;  // of a consumer
     Peer peer;
     std::uint64_t start_time = 0;  // of the process; 0: not known
     std::string name;
-    std::string cursor;         // of a consumer: the named cursor that it has taken
+    std::string cursor;  // of a consumer: the named cursor that it has taken
     bool admitted = false;
-    bool has_left = false;      // a producer has said so, or was never there: its arena went to nobody
-    int failed_receives = 0;    // in a row
+    bool has_left = false;    // a producer has said so, or was never there: its arena went to nobody
+    int failed_receives = 0;  // in a row
     internal::Role role = internal::Role::observer;
     std::uint32_t slot = 0;
     std::int64_t hello_deadline_ns = 0;
@@ -144,7 +144,7 @@ class ControlServer {
   std::int64_t next_tick_ns_ = 0;
   std::int64_t next_names_ns_ = 0;
   std::int64_t next_door_complaint_ns_ = 0;
-  std::size_t unwatched_ = 0;  // clients whose process no pidfd watches
+  std::size_t unwatched_ = 0;    // clients whose process no pidfd watches
   ClientId next_unwatched_ = 0;  // where the last look at them ended
   std::int64_t next_unwatched_ns_ = 0;
   bool said_no_pidfd_ = false;

@@ -13,8 +13,8 @@ using namespace internal;
 
 namespace {
 
-Error over_share(const Peer& peer, std::uint64_t has, const std::string& what, std::uint64_t share, std::uint32_t percent,
-                 const std::string& remedy) {
+Error over_share(const Peer& peer, std::uint64_t has, const std::string& what, std::uint64_t share,
+                 std::uint32_t percent, const std::string& remedy) {
   return {ErrorCode::busy, "user " + std::to_string(peer.uid) + " (pid " + std::to_string(peer.pid) + ") has " +
                                std::to_string(has) + " " + what + ", and the share of one user is " +
                                std::to_string(share) + " (--user-share " + std::to_string(percent) + "); " + remedy +
@@ -34,14 +34,16 @@ Result<void> ControlServer::check_producer_share(const Client& client, std::uint
   }
   const std::uint64_t slot_share = admission_.share_of(client.peer.uid, files_.producer_slots());
   if (slots >= slot_share && slot_share < files_.producer_slots()) {  // else none is left, which is another answer
-    return over_share(client.peer, slots, "of this feed's " + std::to_string(files_.producer_slots()) + " producer slots",
-                      slot_share, admission_.user_share(), "close some producers");
+    return over_share(client.peer, slots,
+                      "of this feed's " + std::to_string(files_.producer_slots()) + " producer slots", slot_share,
+                      admission_.user_share(), "close some producers");
   }
   const std::uint64_t room = files_.file_system_bytes();
   const std::uint64_t byte_share = admission_.share_of(client.peer.uid, room);
   if (room == 0 || byte_share == room || bytes + arena_file_bytes(arena_bytes) <= byte_share) return {};
-  return over_share(client.peer, bytes, "bytes of arenas in the runtime directory's " + std::to_string(room) +
-                                            " and asks for " + std::to_string(arena_file_bytes(arena_bytes)) + " more",
+  return over_share(client.peer, bytes,
+                    "bytes of arenas in the runtime directory's " + std::to_string(room) + " and asks for " +
+                        std::to_string(arena_file_bytes(arena_bytes)) + " more",
                     byte_share, admission_.user_share(), "ask for smaller arenas or close some producers");
 }
 

@@ -23,7 +23,8 @@ constexpr std::size_t kMaxPathBytes = sizeof(sockaddr_un::sun_path) - 1;
 Result<void> check_socket_path(const std::string& path) {
   if (path.size() <= kMaxPathBytes) return {};
   return Error{ErrorCode::invalid_argument, "the socket's path " + path + " is longer than " +
-                                                std::to_string(kMaxPathBytes) + " bytes; choose a shorter --runtime-dir"};
+                                                std::to_string(kMaxPathBytes) +
+                                                " bytes; choose a shorter --runtime-dir"};
 }
 
 Result<void> ListeningSocket::prepare(const std::string& path, mode_t mode) {

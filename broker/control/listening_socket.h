@@ -22,9 +22,9 @@ class ListeningSocket {
   ListeningSocket(const ListeningSocket&) = delete;
   ListeningSocket& operator=(const ListeningSocket&) = delete;
 
-  /// Sees to it that listen() will succeed, and clears away what an earlier broker left: the caller holds the lock. The name is
-  /// not there before listen(), as scripts and clients take it for a sign that the feed is served.
-  /// Errors: io_error, invalid_argument (too long, or a directory is in the way).
+  /// Sees to it that listen() will succeed, and clears away what an earlier broker left: the caller holds the lock. The
+  /// name is not there before listen(), as scripts and clients take it for a sign that the feed is served. Errors:
+  /// io_error, invalid_argument (too long, or a directory is in the way).
   Result<void> prepare(const std::string& path, mode_t mode);
   /// Takes the name and listens. Errors as prepare().
   Result<void> listen();

@@ -50,8 +50,8 @@ constexpr int kMaxFaultsWhenWhole = 256;
 // False if the memory cannot be had for another reason than that the file is too short. fstat and ftruncate are safe in
 // a signal handler.
 bool make_whole(const WatchedRange& range) noexcept {
-  const auto bytes = static_cast<off_t>(range.end.load(std::memory_order_relaxed) -
-                                        range.begin.load(std::memory_order_relaxed));
+  const auto bytes =
+      static_cast<off_t>(range.end.load(std::memory_order_relaxed) - range.begin.load(std::memory_order_relaxed));
   const int fd = range.fd.load(std::memory_order_relaxed);
   struct stat status {};
   if (::fstat(fd, &status) != 0) return false;
@@ -74,7 +74,8 @@ void say(const char* message) noexcept {
   static std::atomic<bool> stopping{false};
   if (stopping.exchange(true)) ::_exit(kExitIoError);
   for (auto* word : g_state_words) {
-    if (word != nullptr) word->store(static_cast<std::uint32_t>(internal::FeedState::failed), std::memory_order_release);
+    if (word != nullptr)
+      word->store(static_cast<std::uint32_t>(internal::FeedState::failed), std::memory_order_release);
   }
   ::_exit(kExitIoError);
 }
@@ -100,10 +101,10 @@ void nap(long for_ns) noexcept {
   ::nanosleep(&time, nullptr);
 }
 
-// A store into the journal that found no room: a segment's room was had when it was made, but a clone (cp makes one by itself
-// where it can) or a snapshot has taken it since. The kernel does not say why; a write of the same bytes in the same place
-// does. True: the store is to be tried again. pread, pwrite, fstat and nanosleep are safe in a signal handler; the one
-// thread that writes there is this one.
+// A store into the journal that found no room: a segment's room was had when it was made, but a clone (cp makes one by
+// itself where it can) or a snapshot has taken it since. The kernel does not say why; a write of the same bytes in the
+// same place does. True: the store is to be tried again. pread, pwrite, fstat and nanosleep are safe in a signal
+// handler; the one thread that writes there is this one.
 bool wait_for_room(const WatchedRange& range, std::uintptr_t address) noexcept {
   const std::uintptr_t begin = range.begin.load(std::memory_order_relaxed);
   const int fd = range.fd.load(std::memory_order_relaxed);
@@ -122,12 +123,14 @@ bool wait_for_room(const WatchedRange& range, std::uintptr_t address) noexcept {
     if (put == static_cast<ssize_t>(sizeof word)) break;
     if (put < 0 && errno != ENOSPC && errno != EDQUOT && errno != EINTR) return false;
     if (g_no_more_waiting.load(std::memory_order_relaxed)) {
-      say("leatd: [critical] no room for a store into the journal, and leatd is to stop: it ends here; what was accepted waits "
+      say("leatd: [critical] no room for a store into the journal, and leatd is to stop: it ends here; what was "
+          "accepted waits "
           "in the runtime directory for its next start: free some space first\n");
       ::_exit(kExitIoError);
     }
     if (!told) {
-      say("leatd: [error] no room for a store into the journal (its bytes are shared with a copy or a snapshot); the feed "
+      say("leatd: [error] no room for a store into the journal (its bytes are shared with a copy or a snapshot); the "
+          "feed "
           "holds its producers back until there is some: free some space\n");
     }
     told = true;
@@ -154,7 +157,8 @@ void on_sigbus(int signal_number, siginfo_t* info, void*) {
       errno = interrupted;
       if (again) return;
       fail_stop(
-          "leatd: [critical] SIGBUS in the journal's mapping: I/O error, or the segment was truncated under the broker; "
+          "leatd: [critical] SIGBUS in the journal's mapping: I/O error, or the segment was truncated under the "
+          "broker; "
           "the feed stops here and recovers from what the disk holds at its next start: check the disk (dmesg)\n");
     }
     case FaultKind::shared:
@@ -164,7 +168,8 @@ void on_sigbus(int signal_number, siginfo_t* info, void*) {
           "stops here; give the file system of --runtime-dir more room, then restart leatd\n");
     case FaultKind::own:
       fail_stop(
-          "leatd: [critical] SIGBUS in a file of the runtime directory that only the broker writes: somebody truncated it; "
+          "leatd: [critical] SIGBUS in a file of the runtime directory that only the broker writes: somebody "
+          "truncated it; "
           "the feed stops here; restart leatd, and keep others out of that directory\n");
     case FaultKind::arena: {
       void* const page = reinterpret_cast<void*>(address & ~(internal::kPageBytes - 1));

@@ -1,13 +1,13 @@
 // SIGBUS: what a mapping raises when its file's bytes cannot be had. The broker, never the library, handles it.
 //
-//   in the journal's current segment   there is no room for a store, on a file system that copies bytes that are shared:
+//   in the journal's current segment   no room for a store, on a file system that copies shared bytes:
 //                                      the store waits, and is made when there is; an I/O error, or the file was cut:
 //                                      fail-stop with a clear message, status 74
 //   in a file that only the broker     somebody cut a file that only the broker's user can open: the same, with its own
 //   writes                             message
 //   in a client's arena                the client cut its own file: zeroes are mapped there instead, so that its
 //                                      entries fail their checks; nobody else notices
-//   in the inbound ring or the         a client cut the file, which others share: it is made whole again; what was in it
+//   in the inbound ring or the         a client cut the file, which others share: it is made whole; what was in it
 //   doorbell                           is gone, but everything that counts is in the arenas and the broker's own files
 //   anywhere else                      the default action
 #pragma once

@@ -64,7 +64,8 @@ std::uint64_t room_of(const fs::path& group, bool v2, std::uint64_t free_swap) {
   const auto swap_used = read_limit(group / (v2 ? "memory.swap.current" : "memory.memsw.usage_in_bytes"));
   if (!swap_limit || !swap_used) return memory;  // no swap is accounted for: do not count on it
   if (v2) return plus(memory, std::min(free_swap, minus(*swap_limit, *swap_used)));
-  const std::uint64_t both = plus(minus(*swap_limit, *swap_used), std::min(files, *swap_used));  // memory and swap together
+  const std::uint64_t both =
+      plus(minus(*swap_limit, *swap_used), std::min(files, *swap_used));  // memory and swap together
   return std::min(plus(memory, free_swap), both);
 }
 

@@ -27,8 +27,8 @@ namespace {
 // What leatd itself takes while it serves: page tables, stacks, tables by client.
 constexpr std::uint64_t kMemoryReserve = 2ULL << 20;
 
-// The size that a capacity asks for. Clients can write the headers of some of these files: what they say of it is checked
-// against the real size before anything is found by it.
+// The size that a capacity asks for. Clients can write the headers of some of these files: what they say of it is
+// checked against the real size before anything is found by it.
 std::uint64_t bytes_of(std::uint64_t magic, std::uint64_t capacity) {
   const auto slots = static_cast<std::uint32_t>(capacity);
   switch (magic) {
@@ -114,9 +114,9 @@ Result<void> RuntimeFiles::adopt(const FeedUuid& uuid) {
   };
   if (auto done = adopt_one(registry, "registry", kRegistryMagic, Mirror::no, uuid); !done) return done;
   if (registry.valid()) mend_inbound_left_behind();
-  for (const Part& part : {Part{inbound, "inbound", kInboundMagic, Mirror::no},
-                           Part{broadcast, "broadcast", kBroadcastMagic, Mirror::yes},
-                           Part{doorbell, "doorbell", kDoorbellMagic, Mirror::no}}) {
+  for (const Part& part :
+       {Part{inbound, "inbound", kInboundMagic, Mirror::no}, Part{broadcast, "broadcast", kBroadcastMagic, Mirror::yes},
+        Part{doorbell, "doorbell", kDoorbellMagic, Mirror::no}}) {
     if (auto done = adopt_one(part.file, part.name, part.magic, part.mirror, uuid); !done) return done;
   }
   // The files of one set only make sense together.
@@ -159,17 +159,17 @@ void RuntimeFiles::retire(SharedFile& file, const std::string& name) {
   if (ours) ::unlink((directory_ / name).c_str());
 }
 
-// What was published lies in an arena from `consumed` on, entry behind entry. Only the registry says how large an entry may
-// be that its producer was ever allowed: the arena is the producer's. A producer that lives may be about to publish the
-// largest record that it was told.
+// What was published lies in an arena from `consumed` on, entry behind entry. Only the registry says how large an entry
+// may be that its producer was ever allowed: the arena is the producer's. A producer that lives may be about to publish
+// the largest record that it was told.
 std::uint64_t RuntimeFiles::largest_held_entry() {
   std::uint64_t largest = 0;
   for (std::uint32_t i = 0; i < producer_slots(); ++i) {
     const RegistrySlot& slot = registry_slots()[i];
     if (slot.state.load() == static_cast<std::uint32_t>(SlotState::free) || slot.revoked.load() != 0) continue;
     // One of an earlier release does not say.
-    const std::uint64_t told = slot.told_batch_bytes == 0 && broadcast.valid() ? broadcast.spec.capacity / 4
-                                                                               : slot.told_batch_bytes;
+    const std::uint64_t told =
+        slot.told_batch_bytes == 0 && broadcast.valid() ? broadcast.spec.capacity / 4 : slot.told_batch_bytes;
     const auto file = open_arena(i, slot.generation, slot.arena_bytes);
     if (!file) continue;  // told when it is taken over
     largest = std::max(largest, std::min(slot.told_record_bytes, max_entry_record_bytes(slot.arena_bytes)));
@@ -190,9 +190,10 @@ void RuntimeFiles::make_room_for_held(Options& o) {
   const Options asked = o;
   make_room_for_entry(o, largest_held_entry());
   if (o.ring_bytes == asked.ring_bytes && o.segment_bytes == asked.segment_bytes) return;
-  spdlog::warn("producers of the last broker were allowed larger events or batches than --ring-bytes {} and "
-               "--segment-bytes {} can carry, and some may wait to be taken: until the next start these are {} and {}",
-               asked.ring_bytes, asked.segment_bytes, o.ring_bytes, o.segment_bytes);
+  spdlog::warn(
+      "producers of the last broker were allowed larger events or batches than --ring-bytes {} and "
+      "--segment-bytes {} can carry, and some may wait to be taken: until the next start these are {} and {}",
+      asked.ring_bytes, asked.segment_bytes, o.ring_bytes, o.segment_bytes);
 }
 
 bool RuntimeFiles::any_slot_used() const {
@@ -209,14 +210,15 @@ Result<void> RuntimeFiles::check_room(const Options& o, bool keep_ring, bool kee
   if (!keep_ring) needed += broadcast_file_bytes(o.ring_bytes) + doorbell_file_bytes(o.max_consumers);
   if (!keep_ingest) needed += inbound_file_bytes(o.inbound_slots) + registry_file_bytes(o.max_producers);
   rlimit file_size{};
-  const std::uint64_t largest = std::max({broadcast_file_bytes(o.ring_bytes), inbound_file_bytes(o.inbound_slots),
-                                          arena_file_bytes(o.arena_bytes)});
-  if (::getrlimit(RLIMIT_FSIZE, &file_size) == 0 && file_size.rlim_cur != RLIM_INFINITY && file_size.rlim_cur < largest) {
-    return Error{ErrorCode::no_space, "cannot allocate files of " + std::to_string(largest) + " bytes in " +
-                                          directory_.string() + ": this process may make them " +
-                                          std::to_string(file_size.rlim_cur) +
-                                          " bytes large; lower --ring-bytes, --arena-bytes or --inbound-slots, or raise the "
-                                          "limit on the size of files (ulimit -f, LimitFSIZE of systemd)"};
+  const std::uint64_t largest = std::max(
+      {broadcast_file_bytes(o.ring_bytes), inbound_file_bytes(o.inbound_slots), arena_file_bytes(o.arena_bytes)});
+  if (::getrlimit(RLIMIT_FSIZE, &file_size) == 0 && file_size.rlim_cur != RLIM_INFINITY &&
+      file_size.rlim_cur < largest) {
+    return Error{ErrorCode::no_space,
+                 "cannot allocate files of " + std::to_string(largest) + " bytes in " + directory_.string() +
+                     ": this process may make them " + std::to_string(file_size.rlim_cur) +
+                     " bytes large; lower --ring-bytes, --arena-bytes or --inbound-slots, or raise the "
+                     "limit on the size of files (ulimit -f, LimitFSIZE of systemd)"};
   }
   struct statvfs stats {};
   if (::statvfs(directory_.c_str(), &stats) != 0) return system_error(errno, "statvfs of " + directory_.string());
@@ -231,25 +233,26 @@ Result<void> RuntimeFiles::check_room(const Options& o, bool keep_ring, bool kee
     return check_memory(needed - std::min(needed, freed), "the rings and one arena",
                         "--ring-bytes, --arena-bytes or --inbound-slots");
   }
-  return Error{ErrorCode::no_space,
-               "not enough shared memory in " + directory_.string() + ": the rings and one arena need " +
-                   std::to_string(needed) + " bytes, " + std::to_string(available) +
-                   " are free; lower --ring-bytes (now " + std::to_string(o.ring_bytes) +
-                   "), --arena-bytes or --inbound-slots, or enlarge it (containers: --shm-size)"};
+  return Error{ErrorCode::no_space, "not enough shared memory in " + directory_.string() +
+                                        ": the rings and one arena need " + std::to_string(needed) + " bytes, " +
+                                        std::to_string(available) + " are free; lower --ring-bytes (now " +
+                                        std::to_string(o.ring_bytes) +
+                                        "), --arena-bytes or --inbound-slots, or enlarge it (containers: --shm-size)"};
 }
 
-// tmpfs takes its pages from the memory of this process's cgroup, and a cgroup that is full kills where the file system would
-// say that there is no room.
-Result<void> RuntimeFiles::check_memory(std::uint64_t bytes, const std::string& what, const std::string& options) const {
+// tmpfs takes its pages from the memory of this process's cgroup, and a cgroup that is full kills where the file system
+// would say that there is no room.
+Result<void> RuntimeFiles::check_memory(std::uint64_t bytes, const std::string& what,
+                                        const std::string& options) const {
   struct statfs system {};
   constexpr long kTmpfsMagic = 0x01021994;
   if (::statfs(directory_.c_str(), &system) != 0 || static_cast<long>(system.f_type) != kTmpfsMagic) return {};
   const MemoryRoom room = find_memory_room();
   if (room.bytes >= kMemoryReserve && room.bytes - kMemoryReserve >= bytes) return {};
-  return Error{ErrorCode::no_space,
-               "not enough memory for " + what + ": " + std::to_string(bytes) + " bytes are needed, and " +
-                   std::to_string(kMemoryReserve) + " besides, but " + room.bound + " leaves " + std::to_string(room.bytes) +
-                   "; lower " + options + ", or raise that limit (MemoryMax of systemd, --memory of containers)"};
+  return Error{ErrorCode::no_space, "not enough memory for " + what + ": " + std::to_string(bytes) +
+                                        " bytes are needed, and " + std::to_string(kMemoryReserve) + " besides, but " +
+                                        room.bound + " leaves " + std::to_string(room.bytes) + "; lower " + options +
+                                        ", or raise that limit (MemoryMax of systemd, --memory of containers)"};
 }
 
 Result<void> RuntimeFiles::create_ingest(const Options& o, const FeedUuid& uuid) {
@@ -307,8 +310,8 @@ Result<void> RuntimeFiles::complete(const Options& o, const FeedUuid& uuid, bool
                          doorbell.spec.capacity == o.max_consumers &&
                          broadcast_header().max_record_bytes >= max_record_bytes(o);
   const bool keep_ring = broadcast.valid() && ring_fits && ring_can_go_on;
-  const bool ingest_fits = inbound.valid() && inbound.spec.capacity == o.inbound_slots &&
-                           registry.spec.capacity == o.max_producers;
+  const bool ingest_fits =
+      inbound.valid() && inbound.spec.capacity == o.inbound_slots && registry.spec.capacity == o.max_producers;
   const bool keep_ingest = inbound.valid() && (ingest_fits || any_slot_used());
   // First: a start that fails for want of room must leave what the next one needs to know.
   if (auto room = check_room(o, keep_ring, keep_ingest); !room) return room;
@@ -349,7 +352,8 @@ Result<void> RuntimeFiles::complete(const Options& o, const FeedUuid& uuid, bool
 }
 
 Result<ArenaFile> RuntimeFiles::create_arena(std::uint32_t slot, std::uint32_t generation, std::uint64_t bytes) {
-  if (auto room = check_memory(arena_file_bytes(bytes), "another producer's arena", "--arena-bytes"); !room) return room.error();
+  if (auto room = check_memory(arena_file_bytes(bytes), "another producer's arena", "--arena-bytes"); !room)
+    return room.error();
   auto file = create(arena_name(slot, generation),
                      {.magic = kArenaMagic,
                       .feed_uuid = inbound.spec.feed_uuid,
@@ -404,9 +408,11 @@ void RuntimeFiles::remove_strays() {
     }
   }
   if (removed > 0 && !ingest_adopted_) {
-    spdlog::warn("{} arenas of the last broker's producers are given up: the registry that tells what was taken from them is "
-                 "gone, damaged or of another feed; what they had published and was not taken is lost, and they are told "
-                 "when they ask", removed);
+    spdlog::warn(
+        "{} arenas of the last broker's producers are given up: the registry that tells what was taken from them is "
+        "gone, damaged or of another feed; what they had published and was not taken is lost, and they are told "
+        "when they ask",
+        removed);
   }
   if (failed) {
     spdlog::warn("arenas that nobody has any more may stay in {}: it cannot be listed: {}", directory_.string(),
@@ -433,7 +439,8 @@ void RuntimeFiles::take_back() {
 }
 
 void RuntimeFiles::tell_retired() {
-  for (SharedFile* file : {&inbound, &registry, &broadcast, &doorbell}) header_of(*file).publish_state(FileState::retired);
+  for (SharedFile* file : {&inbound, &registry, &broadcast, &doorbell})
+    header_of(*file).publish_state(FileState::retired);
   inbound_header().broker_life.store(kRetiredLife, std::memory_order_release);
 }
 

@@ -53,7 +53,7 @@ struct ArenaFile {
   SharedFile file;
   FaultRange fault_range;
   internal::UniqueFd for_client = {};  ///< of a new one: what its producer maps, an open file description of its own
-  bool client_locks = false;      ///< with a shared lock, which is there as long as that description: as that mapping
+  bool client_locks = false;  ///< with a shared lock, which is there as long as that description: as that mapping
 };
 
 /// Why a file cannot be opened: damage stays; anything else (no memory, no descriptor, an I/O error) may pass.
@@ -71,8 +71,8 @@ class RuntimeFiles {
   Result<void> adopt(const internal::FeedUuid& uuid);
   [[nodiscard]] LastLife last_life() const;
 
-  /// Makes ring and segments of `options` as large as the entries that the last broker's producers have published, and that
-  /// were not taken yet, with a line in the log: they were accepted.
+  /// Makes ring and segments of `options` as large as the entries that the last broker's producers have published, and
+  /// that were not taken yet, with a line in the log: they were accepted.
   void make_room_for_held(Options& options);
 
   /// Makes what is missing, and retires what options or journal no longer fit. After it all files are there.
@@ -80,18 +80,20 @@ class RuntimeFiles {
   Result<void> complete(const Options& options, const internal::FeedUuid& uuid, bool ring_can_go_on);
 
   Result<ArenaFile> create_arena(std::uint32_t slot, std::uint32_t generation, std::uint64_t bytes);
-  /// Errors: unknown_feed if it is not there any more; protocol_error or layout_mismatch if it is damaged; others may pass.
+  /// Errors: unknown_feed if it is not there any more; protocol_error or layout_mismatch if it is damaged; others may
+  /// pass.
   Result<ArenaFile> open_arena(std::uint32_t slot, std::uint32_t generation, std::uint64_t bytes);
   void remove_arena(std::uint32_t slot, std::uint32_t generation);
-  /// Removes arenas that no slot of the registry names, and names half mended: a broker was killed while it made or removed them.
+  /// Removes arenas that no slot of the registry names, and names half mended: a broker was killed while it made or
+  /// removed them.
   void remove_strays();
 
   /// Sets right what clients have written over in the headers that they can write; what other clients do while they
   /// believe it, they do not believe for long. True if anything had to be. Control thread.
   bool mend_headers();
 
-  /// Looks whether the names of all files still lead to them. One that was renamed gets its name back; one that was removed
-  /// cannot be named again. Returns the path of the first of these, if any. Control thread, now and then.
+  /// Looks whether the names of all files still lead to them. One that was renamed gets its name back; one that was
+  /// removed cannot be named again. Returns the path of the first of these, if any. Control thread, now and then.
   std::optional<std::filesystem::path> mend_names(const ProducerTable& arenas);
 
   /// A start is refused: removes what complete() has made, and leaves what an earlier broker left.

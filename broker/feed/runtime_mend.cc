@@ -46,9 +46,9 @@ bool RuntimeFiles::mend_headers() {
   return mended;
 }
 
-// Before the ring of a dead broker is adopted: the registry, which no client ever had, says what its header must hold. It
-// became ready after the ring did, so a ring that says anything else was written over. A ring that was cut is made whole
-// again; what its slots said is gone then, but not the entries in the arenas.
+// Before the ring of a dead broker is adopted: the registry, which no client ever had, says what its header must hold.
+// It became ready after the ring did, so a ring that says anything else was written over. A ring that was cut is made
+// whole again; what its slots said is gone then, but not the entries in the arenas.
 void RuntimeFiles::mend_inbound_left_behind() {
   const std::uint32_t slots = registry_header().inbound_slots;
   const SharedFileSpec spec{.magic = kInboundMagic,

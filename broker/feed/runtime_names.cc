@@ -1,4 +1,5 @@
-// The names of a running feed's files. The files live as long as somebody has them mapped; a successor finds them by name.
+// The names of a running feed's files. The files live as long as somebody has them mapped; a successor finds them by
+// name.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -28,7 +29,8 @@ RuntimeFiles::Leads RuntimeFiles::leads_to(const std::string& name, int fd) cons
   return file.st_ino == named.st_ino && file.st_dev == named.st_dev ? Leads::here : Leads::elsewhere;
 }
 
-// The kernel gives a name only to a file that has one. What stands in our place, in a directory that is ours alone, goes.
+// The kernel gives a name only to a file that has one. What stands in our place, in a directory that is ours alone,
+// goes.
 RuntimeFiles::Named RuntimeFiles::mend_name(const std::string& name, int fd) const {
   if (leads_to(name, fd) != Leads::elsewhere) return Named::yes;
   struct stat file {};
@@ -39,7 +41,8 @@ RuntimeFiles::Named RuntimeFiles::mend_name(const std::string& name, int fd) con
   (void)::unlink(beside.c_str());
   if (::linkat(AT_FDCWD, own.c_str(), AT_FDCWD, beside.c_str(), AT_SYMLINK_FOLLOW) != 0) return Named::no;
   const bool done = ::rename(beside.c_str(), (directory_ / name).c_str()) == 0;
-  (void)::unlink(beside.c_str());  // it is still there, too, where both names led to the same file: rename() then does nothing
+  (void)::unlink(
+      beside.c_str());  // it is still there, too, where both names led to the same file: rename() then does nothing
   return done ? Named::again : Named::no;
 }
 
@@ -61,8 +64,10 @@ std::optional<std::filesystem::path> RuntimeFiles::mend_names(const ProducerTabl
     look(arena_name(slot, registry_slots()[slot].generation), fd);
   }
   if (!again.empty()) {
-    spdlog::warn("files of the running feed had been moved out of {}, or others put in their place: {} lead to the "
-                 "broker's own again", directory_.string(), again);
+    spdlog::warn(
+        "files of the running feed had been moved out of {}, or others put in their place: {} lead to the "
+        "broker's own again",
+        directory_.string(), again);
   }
   return lost;
 }

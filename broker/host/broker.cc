@@ -53,23 +53,26 @@ Result<void> Broker::open_traced(int stop_fd) {
   if (auto alone = become_the_broker(stop_fd); !alone) return alone;
   if (auto enough = check_resources(); !enough) return enough;
   auto door = std::make_unique<ListeningSocket>();
-  if (auto bound = door->prepare((paths_.runtime / "control.sock").string(), admission_.socket_mode()); !bound) return bound;
+  if (auto bound = door->prepare((paths_.runtime / "control.sock").string(), admission_.socket_mode()); !bound)
+    return bound;
   trace_->did([this] { forget_everything(); });
-  for (const auto step : {&Broker::recover, &Broker::open_current_segment, &Broker::set_up_ring,
-                          &Broker::set_up_threads}) {
+  for (const auto step :
+       {&Broker::recover, &Broker::open_current_segment, &Broker::set_up_ring, &Broker::set_up_threads}) {
     if (auto done = (this->*step)(); !done) return done;
   }
   return control_->listen(std::move(door));
 }
 
-// A thread that spins under a real-time policy never gives its core to anybody below it, the kernel's own threads among them.
+// A thread that spins under a real-time policy never gives its core to anybody below it, the kernel's own threads among
+// them.
 void Broker::mind_real_time() {
   const int policy = ::sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
   if (policy != SCHED_FIFO && policy != SCHED_RR) return;
   if (options_.idle == IdleStrategy::spin) {
     options_.idle = IdleStrategy::block;
-    spdlog::warn("leatd runs under {}: --idle spin would take a core from all others for good, so it sleeps (block) instead",
-                 policy == SCHED_FIFO ? "SCHED_FIFO" : "SCHED_RR");
+    spdlog::warn(
+        "leatd runs under {}: --idle spin would take a core from all others for good, so it sleeps (block) instead",
+        policy == SCHED_FIFO ? "SCHED_FIFO" : "SCHED_RR");
   } else {
     spdlog::info("leatd runs under {}", policy == SCHED_FIFO ? "SCHED_FIFO" : "SCHED_RR");
   }
@@ -81,12 +84,14 @@ Result<void> Broker::check_resources() {
   std::vector<UniqueFd> taken;
   for (int i = 0; i < kDescriptors; ++i) {
     taken.emplace_back(::fcntl(journal_fd_.get(), F_DUPFD_CLOEXEC, 0));
-    if (!taken.back().valid()) return system_error(errno, "taking the " + std::to_string(kDescriptors) + " descriptors that leatd needs");
+    if (!taken.back().valid())
+      return system_error(errno, "taking the " + std::to_string(kDescriptors) + " descriptors that leatd needs");
   }
   try {
     std::promise<void> enough;
     const std::future<void> told = enough.get_future();
-    std::thread first([&] { told.wait(); });  // both at once, as they will be: one that has ended makes room for the next
+    std::thread first(
+        [&] { told.wait(); });  // both at once, as they will be: one that has ended makes room for the next
     std::exception_ptr failed;
     try {
       std::thread([] {}).join();
@@ -102,8 +107,8 @@ Result<void> Broker::check_resources() {
   return {};
 }
 
-// The newest part of a start that is refused: the rings that it made go, those of the last broker stay, and what stands in
-// the journal says again what it said before.
+// The newest part of a start that is refused: the rings that it made go, those of the last broker stay, and what stands
+// in the journal says again what it said before.
 void Broker::forget_everything() {
   set_fault_state_words(nullptr, nullptr);
   fault_ranges_ = {};
@@ -146,8 +151,10 @@ void Broker::mind_parents(const std::filesystem::path& directory) {
     if (status.st_uid == 0 || status.st_uid == ::geteuid()) {
       if (!others_write) continue;
     }
-    spdlog::warn("{} belongs to user {} and has mode {:o}: others could put another directory in the place of {}; chmod go-w "
-                 "it, or choose another --runtime-dir", above.string(), status.st_uid, status.st_mode & 07777, directory.string());
+    spdlog::warn(
+        "{} belongs to user {} and has mode {:o}: others could put another directory in the place of {}; chmod go-w "
+        "it, or choose another --runtime-dir",
+        above.string(), status.st_uid, status.st_mode & 07777, directory.string());
     return;
   }
 }
@@ -157,9 +164,10 @@ constexpr const char* kJournalAdvice = "run leatd as the directory's owner, or c
 constexpr const char* kRuntimeAdvice = "remove it, or choose another --runtime-dir";
 // Where all can write nobody but they and root can take it away.
 constexpr const char* kTheirsAdvice =
-    "have them or root remove it, or name a directory of your own to leatd and its clients: --runtime-dir, LEAT_RUNTIME_DIR "
+    "have them or root remove it, or name a directory of your own to leatd and its clients: --runtime-dir, "
+    "LEAT_RUNTIME_DIR "
     "or, without allow rules, XDG_RUNTIME_DIR";
-}
+}  // namespace
 
 Result<void> Broker::open_directories(Modes modes) {
   const mode_t mode = admission_.admits_others() ? 0711 : 0700;
@@ -193,7 +201,8 @@ Result<void> Broker::become_the_broker(int stop_fd) {
   const auto runtime_path = paths_.runtime / "shm" / "lock";
   for (;;) {
     struct stat there {};
-    const bool missing = ::stat(paths_.journal.c_str(), &there) != 0;  // for whatever reason: open_directories() says it
+    const bool missing =
+        ::stat(paths_.journal.c_str(), &there) != 0;  // for whatever reason: open_directories() says it
     if (!options_.standby || missing) {
       if (auto done = open_directories(Modes::leave); !done) return done;
     } else if (auto ours = check_owner(paths_.journal, kJournalAdvice); !ours) {
@@ -222,8 +231,8 @@ Result<void> Broker::lock(UniqueFd& held, const std::filesystem::path& path, int
   return {};
 }
 
-// After a failed sync the page cache may show what never reached the disk: clean pages are dropped, so that recovery reads
-// what is really there.
+// After a failed sync the page cache may show what never reached the disk: clean pages are dropped, so that recovery
+// reads what is really there.
 void Broker::drop_page_cache() {
   auto names = list_segments(journal_fd_.get(), paths_.journal.string());
   if (!names) return;  // recovery will say so
@@ -283,7 +292,8 @@ Result<SegmentWrites> Broker::choose_segment_writes() {
     case JournalWrites::synced: return SegmentWrites::synced;
     case JournalWrites::mapped:
       if (found->writes != SegmentWrites::mapped) {
-        spdlog::warn("--journal-writes mapped on {}: {}; a full disk stops it in the middle of a store", found->name, found->why);
+        spdlog::warn("--journal-writes mapped on {}: {}; a full disk stops it in the middle of a store", found->name,
+                     found->why);
       }
       return SegmentWrites::mapped;
     case JournalWrites::automatic: break;
@@ -413,20 +423,20 @@ Result<void> Broker::set_up_threads() {
                        .failed = [this](const Error& error) { on_failure(error); },
                        .next_producer_id = &next_producer_id_,
                        .producer_slots = files_->producer_slots()};
-  sequencer_ = std::make_unique<Sequencer>(
-      options_, std::move(parts),
-      SequencerStart{.position = recovered_.end_position,
-                     .sequence = recovered_.end_sequence,
-                     .last_timestamp_ns = recovered_.last_timestamp_ns,
-                     .feed_seed = feed_checksum_seed(recovered_.identity.uuid),
-                     .tail = recovered_.tail});
-  syncer_ = std::make_unique<Syncer>(
-      options_, journal_fd_.get(), paths_.journal.string(), *handover_, *pool_, *cursors_, files_->broadcast_header(),
-      files_->broadcast.spec.capacity, files_->doorbell_header(), files_->status_header().syncer,
-      SyncerHooks{.durable_advanced = [this](std::uint64_t sequence) { on_durable(sequence); },
-                  .wake_sequencer = [this] { inbound_.wake(); },
-                  .failed = [this](const Error& error) { on_failure(error); },
-                  .held = [this](bool held) { on_held(held); }});
+  sequencer_ = std::make_unique<Sequencer>(options_, std::move(parts),
+                                           SequencerStart{.position = recovered_.end_position,
+                                                          .sequence = recovered_.end_sequence,
+                                                          .last_timestamp_ns = recovered_.last_timestamp_ns,
+                                                          .feed_seed = feed_checksum_seed(recovered_.identity.uuid),
+                                                          .tail = recovered_.tail});
+  syncer_ =
+      std::make_unique<Syncer>(options_, journal_fd_.get(), paths_.journal.string(), *handover_, *pool_, *cursors_,
+                               files_->broadcast_header(), files_->broadcast.spec.capacity, files_->doorbell_header(),
+                               files_->status_header().syncer,
+                               SyncerHooks{.durable_advanced = [this](std::uint64_t sequence) { on_durable(sequence); },
+                                           .wake_sequencer = [this] { inbound_.wake(); },
+                                           .failed = [this](const Error& error) { on_failure(error); },
+                                           .held = [this](bool held) { on_held(held); }});
   syncer_->watch_names(recovered_.identity, journal_lock_.get());
   auto adopted = registry_->adopt(recovered_);
   if (!adopted) return adopted.error();
@@ -449,8 +459,10 @@ void Broker::on_durable(std::uint64_t sequence) {
 }
 
 void Broker::on_failure(const Error& error) {
-  spdlog::critical("the feed stops accepting: {}; reading goes on; what is on disk is found out at the next start: "
-                   "mend the disk, then restart leatd", error.message);
+  spdlog::critical(
+      "the feed stops accepting: {}; reading goes on; what is on disk is found out at the next start: "
+      "mend the disk, then restart leatd",
+      error.message);
   set_state(FeedState::failed);
   table_.tell_failure();
   inbound_.wake();
@@ -541,8 +553,9 @@ int Broker::shut_down(Names names) {
     set_state(FeedState::stopped);
   }
   if (!failed && held) {
-    spdlog::critical("the journal was closed, but its names are not as they were, as said above: put them right before the next "
-                     "start; what was accepted since waits in the rings");
+    spdlog::critical(
+        "the journal was closed, but its names are not as they were, as said above: put them right before the next "
+        "start; what was accepted since waits in the rings");
   }
   if (!failed && !held && (names == Names::lost || (registry_->empty() && !control_->has_clients()))) {
     files_->remove_all();
@@ -560,8 +573,9 @@ Result<void> Broker::close_journal() {
   const std::string last = paths_.journal.string() + "/" + journal_->current().file_name;
   if (sync_data(journal_->current().fd.get()) != 0) return system_error(errno, "the last fdatasync, of " + last);
   if (has_no_name(journal_->current().fd.get())) {
-    return Error{ErrorCode::io_error, "the current segment " + last + " was removed while the feed was served; restore it "
-                                      "from a backup or run leat repair"};
+    return Error{ErrorCode::io_error, "the current segment " + last +
+                                          " was removed while the feed was served; restore it "
+                                          "from a backup or run leat repair"};
   }
   BroadcastHeader& header = files_->broadcast_header();
   header.durable_sequence.store(sequencer_->sequence(), std::memory_order_relaxed);

@@ -89,10 +89,10 @@ class Broker {
   Options options_;
   Notifier* notifier_;
   FeedPaths paths_;
-  StartTrace* trace_ = nullptr;       // while open() runs
-  bool journal_was_empty_ = false;    // before this start
-  bool identity_stored_ = false;      // by this start
-  internal::UniqueFd runtime_fd_;  // the feed's own runtime directory
+  StartTrace* trace_ = nullptr;     // while open() runs
+  bool journal_was_empty_ = false;  // before this start
+  bool identity_stored_ = false;    // by this start
+  internal::UniqueFd runtime_fd_;   // the feed's own runtime directory
   Admission admission_;
   internal::UniqueFd journal_lock_;
   internal::UniqueFd runtime_lock_;

@@ -11,9 +11,9 @@
 
 namespace leat::broker {
 
-/// Makes a directory, or takes one that is there. A symbolic link to one is taken too, if it was made by ourselves or by
-/// root: whoever can make a link where we look could send us anywhere. Errors: invalid_argument for what is no directory,
-/// a dangling link among them; permission_denied; io_error.
+/// Makes a directory, or takes one that is there. A symbolic link to one is taken too, if it was made by ourselves or
+/// by root: whoever can make a link where we look could send us anywhere. Errors: invalid_argument for what is no
+/// directory, a dangling link among them; permission_denied; io_error.
 Result<void> make_directory(const std::filesystem::path& path, mode_t mode);
 
 /// The way to a directory of ours, as far as it is not there: nobody else may write on it, whatever the umask says.

@@ -124,7 +124,8 @@ Result<UniqueFd> take_lock(const std::filesystem::path& path, const std::string&
   if (errno != EWOULDBLOCK) return system_error(errno, "locking " + path.string());
   const std::string who = lock_holders(fd->get());
   return Error{ErrorCode::busy, "another broker serves feed '" + feed + "' (it holds " + path.string() +
-                                    (who.empty() ? "" : ": " + who) + "); stop it first, or choose another --feed, --runtime-dir or --data-dir"};
+                                    (who.empty() ? "" : ": " + who) +
+                                    "); stop it first, or choose another --feed, --runtime-dir or --data-dir"};
 }
 
 Result<UniqueFd> wait_for_lock(const std::filesystem::path& path, const std::string& feed, int stop_fd,

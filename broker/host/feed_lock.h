@@ -19,7 +19,7 @@ Result<internal::UniqueFd> take_lock(const std::filesystem::path& path, const st
 /// Uses SIGUSR1 while it waits: its own thread sleeps in flock and must be woken. Others may send that as well.
 /// `waits` is called when it does not get the lock at once.
 Result<internal::UniqueFd> wait_for_lock(const std::filesystem::path& path, const std::string& feed, int stop_fd,
-                                    const std::function<void()>& waits);
+                                         const std::function<void()>& waits);
 
 /// Whether a lock that is held is still the file of that path: while one waits, the directory may be moved away, and
 /// another broker then locks another file.

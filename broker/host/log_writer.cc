@@ -17,7 +17,8 @@ constexpr int kAgainMs = 10;  // somebody made standard error non-blocking
 
 // A pipe of that name without a reader is an error, not a wait for one.
 Result<internal::UniqueFd> open_file(const std::string& path) {
-  internal::UniqueFd file(::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600));
+  internal::UniqueFd file(
+      ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600));
   if (!file.valid()) return system_error(errno, "opening the log " + path);
   if (const int flags = ::fcntl(file.get(), F_GETFL); flags >= 0) ::fcntl(file.get(), F_SETFL, flags & ~O_NONBLOCK);
   return file;

@@ -1,5 +1,6 @@
-// Where lines of the log go to: a bounded queue, and a thread of its own that writes. Whoever logs never waits for the file:
-// not for a pipe that nobody reads, not for a disk that is slow or full. leatd never forks, so the thread is always there.
+// Where lines of the log go to: a bounded queue, and a thread of its own that writes. Whoever logs never waits for the
+// file: not for a pipe that nobody reads, not for a disk that is slow or full. leatd never forks, so the thread is
+// always there.
 #pragma once
 
 #include <condition_variable>
@@ -17,8 +18,8 @@
 
 namespace leat::broker {
 
-/// Lines are written in the order in which they came, whole. What does not fit is left out, counted, and told in the log as
-/// soon as there is room again. All functions from any thread.
+/// Lines are written in the order in which they came, whole. What does not fit is left out, counted, and told in the
+/// log as soon as there is room again. All functions from any thread.
 class LogWriter {
  public:
   static constexpr std::size_t kMaxBytes = 1 << 20;  ///< of lines that wait
@@ -38,7 +39,8 @@ class LogWriter {
   void push(std::string line);
   /// Waits until all that was pushed before is written. False: the time was up first.
   bool flush(std::int64_t timeout_ns);
-  /// Opens the file anew, by its name, behind what waits now. What goes wrong is said in the log, and the old file goes on.
+  /// Opens the file anew, by its name, behind what waits now. What goes wrong is said in the log, and the old file goes
+  /// on.
   void reopen();
   /// Lines that were lost so far.
   [[nodiscard]] std::uint64_t lost() const;
@@ -53,18 +55,18 @@ class LogWriter {
     std::mutex mutex;
     std::condition_variable changed;
     std::deque<std::string> lines;
-    std::size_t bytes = 0;          // of `lines`
-    std::uint64_t pushed = 0;       // lines, lost ones not among them
+    std::size_t bytes = 0;     // of `lines`
+    std::uint64_t pushed = 0;  // lines, lost ones not among them
     std::uint64_t written = 0;
     std::uint64_t lost = 0;
     std::uint64_t lost_told = 0;
-    std::string why;                // of the last loss
+    std::string why;  // of the last loss
     bool reopen = false;
-    std::uint64_t reopen_after = 0; // lines that still go to the old file
+    std::uint64_t reopen_after = 0;  // lines that still go to the old file
     bool end = false;
     bool ended = false;
-    internal::UniqueFd file;             // of the thread; invalid: standard error
-    bool mid_line = false;          // of the thread: what was written last was cut
+    internal::UniqueFd file;  // of the thread; invalid: standard error
+    bool mid_line = false;    // of the thread: what was written last was cut
   };
   static void run(Shared& shared);
   static void write_line(Shared& shared, const std::string& line, std::unique_lock<std::mutex>& lock);

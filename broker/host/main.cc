@@ -131,7 +131,8 @@ class Host {
     broker::take_live_settings(options_, parsed.options);
     if (broker_ != nullptr) broker_->set_admission(std::move(*admission));
     broker::Log::set_level(options_.log_level);
-    spdlog::info("SIGHUP: the log was opened anew; changed: {}{}", changes.now.empty() ? "nothing" : in_one_line(changes.now),
+    spdlog::info("SIGHUP: the log was opened anew; changed: {}{}",
+                 changes.now.empty() ? "nothing" : in_one_line(changes.now),
                  changes.at_restart.empty() ? "" : "; needs a restart: " + in_one_line(changes.at_restart));
   }
 

@@ -37,9 +37,9 @@ std::int64_t number_of(std::string_view text) {
 
 Result<Notifier> Notifier::open(int ready_fd) {
   if (ready_fd >= 0 && ::fcntl(ready_fd, F_GETFD) < 0) {
-    return Error{ErrorCode::invalid_argument,
-                 "--ready-fd " + std::to_string(ready_fd) + ": no such descriptor is open; leave it out, or start leatd with " +
-                     std::to_string(ready_fd) + ">FILE"};
+    return Error{ErrorCode::invalid_argument, "--ready-fd " + std::to_string(ready_fd) +
+                                                  ": no such descriptor is open; leave it out, or start leatd with " +
+                                                  std::to_string(ready_fd) + ">FILE"};
   }
   Notifier notifier;
   notifier.ready_fd_ = ready_fd;
@@ -89,7 +89,8 @@ void Notifier::send(const std::string& text) const {
   ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   ssize_t sent = -1;
   do {
-    sent = ::sendto(socket.get(), text.data(), text.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address), bytes);
+    sent = ::sendto(socket.get(), text.data(), text.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address),
+                    bytes);
   } while (sent < 0 && errno == EINTR);
   if (sent < 0) spdlog::debug("telling NOTIFY_SOCKET {}: {}", socket_, std::strerror(errno));
 }

@@ -11,8 +11,8 @@ namespace leat::broker {
 /// One thread at a time.
 class Notifier {
  public:
-  /// Reads NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID. `ready_fd`: -1 for none. Error: invalid_argument, when that is not
-  /// an open descriptor.
+  /// Reads NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID. `ready_fd`: -1 for none. Error: invalid_argument, when that
+  /// is not an open descriptor.
   static Result<Notifier> open(int ready_fd);
 
   /// It serves. Writes a line to the descriptor, and closes it.

@@ -20,7 +20,8 @@ using internal::QuantityRule;
 constexpr std::uint64_t kMinEventBytes = 128;
 constexpr std::uint64_t kMaxEventBytes = 256ULL << 20;
 constexpr std::uint64_t kMaxConsumers = 1 << 16;
-constexpr std::uint64_t kMaxRetainSeconds = 36'500 * internal::kDay / internal::kSecond;  // in nanoseconds it fits 63 bits
+constexpr std::uint64_t kMaxRetainSeconds =
+    36'500 * internal::kDay / internal::kSecond;  // in nanoseconds it fits 63 bits
 constexpr std::uint64_t kUnlimitedHold = INT64_MAX;
 
 constexpr const char* kSizes = "Sizes (bytes, or with K, M, G: powers of 1024)";
@@ -40,7 +41,8 @@ void add_sizes(CLI::App& app, Options& o) {
            "Arena of a producer that asks for no other size; a power of two");
   add_size(app, "--max-arena-bytes", o.max_arena_bytes, Rule::bytes(internal::kMinArenaBytes, internal::kMaxArenaBytes),
            "Largest arena a producer may ask for; a power of two");
-  add_size(app, "--max-producers", o.max_producers, Rule::slots(1, internal::kMaxProducerSlots), "Producer handles at once");
+  add_size(app, "--max-producers", o.max_producers, Rule::slots(1, internal::kMaxProducerSlots),
+           "Producer handles at once");
   add_size(app, "--max-consumers", o.max_consumers, Rule::slots(1, kMaxConsumers), "Consumers at once");
   add_size(app, "--max-event-bytes", o.max_event_bytes, Rule::bytes(kMinEventBytes, kMaxEventBytes),
            "Largest record: 48 bytes + topic + key + message id + payload");
@@ -49,7 +51,8 @@ void add_sizes(CLI::App& app, Options& o) {
 void add_journal(CLI::App& app, Options& o) {
   using Rule = QuantityRule;
   const auto group = "Journal";
-  cmdline::add_number(app, "--segment-bytes", o.segment_bytes, Rule::bytes(internal::kMinSegmentBytes, internal::kMaxSegmentBytes),
+  cmdline::add_number(app, "--segment-bytes", o.segment_bytes,
+                      Rule::bytes(internal::kMinSegmentBytes, internal::kMaxSegmentBytes),
                       "Size of a segment file; a multiple of 4096")
       ->group(group);
   cmdline::add_number(app, "--retain-bytes", o.retain_bytes, Rule::bytes(0, internal::kMostBytes).or_unlimited(0),
@@ -88,9 +91,10 @@ void add_journal(CLI::App& app, Options& o) {
 void add_behaviour(CLI::App& app, Options& o) {
   using Rule = QuantityRule;
   using Idle = internal::IdleStrategy;
-  cmdline::add_word<Idle>(app, "--idle", o.idle, {{"adaptive", Idle::adaptive}, {"spin", Idle::spin}, {"block", Idle::block}},
-                          "What the sequencer does when idle: adaptive (spin, then sleep), spin (lowest latency, one core), "
-                          "block (sleep at once)")
+  cmdline::add_word<Idle>(
+      app, "--idle", o.idle, {{"adaptive", Idle::adaptive}, {"spin", Idle::spin}, {"block", Idle::block}},
+      "What the sequencer does when idle: adaptive (spin, then sleep), spin (lowest latency, one core), "
+      "block (sleep at once)")
       ->group("Latency");
   cmdline::add_number(app, "--idle-spin-us", o.idle_spin_us, Rule::duration(internal::kMicrosecond, 0, 1'000'000),
                       "How long adaptive spins before it sleeps")
@@ -108,7 +112,8 @@ void add_behaviour(CLI::App& app, Options& o) {
                       "may take, in percent")
       ->group("Admission");
   std::vector<std::pair<std::string, std::string>> levels;
-  for (const char* level : {"trace", "debug", "info", "warning", "error", "critical", "off"}) levels.emplace_back(level, level);
+  for (const char* level : {"trace", "debug", "info", "warning", "error", "critical", "off"})
+    levels.emplace_back(level, level);
   cmdline::add_word(app, "--log-level", o.log_level, levels, "What is logged at least")->group("Log");
   app.add_option("--log-file", o.log_file, "Append the log to this file instead of standard error")->group("Log");
 }
@@ -150,7 +155,8 @@ Result<std::vector<std::string>> words_of(const CLI::App& app, const ConfigEntry
   }
   const bool several = option->get_items_expected_max() > 1;
   if (entry.type == Type::texts && !several) return bad("takes one value, no array");
-  if (entry.type == Type::truth) return bad(cmdline::is_number(*option) ? "must be a whole number, or a string" : "must be a string");
+  if (entry.type == Type::truth)
+    return bad(cmdline::is_number(*option) ? "must be a whole number, or a string" : "must be a string");
   if (entry.type == Type::whole && !cmdline::is_number(*option)) return bad("must be a string");
   std::vector<std::string> words;
   for (const std::string& value : entry.values) words.push_back(name + "=" + value);
@@ -177,14 +183,16 @@ void declare_options(CLI::App& app, OptionList& list) {
   Options& o = list.options;
   app.set_version_flag("--version", "leatd 0.1.0 (layout version " + std::to_string(internal::kLayoutVersion) + ")");
   app.add_option("--feed", o.feed, "Name of the feed: 1 to 64 of A-Z a-z 0-9 _ -")->required()->envname("LEAT_FEED");
-  app.add_option("--runtime-dir", o.runtime_dir,
-                 "Rings, arenas and socket go to DIR/<feed>; default $LEAT_RUNTIME_DIR, else $XDG_RUNTIME_DIR/leat, else "
-                 "/dev/shm/leat-<uid>");
+  app.add_option(
+      "--runtime-dir", o.runtime_dir,
+      "Rings, arenas and socket go to DIR/<feed>; default $LEAT_RUNTIME_DIR, else $XDG_RUNTIME_DIR/leat, else "
+      "/dev/shm/leat-<uid>");
   app.add_option("--data-dir", o.data_dir,
                  "The journal goes to DIR/<feed>; default $LEAT_DATA_DIR, else ~/.local/share/leat (/var/lib/leat for "
                  "root)");
-  app.add_flag("--standby", o.standby,
-               "If another broker serves the feed, wait for its end, however that comes, and take over; several may wait");
+  app.add_flag(
+      "--standby", o.standby,
+      "If another broker serves the feed, wait for its end, however that comes, and take over; several may wait");
   cmdline::add_number(app, "--ready-fd", o.ready_fd, QuantityRule::count(1, 1 << 20),
                       "Write a line to this open descriptor, and close it, once the feed is served", "none");
   add_sizes(app, o);
@@ -193,7 +201,8 @@ void declare_options(CLI::App& app, OptionList& list) {
   app.add_option("--config", list.config,
                  "TOML file; keys are the long option names, e.g. ring-bytes = \"64M\"; the command line wins");
   app.formatter(std::make_shared<cmdline::HelpFormatter>([](const CLI::App*) {
-    return std::vector<std::string>{"leatd --feed demo", "leatd --feed orders --retain-bytes 20G --retain-seconds 7d --sync always",
+    return std::vector<std::string>{"leatd --feed demo",
+                                    "leatd --feed orders --retain-bytes 20G --retain-seconds 7d --sync always",
                                     "leatd --config /etc/leat/orders.toml"};
   }));
   app.footer("Exit status: 0 clean stop, 1 failed, 2 bad option, 3 another broker serves the feed, 74 I/O error.");
@@ -222,7 +231,8 @@ Result<std::vector<std::string>> with_config(std::vector<std::string> words) {
 ParsedOptions parse_options(int argc, const char* const* argv) {
   ParsedOptions parsed;
   OptionList list;
-  CLI::App app{"leatd: the broker of one Leat feed. Gives every event a sequence number, journals it and broadcasts it."};
+  CLI::App app{
+      "leatd: the broker of one Leat feed. Gives every event a sequence number, journals it and broadcasts it."};
   if (argc > 0) app.name(argv[0]);
   declare_options(app, list);
   const auto refuse = [&](const std::string& text) {

@@ -20,7 +20,7 @@ std::vector<Setting> settings_of(const Options& options);
 
 /// Names of the options that differ, by whether they can change now.
 struct SettingChanges {
-  std::vector<std::string> now;          ///< "--log-level debug"
+  std::vector<std::string> now;  ///< "--log-level debug"
   std::vector<std::string> at_restart;
 };
 SettingChanges compare_settings(const Options& running, const Options& wanted);

@@ -22,8 +22,8 @@ void SignalThread::block_signals() noexcept {
   sigset_t blocked;
   sigfillset(&blocked);
   // Faults must be dealt with where they happen; quitting with a core and job control stay what they are.
-  for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT, SIGQUIT, SIGXCPU, SIGTSTP, SIGTTIN,
-                           SIGTTOU, SIGCONT}) {
+  for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT, SIGQUIT, SIGXCPU, SIGTSTP,
+                           SIGTTIN, SIGTTOU, SIGCONT}) {
     sigdelset(&blocked, signal);
   }
   pthread_sigmask(SIG_BLOCK, &blocked, nullptr);

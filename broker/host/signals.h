@@ -1,5 +1,5 @@
-// The signals of leatd: taken by a thread of their own, so that none ever interrupts the others, and none ends the broker
-// but those that are meant to.
+// The signals of leatd: taken by a thread of their own, so that none ever interrupts the others, and none ends the
+// broker but those that are meant to.
 #pragma once
 
 #include <atomic>
@@ -13,8 +13,9 @@
 
 namespace leat::broker {
 
-/// SIGTERM and SIGINT make stop_fd() readable, for good. SIGHUP calls `on_hangup`. All others that can be blocked are, but
-/// those by which a fault or a terminal speaks: SIGUSR1, SIGUSR2, or a timer that a parent left running, do nothing.
+/// SIGTERM and SIGINT make stop_fd() readable, for good. SIGHUP calls `on_hangup`. All others that can be blocked are,
+/// but those by which a fault or a terminal speaks: SIGUSR1, SIGUSR2, or a timer that a parent left running, do
+/// nothing.
 class SignalThread {
  public:
   /// In main(), before any thread: threads started later inherit it.

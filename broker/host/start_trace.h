@@ -8,8 +8,8 @@
 
 namespace leat::broker {
 
-/// One at a time, and one thread: what makes directories and files during a start notes it here, where there is a start.
-/// Takes everything back when it is destroyed, newest first, unless keep() was called.
+/// One at a time, and one thread: what makes directories and files during a start notes it here, where there is a
+/// start. Takes everything back when it is destroyed, newest first, unless keep() was called.
 class StartTrace {
  public:
   StartTrace();

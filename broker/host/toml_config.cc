@@ -28,7 +28,8 @@ std::string shown(const std::string& path) {
 
 Result<std::string> read_file(const std::string& path) {
   const auto failed = [&](int error) {
-    return bad("cannot read the configuration " + shown(path) + ": " + std::strerror(error) + "; mend path or rights of --config");
+    return bad("cannot read the configuration " + shown(path) + ": " + std::strerror(error) +
+               "; mend path or rights of --config");
   };
   const internal::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   if (!fd.valid()) return failed(errno);
@@ -45,12 +46,14 @@ Result<std::string> read_file(const std::string& path) {
     if (got < 0 && error == EINTR) continue;
     if (got < 0) return failed(error);
     if (got == 0) return text;
-    if (text.size() > kMaxFileBytes) return bad("the configuration " + shown(path) + " is over 1 MiB: is it another file?");
+    if (text.size() > kMaxFileBytes)
+      return bad("the configuration " + shown(path) + " is over 1 MiB: is it another file?");
   }
 }
 
 std::string place_of(const std::string& path, const toml::source_region& source) {
-  return shown(path) + ", line " + std::to_string(source.begin.line) + ", column " + std::to_string(source.begin.column);
+  return shown(path) + ", line " + std::to_string(source.begin.line) + ", column " +
+         std::to_string(source.begin.column);
 }
 
 std::string oneline(std::string_view text) {
@@ -81,7 +84,8 @@ Result<ConfigEntry> entry_of(const std::string& path, const toml::key& key, cons
   entry.key = std::string(key.str());
   entry.place = place_of(path, key.source());
   const std::string name = entry.place + ": " + internal::quoted_text(entry.key);
-  if (node.is_table()) return bad(name + " is a table; all keys stand at the top level, without [...] and without dots");
+  if (node.is_table())
+    return bad(name + " is a table; all keys stand at the top level, without [...] and without dots");
   if (const toml::array* const array = node.as_array()) {
     for (const toml::node& element : *array) {
       auto text = text_of(element, entry.type);
@@ -92,7 +96,8 @@ Result<ConfigEntry> entry_of(const std::string& path, const toml::key& key, cons
     return entry;
   }
   auto text = text_of(node, entry.type);
-  if (!text) return bad(name + " is a number with a point, a date or a time; write a string, a whole number, true or false");
+  if (!text)
+    return bad(name + " is a number with a point, a date or a time; write a string, a whole number, true or false");
   entry.values.push_back(std::move(*text));
   return entry;
 }

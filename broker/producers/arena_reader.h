@@ -108,9 +108,7 @@ class ArenaReader {
   [[nodiscard]] std::uint64_t capacity() const noexcept { return capacity_; }
 
  private:
-  [[nodiscard]] std::byte* place(std::uint64_t position) const noexcept {
-    return data_ + (position & (capacity_ - 1));
-  }
+  [[nodiscard]] std::byte* place(std::uint64_t position) const noexcept { return data_ + (position & (capacity_ - 1)); }
 
   internal::ArenaHeader* header_ = nullptr;
   std::byte* data_ = nullptr;

@@ -33,8 +33,8 @@ struct ProcessStat {
   std::uint64_t start_time = 0;
 };
 
-// Fields by their numbers in proc(5). The second one, the name, may hold blanks and parentheses: the others are counted from
-// its closing one on.
+// Fields by their numbers in proc(5). The second one, the name, may hold blanks and parentheses: the others are counted
+// from its closing one on.
 ProcessStat read_stat(pid_t pid) {
   ProcessStat found;
   const std::string path = "/proc/" + std::to_string(pid) + "/stat";

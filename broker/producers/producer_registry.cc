@@ -19,8 +19,8 @@ void ProducerRegistry::push(const LaneCommand& command) {
   while (!lanes_.commands.push(command)) ::sched_yield();  // the sequencer empties it at every look
 }
 
-// What a producer was told holds for what it publishes until it has heard another bound: none that was told is taken back.
-// One of an earlier release does not say: then it may be any that the feed can carry.
+// What a producer was told holds for what it publishes until it has heard another bound: none that was told is taken
+// back. One of an earlier release does not say: then it may be any that the feed can carry.
 void ProducerRegistry::tell_bounds(RegistrySlot& slot) const {
   slot.told_record_bytes = std::max(slot.told_record_bytes, max_record_bytes_);
   slot.told_batch_bytes = std::max(slot.told_batch_bytes, max_batch_bytes_);
@@ -41,8 +41,8 @@ void ProducerRegistry::announce(std::uint32_t index, std::uint64_t last_producer
         .row = &row});
 }
 
-// What is gone is not committed any more. Entries that the last broker was done with are only said to be lost: nobody can
-// tell where each of them begins. Those of its unfinished round lie there still, and are taken once more.
+// What is gone is not committed any more. Entries that the last broker was done with are only said to be lost: nobody
+// can tell where each of them begins. Those of its unfinished round lie there still, and are taken once more.
 void ProducerRegistry::take_back(RegistrySlot& slot, ArenaReader arena, std::uint64_t lost_from,
                                  std::uint64_t newest_kept) {
   const std::uint64_t consumed = slot.consumed.load(std::memory_order_acquire);
@@ -78,7 +78,8 @@ Result<std::vector<std::uint32_t>> ProducerRegistry::adopt(const Recovered& reco
     const bool journaled = found != recovered.tail.end() && !found->second.empty();
     const std::uint64_t newest_kept = journaled ? found->second.rbegin()->first : 0;
     if (recovered.lost_from_sequence != 0) {
-      take_back(slot, ArenaReader(arena->file.data(), arena->file.spec.capacity), recovered.lost_from_sequence, newest_kept);
+      take_back(slot, ArenaReader(arena->file.data(), arena->file.spec.capacity), recovered.lost_from_sequence,
+                newest_kept);
     }
     table_.add(index, std::move(*arena));
     if (slot.told_record_bytes == 0) slot.told_record_bytes = files_.broadcast_header().max_record_bytes;
@@ -87,9 +88,10 @@ Result<std::vector<std::uint32_t>> ProducerRegistry::adopt(const Recovered& reco
     adopted.push_back(index);
   }
   if (recovered.lost_from_sequence != 0 && !adopted.empty()) {
-    spdlog::warn("{} producers of the last broker are told that their events from sequence {} on cannot be vouched for: "
-                 "the journal ends below what they were told, or was repaired or replaced",
-                 adopted.size(), recovered.lost_from_sequence);
+    spdlog::warn(
+        "{} producers of the last broker are told that their events from sequence {} on cannot be vouched for: "
+        "the journal ends below what they were told, or was repaired or replaced",
+        adopted.size(), recovered.lost_from_sequence);
   }
   files_.registry_header().epoch = recovered.identity.current().id;  // from here on they know
   return adopted;
@@ -98,8 +100,7 @@ Result<std::vector<std::uint32_t>> ProducerRegistry::adopt(const Recovered& reco
 Result<Registration> ProducerRegistry::add(const Peer& peer, const std::string& name, std::uint64_t arena_bytes) {
   std::uint32_t index = 0;
   const std::uint32_t slots = files_.producer_slots();
-  while (index < slots &&
-         files_.registry_slots()[index].state.load() != static_cast<std::uint32_t>(SlotState::free)) {
+  while (index < slots && files_.registry_slots()[index].state.load() != static_cast<std::uint32_t>(SlotState::free)) {
     ++index;
   }
   if (index == slots) {
@@ -148,8 +149,7 @@ Result<Registration> ProducerRegistry::resume(const Peer& peer, std::uint32_t in
   const auto unknown = Error{ErrorCode::refused, "this broker knows nothing of that registration; register anew"};
   if (index >= files_.producer_slots()) return unknown;
   RegistrySlot& slot = files_.registry_slots()[index];
-  if (slot.state.load() != static_cast<std::uint32_t>(SlotState::used) || slot.token != token ||
-      slot.uid != peer.uid) {
+  if (slot.state.load() != static_cast<std::uint32_t>(SlotState::used) || slot.token != token || slot.uid != peer.uid) {
     return unknown;
   }
   slot.pid = peer.pid;
@@ -161,8 +161,8 @@ Result<Registration> ProducerRegistry::resume(const Peer& peer, std::uint32_t in
                       .arena_bytes = slot.arena_bytes};
 }
 
-// The lock is that of the open file description that the client got, and no fork's child has its mapping: it ends with the
-// mapping, whether the handle was destroyed, the process ended, or it became another program.
+// The lock is that of the open file description that the client got, and no fork's child has its mapping: it ends with
+// the mapping, whether the handle was destroyed, the process ended, or it became another program.
 bool ProducerRegistry::is_abandoned(std::uint32_t index) const {
   if (slot(index).client_locks != 1) return false;
   const int arena = table_.descriptor(index);

@@ -37,9 +37,9 @@ class ProducerRegistry {
         lanes_(lanes),
         next_producer_id_(next_producer_id) {}
 
-  /// Takes over the producers of the last broker, if there are any: maps their arenas, tells them what recovery found lost
-  /// of theirs, and tells the sequencer. Returns the slots taken over. Error: an arena that cannot be opened just now: what
-  /// lies in it was accepted, so nothing is given up.
+  /// Takes over the producers of the last broker, if there are any: maps their arenas, tells them what recovery found
+  /// lost of theirs, and tells the sequencer. Returns the slots taken over. Error: an arena that cannot be opened just
+  /// now: what lies in it was accepted, so nothing is given up.
   Result<std::vector<std::uint32_t>> adopt(const Recovered& recovered);
 
   /// A new producer gets a slot and an arena of its own. Errors: busy, no_space, invalid_argument.

@@ -10,8 +10,8 @@ void ProducerTable::add(std::uint32_t slot, ArenaFile arena) {
   reader.header().durable_sequence.store(durable_sequence_, std::memory_order_release);
   // An adopted arena may say that the last broker has failed.
   auto stale = static_cast<std::uint32_t>(failed_ ? ArenaState::open : ArenaState::feed_failed);
-  reader.header().state.compare_exchange_strong(
-      stale, static_cast<std::uint32_t>(failed_ ? ArenaState::feed_failed : ArenaState::open));
+  reader.header().state.compare_exchange_strong(stale, static_cast<std::uint32_t>(failed_ ? ArenaState::feed_failed
+                                                                                          : ArenaState::open));
   arenas_.insert_or_assign(slot, std::move(arena));
 }
 

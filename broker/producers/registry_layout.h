@@ -35,8 +35,8 @@ enum class SlotState : std::uint32_t { free = 0, used = 1, leaving = 2 };
 //  64   32 name                     control
 //  96    4 client_locks             control     1: whoever maps the arena as its producer holds a lock on it (flock)
 // 100    4 reserved
-// 104    8 told_record_bytes        control     the largest bounds that this tenant was told, by whichever broker: what it
-// 112    8 told_batch_bytes         control     was told is what it may have published
+// 104    8 told_record_bytes        control     the largest bounds that this tenant was told, by whichever broker:
+// 112    8 told_batch_bytes         control     what it was told is what it may have published
 // 120    8 reserved
 //
 // Slots are written and then made `used` (release), so that a kill in between leaves a free slot.
@@ -77,9 +77,9 @@ static_assert(offsetof(RegistrySlot, told_record_bytes) == 104);
 //   1 round_position := position        4 each slot: last_producer_sequence, completion, consumed
 //   2 append to the journal             5 each ticket's slot in the inbound ring freed
 //   3 committed := position             6 inbound_head := head
-// A successor scans the journal from round_position on: entries that it finds there (2 done, 4 not) are completed without
-// being written again, before its own first round moves round_position past them; tickets below their slot's `consumed`
-// (4 done, 5 not) are passed over.
+// A successor scans the journal from round_position on: entries that it finds there (2 done, 4 not) are completed
+// without being written again, before its own first round moves round_position past them; tickets below their slot's
+// `consumed` (4 done, 5 not) are passed over.
 struct RegistryHeader {
   internal::SharedFileHeader file;
   alignas(internal::kCacheLineBytes) std::atomic<std::uint64_t> inbound_head;

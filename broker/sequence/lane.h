@@ -33,7 +33,7 @@ struct Lane {
   bool live = false;
   bool revoked = false;
   bool leaving = false;
-  bool touched = false;                      ///< in the round in progress
+  bool touched = false;  ///< in the round in progress
 
   /// Goes on to the entry at `position`.
   void move_to(std::uint64_t position) noexcept {

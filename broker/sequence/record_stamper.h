@@ -25,10 +25,11 @@ class RecordStamper {
 
   /// Copies an entry's records to `to`, in the ring, and makes them the sequencer's. Every word of the arena is loaded
   /// once: into a register and checked there (what decides), or into the copy, which no producer can reach, and checked
-  /// there (the topic; and the checksum is the copy's). Consumers may read `to` meanwhile and throw away what they read,
-  /// so it is stored into by whole words. After a refusal its bytes mean nothing.
-  /// Cost at 64 bytes of payload: see docs/performance.md; XXH3 is more than half of it.
+  /// there (the topic; and the checksum is the copy's). Consumers may read `to` meanwhile and throw away what they
+  /// read, so it is stored into by whole words. After a refusal its bytes mean nothing. Cost at 64 bytes of payload:
+  /// see docs/performance.md; XXH3 is more than half of it.
   internal::Refusal take(std::byte* to, const Entry& entry, const Stamp& stamp) noexcept;
+
  private:
   std::uint64_t feed_seed_;
   internal::TopicMemo topics_;

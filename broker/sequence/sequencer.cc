@@ -97,7 +97,8 @@ void Sequencer::idle(IdleSpinner& spinner) {
     write_pending_mark();
     if (try_skip() || mend_ring()) return;
   }
-  // Tickets that cannot be taken are nothing to look for: whatever the strategy, there is nothing to do until somebody wakes us.
+  // Tickets that cannot be taken are nothing to look for: whatever the strategy, there is nothing to do until somebody
+  // wakes us.
   const bool closed = parts_.handover->is_closed();
   const bool held_back = stalled_ || closed;
   if (!held_back && spinner.keep_spinning()) return;
@@ -106,24 +107,27 @@ void Sequencer::idle(IdleSpinner& spinner) {
   if (try_skip() || mend_ring()) return;
   parts_.inbound->prepare_sleep();
   const bool empty = parts_.inbound->still_empty();
-  if (!(empty || held_back) || parts_.lanes->commands.read_available() > 0 || parts_.handover->marks.read_available() > 0 ||
-      (stalled_ && !closed && !round_held_ && next_segment_ == nullptr && parts_.handover->prepared.read_available() > 0) ||
+  if (!(empty || held_back) || parts_.lanes->commands.read_available() > 0 ||
+      parts_.handover->marks.read_available() > 0 ||
+      (stalled_ && !closed && !round_held_ && next_segment_ == nullptr &&
+       parts_.handover->prepared.read_available() > 0) ||
       stopping_.load(std::memory_order_seq_cst)) {
     parts_.inbound->cancel_sleep();
     return;
   }
   bump(parts_.counters->sleeps);
   // While a ticket is taken but not filled, sleep no longer than it may stay so: its producer needs the core. Looked at
-  // after prepare_sleep(): a producer behind that ticket which saw no need to wake us has taken its own before, so we see
-  // both as taken, and nobody waits out our sleep because somebody else has died (I5).
+  // after prepare_sleep(): a producer behind that ticket which saw no need to wake us has taken its own before, so we
+  // see both as taken, and nobody waits out our sleep because somebody else has died (I5).
   const bool ticket_open = empty && parts_.inbound->taken(parts_.inbound->head());
   parts_.inbound->sleep(ticket_open ? options_.skip_wait_us * kNanosPerMicro : kMaxSleepNs);
 }
 
-// The way of a ticket, innermost first: take_entry, take_entries_up_to, take_ticket, step. Inline, because together they
-// are the cost of a small event (bench/instructions counts it).
+// The way of a ticket, innermost first: take_entry, take_entries_up_to, take_ticket, step. Inline, because together
+// they are the cost of a small event (bench/instructions counts it).
 
-inline void Sequencer::finish_entry(const Lane& lane, const Entry& entry, CompletionStatus status, std::uint64_t value) {
+inline void Sequencer::finish_entry(const Lane& lane, const Entry& entry, CompletionStatus status,
+                                    std::uint64_t value) {
   done_.push_back({.completion = &lane.arena.completion(entry.position), .value = pack_completion(status, value)});
 }
 
@@ -132,13 +136,12 @@ void Sequencer::refuse(Lane& lane, const Entry& entry, Refusal reason) {
   bump(lane.row->refused);
   lane.arena.count_refused(entry, reason);
   log_refusal(lane, entry, reason);
-  lane.last_producer_sequence =
-      std::max(lane.last_producer_sequence, entry.producer_sequence + entry.count - 1);
+  lane.last_producer_sequence = std::max(lane.last_producer_sequence, entry.producer_sequence + entry.count - 1);
   finish_entry(lane, entry, CompletionStatus::refused, static_cast<std::uint64_t>(reason));
 }
 
-// An entry with a producer_sequence that was taken before: after a restart, when it is in the journal but its completion
-// was never written.
+// An entry with a producer_sequence that was taken before: after a restart, when it is in the journal but its
+// completion was never written.
 void Sequencer::finish_known_entry(Lane& lane, const Entry& entry) {
   std::uint64_t sequence = 0;
   if (const auto producer = tail_.find(lane.producer_id); producer != tail_.end()) {
@@ -208,8 +211,8 @@ inline bool Sequencer::take_entries_up_to(Lane& lane, std::uint64_t position) {
   for (;;) {
     Entry entry;
     const bool readable = lane.arena.read(lane.next_position, entry);
-    // A ticket speaks for the entry that it names, and for earlier ones that lost theirs. One that is only sealed may yet be
-    // taken back: a ticket that does not name it is not by its producer's own hand.
+    // A ticket speaks for the entry that it names, and for earlier ones that lost theirs. One that is only sealed may
+    // yet be taken back: a ticket that does not name it is not by its producer's own hand.
     if (!(readable && lane.next_position == position) && !lane.arena.published(lane.next_position)) {
       bump(parts_.counters->bad_tickets);
       return true;
@@ -317,7 +320,8 @@ bool Sequencer::step() {
 }
 
 void Sequencer::begin_round() {
-  if (!tail_.empty()) [[unlikely]] settle_tail();
+  if (!tail_.empty()) [[unlikely]]
+    settle_tail();
   parts_.registry->round_position.store(position_, std::memory_order_relaxed);
   std::atomic_signal_fence(std::memory_order_seq_cst);  // a kill sees stores in program order
   timestamp_ns_ = stamps_.now();
@@ -325,7 +329,8 @@ void Sequencer::begin_round() {
 
 void Sequencer::finish_round(std::uint64_t end_ticket) {
   InboundConsumer& inbound = *parts_.inbound;
-  if (!append_staged()) [[unlikely]] return hold_round(end_ticket);
+  if (!append_staged()) [[unlikely]]
+    return hold_round(end_ticket);
   if (position_ != committed_) {
     SequencerCounters& counters = *parts_.counters;
     bump(counters.events, sequence_ - committed_sequence_);
@@ -355,7 +360,8 @@ void Sequencer::prepare_next_round() noexcept {
 // The ring holds the round's records as the journal will: one append, which appears whole or not at all.
 bool Sequencer::append_staged() noexcept {
   if (appended_ == position_) return true;
-  if (!parts_.journal->append(parts_.ring->place(appended_), position_ - appended_)) [[unlikely]] return false;
+  if (!parts_.journal->append(parts_.ring->place(appended_), position_ - appended_)) [[unlikely]]
+    return false;
   appended_ = position_;
   return true;
 }
@@ -392,7 +398,8 @@ void Sequencer::wake_waiters(bool drained) {
     parts_.wake_control();
   }
   for (Lane* lane : touched_) {
-    // Who waits for room is best woken when there is a good deal of it. A stuck one looks by itself within a millisecond.
+    // Who waits for room is best woken when there is a good deal of it. A stuck one looks by itself within a
+    // millisecond.
     const bool room = drained || lane->arena.half_empty(lane->next_position);
     lane->arena.wake(room ? kWaitCommitted | kWaitRoom : kWaitCommitted);
     lane->touched = false;

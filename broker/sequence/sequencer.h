@@ -43,8 +43,8 @@ struct SequencerParts {
   LaneQueues* lanes = nullptr;
   RegistryHeader* registry = nullptr;
   internal::SequencerCounters* counters = nullptr;
-  std::function<void()> wake_control;             ///< lane notices, or armed eventfds
-  std::function<void(const Error&)> failed;       ///< final
+  std::function<void()> wake_control;        ///< lane notices, or armed eventfds
+  std::function<void(const Error&)> failed;  ///< final
   const std::atomic<std::uint32_t>* next_producer_id = nullptr;
   std::uint32_t producer_slots = 0;
 };
@@ -73,12 +73,12 @@ class Sequencer {
   void take_commands();
   /// Notes in the journal how far it is durable, if that is due. As take_commands(), whenever there is nothing else.
   void write_pending_mark();
-  /// Called when there is nothing to do, and now and then: gives up a ticket that was taken and not filled; takes entries
-  /// whose tickets were written over. True: something was done.
+  /// Called when there is nothing to do, and now and then: gives up a ticket that was taken and not filled; takes
+  /// entries whose tickets were written over. True: something was done.
   bool try_skip();
   bool take_lost_tickets();
-  /// After the thread has ended: notes that all is durable up to here and the journal is closed. Returns its end. Error:
-  /// as JournalWriter::append; the round that could not be written is the next broker's.
+  /// After the thread has ended: notes that all is durable up to here and the journal is closed. Returns its end.
+  /// Error: as JournalWriter::append; the round that could not be written is the next broker's.
   Result<std::uint64_t> append_clean_mark();
 
   [[nodiscard]] std::uint64_t sequence() const noexcept { return sequence_; }
@@ -141,7 +141,7 @@ class Sequencer {
   std::int64_t timestamp_ns_;  // of this round
   std::uint64_t feed_seed_;
   JournaledTail tail_;
-  std::uint64_t appended_;   // in the journal up to here; beyond it, up to position_, staged in the ring
+  std::uint64_t appended_;  // in the journal up to here; beyond it, up to position_, staged in the ring
   std::uint64_t committed_;
   std::uint64_t committed_sequence_;
   RecordStamper stamper_;
@@ -149,12 +149,12 @@ class Sequencer {
   std::uint64_t max_round_bytes_;
   std::uint64_t intent_step_;
   std::vector<Lane> lanes_;
-  Lane* recent_lane_;         // of the last ticket: most often the next one's too
+  Lane* recent_lane_;  // of the last ticket: most often the next one's too
   std::vector<Done> done_;
   std::vector<Lane*> touched_;
   std::uint32_t leaving_ = 0;
   std::uint64_t skip_ticket_ = ~0ULL;
-  std::uint64_t skip_count_ = 0;      // from that one on, taken when the wait began
+  std::uint64_t skip_count_ = 0;  // from that one on, taken when the wait began
   std::int64_t skip_since_ns_ = 0;
   std::uint32_t empty_looks_ = 0;
   std::int64_t next_mend_ns_ = 0;
@@ -163,12 +163,12 @@ class Sequencer {
   LogGate ticket_gate_;
   std::uint32_t rounds_ = 0;
   std::uint32_t deferred_wakes_ = 0;  // rounds whose sleepers have not been looked for yet
-  bool mark_pending_ = true;  // all that recovery found has been synced
+  bool mark_pending_ = true;          // all that recovery found has been synced
   MarkRequest pending_mark_{};
   bool stalled_ = false;
-  bool end_is_staged_ = false;  // the current segment has its end, but there is no next one yet
-  bool round_held_ = false;                 // a round is staged that could not be appended yet: nothing else is taken
-  std::uint64_t held_ticket_ = 0;     // where it ends
+  bool end_is_staged_ = false;     // the current segment has its end, but there is no next one yet
+  bool round_held_ = false;        // a round is staged that could not be appended yet: nothing else is taken
+  std::uint64_t held_ticket_ = 0;  // where it ends
   std::int64_t next_append_ns_ = 0;
   std::unique_ptr<MappedSegment> next_segment_;  // the current one has its end, but this one could not be named yet
   std::atomic<bool> stopping_{false};

@@ -74,7 +74,8 @@ bool Sequencer::roll() {
 void Sequencer::cannot_name(const Error& error) {
   // Made ahead of need it may lie about for weeks: what cleaners like to remove. The syncer makes another one.
   if (error.code == ErrorCode::closed) {
-    if (!stalled_) spdlog::warn("{}: a segment made ahead of need was removed by somebody else; another one is made", error.message);
+    if (!stalled_)
+      spdlog::warn("{}: a segment made ahead of need was removed by somebody else; another one is made", error.message);
     next_segment_.reset();
     if (!stalled_) bump(parts_.counters->stalls);
     set_stalled(true);
@@ -89,7 +90,8 @@ void Sequencer::cannot_name(const Error& error) {
   if (stalled_) return;
   bump(parts_.counters->stalls);
   set_stalled(true);
-  spdlog::error("the next segment cannot be named: {}; the feed holds its producers back and tries again", error.message);
+  spdlog::error("the next segment cannot be named: {}; the feed holds its producers back and tries again",
+                error.message);
 }
 
 void Sequencer::set_stalled(bool stalled) {
@@ -111,9 +113,9 @@ bool Sequencer::may_go_on() {
   return !round_held_ || finish_held_round();
 }
 
-// The journal has no room for a round that is numbered and staged: nobody has seen anything of it, its tickets and entries
-// are still its producers'. It stays as it is and is tried again; a broker that dies meanwhile leaves what one leaves that
-// was killed before its append.
+// The journal has no room for a round that is numbered and staged: nobody has seen anything of it, its tickets and
+// entries are still its producers'. It stays as it is and is tried again; a broker that dies meanwhile leaves what one
+// leaves that was killed before its append.
 void Sequencer::hold_round(std::uint64_t end_ticket) {
   const Error error = parts_.journal->append_error();
   next_append_ns_ = monotonic_ns() + kAppendRetryNs;
@@ -128,7 +130,8 @@ void Sequencer::hold_round(std::uint64_t end_ticket) {
   if (!stalled_) bump(parts_.counters->stalls);
   set_stalled(true);
   if (first) {
-    spdlog::error("the journal cannot be written: {}; the feed holds its producers back and tries again", error.message);
+    spdlog::error("the journal cannot be written: {}; the feed holds its producers back and tries again",
+                  error.message);
   }
 }
 
@@ -162,7 +165,8 @@ void Sequencer::write_pending_mark() {
     pending_mark_ = request;
     mark_pending_ = true;
   }
-  if (!mark_pending_ || round_held_ || parts_.handover->state.load(std::memory_order_relaxed) == FeedState::failed) return;
+  if (!mark_pending_ || round_held_ || parts_.handover->state.load(std::memory_order_relaxed) == FeedState::failed)
+    return;
   if (!tail_.empty()) settle_tail();
   parts_.registry->round_position.store(position_, std::memory_order_relaxed);
   std::atomic_signal_fence(std::memory_order_seq_cst);

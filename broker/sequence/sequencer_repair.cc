@@ -1,4 +1,5 @@
-// Living with dead, slow and hostile producers: tickets that were never filled, and a ring that somebody scribbles over.
+// Living with dead, slow and hostile producers: tickets that were never filled, and a ring that somebody scribbles
+// over.
 #include <algorithm>
 
 #include "broker/log.h"
@@ -26,8 +27,8 @@ void Sequencer::mend_tail() {
 }
 
 // Gives up tickets that somebody has taken and not filled for skip_wait_us. No guess about liveness: if a producer only
-// was slow, it finds its ticket gone and takes a new one. All that were taken when the wait began have had it: a scribbler
-// that moves the tail ahead costs the others one wait, not one for each ticket that nobody has.
+// was slow, it finds its ticket gone and takes a new one. All that were taken when the wait began have had it: a
+// scribbler that moves the tail ahead costs the others one wait, not one for each ticket that nobody has.
 bool Sequencer::try_skip() {
   if (round_held_) return false;  // its tickets are not done with
   InboundConsumer& inbound = *parts_.inbound;
@@ -67,10 +68,11 @@ bool Sequencer::mend_ring() {
   return take_lost_tickets();
 }
 
-// A ticket forged in the moment in which its producer had sealed an entry, and then got no ticket of its own, has had that
-// entry taken. Its producer was told that nothing is published, and seals the next one in the same place, with the same
-// number. So what was taken last is published, and not completed: we go back and take it once more, to refuse it for its
-// number. Its producer is told, and we stand where it stands, however long either was. Asked while done_ is empty.
+// A ticket forged in the moment in which its producer had sealed an entry, and then got no ticket of its own, has had
+// that entry taken. Its producer was told that nothing is published, and seals the next one in the same place, with the
+// same number. So what was taken last is published, and not completed: we go back and take it once more, to refuse it
+// for its number. Its producer is told, and we stand where it stands, however long either was. Asked while done_ is
+// empty.
 bool Sequencer::go_back(Lane& lane) {
   const std::uint64_t position = lane.newest_position;
   if (position == lane.retaken_position || !lane.arena.sealed_again(position)) return false;
@@ -108,8 +110,10 @@ bool Sequencer::take_lost_tickets() {
   const bool progress = position_ != committed_ || !done_.empty();
   bump(parts_.counters->ring_repairs);
   if (ring_gate_.pass()) {
-    spdlog::warn("tickets in the inbound ring were written over, and their entries taken without them: a producer "
-                 "scribbles over the ring{}", ring_gate_.left_out());
+    spdlog::warn(
+        "tickets in the inbound ring were written over, and their entries taken without them: a producer "
+        "scribbles over the ring{}",
+        ring_gate_.left_out());
   }
   finish_round(inbound.head());
   return progress;

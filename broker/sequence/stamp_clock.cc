@@ -45,12 +45,16 @@ void StampClock::begin(std::int64_t wall_ns, std::int64_t boot_ns) {
   const std::int64_t ahead = minus(last_ns_, wall_ns);
   if (ahead <= 0) return;
   if (ahead > kMostHeldNs) {
-    spdlog::warn("the journal's newest event is stamped {} ahead of the wall clock: one of the two is wrong; the clock is "
-                 "followed, so events to come have earlier times than some before them", length_of(ahead));
+    spdlog::warn(
+        "the journal's newest event is stamped {} ahead of the wall clock: one of the two is wrong; the clock is "
+        "followed, so events to come have earlier times than some before them",
+        length_of(ahead));
     last_ns_ = wall_ns;
   } else if (ahead > kNanosPerSecond) {
-    spdlog::warn("the wall clock stands {} before the journal's newest event: events' times go on from that one, half as fast "
-                 "as time, until the clock has caught up", length_of(ahead));
+    spdlog::warn(
+        "the wall clock stands {} before the journal's newest event: events' times go on from that one, half as fast "
+        "as time, until the clock has caught up",
+        length_of(ahead));
     holds_ = true;
     held_at_ns_ = boot_ns;
   }
@@ -69,8 +73,10 @@ bool StampClock::believed(std::int64_t wall_ns, std::int64_t boot_ns) {
   const std::int64_t moved = minus(offset, jumped_to_ns_);
   if (!jumped_ || moved > kSameNs || moved < -kSameNs) {
     if (gate_.pass()) {
-      spdlog::warn("the wall clock has jumped {} by {}: events' times go on without it; if it stays there for {} s they follow "
-                   "it{}", step > 0 ? "ahead" : "back", length_of(step), kSettleNs / kNanosPerSecond, gate_.left_out());
+      spdlog::warn(
+          "the wall clock has jumped {} by {}: events' times go on without it; if it stays there for {} s they follow "
+          "it{}",
+          step > 0 ? "ahead" : "back", length_of(step), kSettleNs / kNanosPerSecond, gate_.left_out());
     }
     jumped_ = true;
     jumped_to_ns_ = offset;
@@ -101,8 +107,10 @@ std::int64_t StampClock::held(std::int64_t wall_ns, std::int64_t boot_ns) {
     holds_ = true;
     held_at_ns_ = boot_ns;
     if (ahead > kNanosPerSecond && gate_.pass()) {
-      spdlog::warn("the wall clock was set back by {}: events' times do not go back; they go on half as fast as time, until the "
-                   "clock has caught up{}", length_of(ahead), gate_.left_out());
+      spdlog::warn(
+          "the wall clock was set back by {}: events' times do not go back; they go on half as fast as time, until the "
+          "clock has caught up{}",
+          length_of(ahead), gate_.left_out());
     }
   }
   const std::int64_t passed = std::max<std::int64_t>(0, minus(boot_ns, held_at_ns_));

@@ -6,8 +6,8 @@
 //   jumps further, either way                    go on by the clock of this boot; once the clock has stayed there for
 //                                                kSettleNs they follow it, back too
 //
-// So a clock that is absurd for a moment leaves no trace, one that was absurd for longer spoils no later stamp, and stamps
-// never decrease but where the clock was set back by more than kMostHeldNs, of which the log has a line.
+// So a clock that is absurd for a moment leaves no trace, one that was absurd for longer spoils no later stamp, and
+// stamps never decrease but where the clock was set back by more than kMostHeldNs, of which the log has a line.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +34,8 @@ class StampClock {
   /// A stamp for what comes now.
   std::int64_t now() {
     const std::int64_t wall_ns = internal::realtime_ns();
-    if (static_cast<std::uint64_t>(wall_ns) - static_cast<std::uint64_t>(last_ns_) <= plain_step_) return last_ns_ = wall_ns;
+    if (static_cast<std::uint64_t>(wall_ns) - static_cast<std::uint64_t>(last_ns_) <= plain_step_)
+      return last_ns_ = wall_ns;
     return stamp(wall_ns, internal::boottime_ns());
   }
   /// The newest stamp that was given.
@@ -59,7 +60,7 @@ class StampClock {
   std::int64_t held(std::int64_t wall_ns, std::int64_t boot_ns);
 
   std::int64_t last_ns_;
-  std::uint64_t plain_step_ = 0;   // 0: judge each reading
+  std::uint64_t plain_step_ = 0;  // 0: judge each reading
   bool begun_ = false;
   std::int64_t offset_ns_ = 0;     // of the wall clock that is believed, from the time since boot
   bool jumped_ = false;            // it stands elsewhere at present

@@ -40,8 +40,8 @@ void CursorTable::look_at_file() {
   struct stat now {};
   const bool there = ::fstatat(directory_fd_, std::string(kCursorsFileName).c_str(), &now, AT_SYMLINK_NOFOLLOW) == 0;
   if (!there && errno != ENOENT) return;
-  if (there && now.st_ino == file_.st_ino && now.st_size == file_.st_size && now.st_ctim.tv_sec == file_.st_ctim.tv_sec &&
-      now.st_ctim.tv_nsec == file_.st_ctim.tv_nsec) {
+  if (there && now.st_ino == file_.st_ino && now.st_size == file_.st_size &&
+      now.st_ctim.tv_sec == file_.st_ctim.tv_sec && now.st_ctim.tv_nsec == file_.st_ctim.tv_nsec) {
     return;
   }
   spdlog::warn("{}/{} was {} while the feed was served: it is written again", directory_, kCursorsFileName,
@@ -52,8 +52,8 @@ void CursorTable::look_at_file() {
 Result<void> CursorTable::check_owner(const std::string& name, std::uint32_t uid) const {
   const auto found = cursors_.find(name);
   if (found == cursors_.end() || found->second.uid == uid || uid == ::geteuid()) return {};
-  return Error{ErrorCode::permission_denied, "cursor '" + name + "' belongs to user " +
-                                                 std::to_string(found->second.uid) + "; choose another name"};
+  return Error{ErrorCode::permission_denied,
+               "cursor '" + name + "' belongs to user " + std::to_string(found->second.uid) + "; choose another name"};
 }
 
 Result<bool> CursorTable::find(const std::string& name, std::uint32_t uid, Cursor& out) const {
@@ -142,7 +142,9 @@ std::vector<CursorHold> CursorTable::holds(std::uint64_t hold_bytes) const {
     CursorHold& hold = of_users[entry.uid];
     const std::uint64_t next = held_from(name, entry) + 1;
     if (hold.name.empty() || next < hold.next_sequence) {
-      hold = {.name = name, .uid = entry.uid, .next_sequence = next,
+      hold = {.name = name,
+              .uid = entry.uid,
+              .next_sequence = next,
               .most_bytes = user_share_of(entry.uid, hold_bytes, user_share())};
     }
   }

@@ -70,7 +70,7 @@ class CursorTable {
   std::atomic<std::uint32_t> user_share_{100};
   std::atomic<std::uint64_t> holds_version_{1};
   bool changed_ = false;
-  struct stat file_ {};        // as it was last written or read; st_ino 0: never
+  struct stat file_ {};  // as it was last written or read; st_ino 0: never
 };
 
 }  // namespace leat::broker

@@ -21,8 +21,8 @@ struct MarkRequest {
 
 /// A segment has become current; `sealed` (may be null) is the one before it.
 struct RollNotice {
-  MappedSegment* sealed;   ///< owned by the receiver
-  int current_fd;          ///< borrowed: stays open until a later notice seals its segment
+  MappedSegment* sealed;  ///< owned by the receiver
+  int current_fd;         ///< borrowed: stays open until a later notice seals its segment
   internal::SegmentName current;
 };
 
@@ -34,9 +34,10 @@ struct JournalHandover {
   boost::lockfree::spsc_queue<MarkRequest, boost::lockfree::capacity<kQueueSlots>> marks;        // syncer -> sequencer
   boost::lockfree::spsc_queue<RollNotice, boost::lockfree::capacity<kQueueSlots>> rolled;        // sequencer -> syncer
 
-  WakeWord syncer_wake;                            ///< rung by the sequencer: rolled, stalled, or something to sync
-  std::atomic<internal::FeedState> state{internal::FeedState::running};  ///< failed is final; stalled by the sequencer only
-  std::atomic<bool> held{false};  ///< by the syncer: nothing is taken until the journal's names are there again
+  WakeWord syncer_wake;  ///< rung by the sequencer: rolled, stalled, or something to sync
+  std::atomic<internal::FeedState> state{
+      internal::FeedState::running};  ///< failed is final; stalled by the sequencer only
+  std::atomic<bool> held{false};      ///< by the syncer: nothing is taken until the journal's names are there again
 
   /// The sequencer takes nothing.
   [[nodiscard]] bool is_closed() const noexcept {

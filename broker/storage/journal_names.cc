@@ -33,7 +33,10 @@ bool says_that_nothing_is_there(int error) noexcept { return error == ENOENT || 
 }  // namespace
 
 JournalNames::JournalNames(int directory_fd, std::string directory, FeedIdentity identity, int lock_fd)
-    : directory_fd_(directory_fd), directory_(std::move(directory)), identity_(std::move(identity)), lock_fd_(lock_fd) {}
+    : directory_fd_(directory_fd),
+      directory_(std::move(directory)),
+      identity_(std::move(identity)),
+      lock_fd_(lock_fd) {}
 
 NamesLook JournalNames::look(const Retention& retained, int current_fd) {
   NamesLook found = look_at_directory();
@@ -51,8 +54,9 @@ NamesLook JournalNames::look_at_directory() const {
   if (::fstat(directory_fd_, &held) != 0) return {};
   if (held.st_nlink == 0) {
     return {.standing = Standing::gone,
-            .reason = "the journal directory " + directory_ + " was removed while the feed was served; restore it from a "
-                                                              "backup if there is one, then start leatd"};
+            .reason = "the journal directory " + directory_ +
+                      " was removed while the feed was served; restore it from a "
+                      "backup if there is one, then start leatd"};
   }
   if (::stat(directory_.c_str(), &named) != 0) {
     if (!says_that_nothing_is_there(errno)) return {};
@@ -61,8 +65,9 @@ NamesLook JournalNames::look_at_directory() const {
   }
   if (is_same_file(held, named)) return {};
   return {.standing = Standing::away,
-          .reason = directory_ + " is another directory than the one that the feed is written to: move the right one back, "
-                                 "or stop leatd, and start it on what is there now"};
+          .reason = directory_ +
+                    " is another directory than the one that the feed is written to: move the right one back, "
+                    "or stop leatd, and start it on what is there now"};
 }
 
 NamesLook JournalNames::look_at_segments(const Retention& retained, int current_fd) {
@@ -70,8 +75,9 @@ NamesLook JournalNames::look_at_segments(const Retention& retained, int current_
   const std::string current = directory_ + "/" + retained.current().name.to_string();
   if (has_no_name(current_fd)) {
     return {.standing = Standing::gone,
-            .reason = "the current segment " + current + " was removed while the feed was served; stop leatd, restore the "
-                                                         "segment from a backup or run leat repair, then start leatd"};
+            .reason = "the current segment " + current +
+                      " was removed while the feed was served; stop leatd, restore the "
+                      "segment from a backup or run leat repair, then start leatd"};
   }
   struct stat held {};
   struct stat named {};
@@ -79,7 +85,8 @@ NamesLook JournalNames::look_at_segments(const Retention& retained, int current_
       ::fstatat(directory_fd_, retained.current().name.to_string().c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
       !is_same_file(held, named)) {
     return {.standing = Standing::away,
-            .reason = current + " is another file than the segment that the feed is written to: move the right one back"};
+            .reason =
+                current + " is another file than the segment that the feed is written to: move the right one back"};
   }
   struct stat directory {};
   if (::fstat(directory_fd_, &directory) != 0) return {};
@@ -111,16 +118,17 @@ NamesLook JournalNames::find_missing(const Retention& retained) {
     }
     listings_due_ = 2;  // until it is back
     found.standing = Standing::away;
-    found.reason = "segment " + directory_ + "/" + wanted.to_string() +
-                   " was removed or renamed while the feed was served: put it back; or stop leatd, run leat repair, which says "
-                   "what is lost, then start leatd";
+    found.reason =
+        "segment " + directory_ + "/" + wanted.to_string() +
+        " was removed or renamed while the feed was served: put it back; or stop leatd, run leat repair, which says "
+        "what is lost, then start leatd";
     return found;
   }
   return found;
 }
 
-// A segment that was replaced by a file which says that it is the same, as a restore from a backup does, is as good as the
-// file is: readers check each record.
+// A segment that was replaced by a file which says that it is the same, as a restore from a backup does, is as good as
+// the file is: readers check each record.
 NamesLook JournalNames::look_at_some(const Retention& retained) {
   for (std::size_t n = std::min(retained.size() - 1, kMostLookedAt); n > 0; --n) {
     if (next_looked_at_ + 1 >= retained.size()) next_looked_at_ = 0;
@@ -134,18 +142,21 @@ NamesLook JournalNames::look_at_some(const Retention& retained) {
     const UniqueFd fd(::openat(directory_fd_, file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     SegmentHeader header{};
     if (fd.valid() && read_at(fd.get(), &header, sizeof header, 0) == static_cast<ssize_t>(sizeof header) &&
-        segment_header_is_valid(header, identity_.uuid, static_cast<std::uint64_t>(named.st_size), segment.name.first_sequence,
-                                segment.name.first_position)) {
-      spdlog::warn("segment {}/{} was replaced by another file of that name while the feed was served: readers check what it "
-                   "holds; leat verify checks all of it", directory_, file);
+        segment_header_is_valid(header, identity_.uuid, static_cast<std::uint64_t>(named.st_size),
+                                segment.name.first_sequence, segment.name.first_position)) {
+      spdlog::warn(
+          "segment {}/{} was replaced by another file of that name while the feed was served: readers check what it "
+          "holds; leat verify checks all of it",
+          directory_, file);
       if (replaced_.size() >= kMostLookedAt) replaced_.erase(replaced_.begin());
       replaced_.push_back(named.st_ino);
       continue;
     }
     --next_looked_at_;  // and again, until the right one is back
     return {.standing = Standing::away,
-            .reason = "segment " + directory_ + "/" + file + " was replaced by a file that is none of this feed: put the right "
-                                                             "one back; or stop leatd, run leat repair, then start leatd"};
+            .reason = "segment " + directory_ + "/" + file +
+                      " was replaced by a file that is none of this feed: put the right "
+                      "one back; or stop leatd, run leat repair, then start leatd"};
   }
   return {};
 }
@@ -167,10 +178,12 @@ NamesLook JournalNames::mend_lock() {
   if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return {};
     return {.standing = Standing::gone,
-            .reason = "the lock " + directory_ + "/" + name + " was removed, and another leatd has taken the journal since: stop "
-                                                              "one of the two"};
+            .reason = "the lock " + directory_ + "/" + name +
+                      " was removed, and another leatd has taken the journal since: stop "
+                      "one of the two"};
   }
-  spdlog::warn("the lock {}/{} was removed or replaced while the feed was served: it was made and taken again", directory_, name);
+  spdlog::warn("the lock {}/{} was removed or replaced while the feed was served: it was made and taken again",
+               directory_, name);
   lock_made_again_ = std::move(fd);
   return {};
 }
@@ -182,17 +195,20 @@ void JournalNames::mend_identity() {
   const bool there = ::fstatat(directory_fd_, name.c_str(), &now, AT_SYMLINK_NOFOLLOW) == 0;
   if (!there && errno != ENOENT) return;
   if (there && is_same_file(now, identity_seen_) && is_same_time(now.st_ctim, identity_seen_.st_ctim)) return;
-  const auto stored = there ? load_identity(directory_fd_, directory_) : Result<FeedIdentity>(Error{ErrorCode::unknown_feed, ""});
+  const auto stored =
+      there ? load_identity(directory_fd_, directory_) : Result<FeedIdentity>(Error{ErrorCode::unknown_feed, ""});
   if (stored && *stored == identity_) {
     identity_seen_ = now;
     told_identity_ = false;
     return;
   }
   const auto code = stored ? ErrorCode::unknown_feed : stored.error().code;
-  if (code != ErrorCode::unknown_feed && code != ErrorCode::corrupt && code != ErrorCode::layout_mismatch) return;  // not now
+  if (code != ErrorCode::unknown_feed && code != ErrorCode::corrupt && code != ErrorCode::layout_mismatch)
+    return;  // not now
   const auto done = store_identity(directory_fd_, directory_, identity_);
   if (!told_identity_ && done) {
-    spdlog::warn("{}/{} was {} while the feed was served: it was written again", directory_, name, there ? "changed" : "removed");
+    spdlog::warn("{}/{} was {} while the feed was served: it was written again", directory_, name,
+                 there ? "changed" : "removed");
   } else if (!told_identity_) {
     spdlog::error("{}/{} was {} while the feed was served, and cannot be written again: {}; it is tried until it can",
                   directory_, name, there ? "changed" : "removed", done.error().message);

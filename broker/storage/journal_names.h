@@ -1,5 +1,5 @@
-// Whether names still lead to what the syncer writes. Files stay open when somebody removes or renames them, and all goes
-// on as if nothing had happened: into bytes that nobody will find.
+// Whether names still lead to what the syncer writes. Files stay open when somebody removes or renames them, and all
+// goes on as if nothing had happened: into bytes that nobody will find.
 //
 //   what is gone                               then
 //   the directory's name, it is elsewhere      away: nothing is accepted until it is back
@@ -26,8 +26,8 @@ namespace leat::broker {
 struct NamesLook {
   enum class Standing : std::uint8_t { here, away, gone };
   Standing standing = Standing::here;
-  std::string reason;            ///< what is not here, and what to do
-  std::size_t lost_oldest = 0;   ///< so many of the oldest segments are not there any more
+  std::string reason;           ///< what is not here, and what to do
+  std::size_t lost_oldest = 0;  ///< so many of the oldest segments are not there any more
 };
 
 /// One thread.
@@ -54,8 +54,8 @@ class JournalNames {
   int lock_fd_;
   internal::UniqueFd lock_made_again_;
   timespec directory_changed_{};
-  int listings_due_ = 2;          // times of files are coarse: one change is followed by two listings
-  NamesLook missing_;             // by the last listing
+  int listings_due_ = 2;  // times of files are coarse: one change is followed by two listings
+  NamesLook missing_;     // by the last listing
   std::size_t next_looked_at_ = 0;
   std::vector<std::uint64_t> replaced_;  // inodes that were told
   struct stat identity_seen_ {};

@@ -57,7 +57,8 @@ void JournalWriter::attach(std::unique_ptr<MappedSegment> segment, std::uint64_t
 // Read through the descriptor: the index is a help, and must not end the broker if the disk does not give it.
 void JournalWriter::mend_index() {
   std::vector<IndexEntry> entries(index_room_);
-  const ssize_t got = read_at(segment_->fd.get(), entries.data(), entries.size() * sizeof(IndexEntry), kSegmentHeaderBytes);
+  const ssize_t got =
+      read_at(segment_->fd.get(), entries.data(), entries.size() * sizeof(IndexEntry), kSegmentHeaderBytes);
   entries.resize(got > 0 ? static_cast<std::size_t>(got) / sizeof(IndexEntry) : 0);
   const std::uint64_t end = segment_->name.first_position + offset_;
   const IndexEntry none{};
@@ -89,8 +90,7 @@ Result<void> JournalWriter::name(MappedSegment& next, std::uint64_t first_sequen
 }
 
 Result<std::unique_ptr<MappedSegment>> JournalWriter::roll(std::unique_ptr<MappedSegment> next,
-                                                           std::uint64_t first_sequence,
-                                                           std::uint64_t first_position) {
+                                                           std::uint64_t first_sequence, std::uint64_t first_position) {
   if (auto named = name(*next, first_sequence, first_position); !named) return named.error();
   return replace(std::move(next));
 }
@@ -169,8 +169,8 @@ void JournalWriter::add_index_entry(std::uint64_t position, std::uint64_t sequen
   // Without it a search reads on a little longer.
   (void)put(*segment_, kSegmentHeaderBytes + index_used_ * sizeof(IndexEntry), &entry, sizeof entry);
   ++index_used_;
-  next_index_position_ = position - (position - segment_->name.first_position) % kIndexIntervalBytes +
-                         kIndexIntervalBytes;
+  next_index_position_ =
+      position - (position - segment_->name.first_position) % kIndexIntervalBytes + kIndexIntervalBytes;
 }
 
 }  // namespace leat::broker

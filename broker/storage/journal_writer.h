@@ -6,8 +6,8 @@
 //   3 word at o := checksum   release: now, and not before, the batch is there
 // So a broker killed at any instruction leaves whole batches and a zero checksum behind them, never a torn record.
 //
-// Where a file system cannot promise room for a store into a mapping (file_system.h), segments are not mapped: 1 and 2 are
-// one pwritev, 3 is a pwrite, and one of them that finds no room is tried again.
+// Where a file system cannot promise room for a store into a mapping (file_system.h), segments are not mapped: 1 and 2
+// are one pwritev, 3 is a pwrite, and one of them that finds no room is tried again.
 #pragma once
 
 #include <atomic>
@@ -24,15 +24,15 @@
 
 namespace leat::broker {
 
-/// A segment file that is open and, as a rule, mapped writable: prepared, then current, then sealed and handed back for its
-/// last sync. Owned by one thread at a time; passed between threads by the queues of JournalHandover.
+/// A segment file that is open and, as a rule, mapped writable: prepared, then current, then sealed and handed back for
+/// its last sync. Owned by one thread at a time; passed between threads by the queues of JournalHandover.
 struct MappedSegment {
   internal::UniqueFd fd;
-  internal::Mapping mapping;               ///< not valid: it is written through `fd`
-  FaultRange fault_range;             ///< dies before the mapping does
-  std::string file_name;              ///< in the journal directory, now
+  internal::Mapping mapping;  ///< not valid: it is written through `fd`
+  FaultRange fault_range;     ///< dies before the mapping does
+  std::string file_name;      ///< in the journal directory, now
   std::uint64_t file_bytes = 0;
-  internal::SegmentName name;              ///< once current
+  internal::SegmentName name;         ///< once current
   std::uint64_t sealed_position = 0;  ///< end, once sealed
 };
 
@@ -52,8 +52,8 @@ class JournalWriter {
   /// Nothing goes into the current segment any more, but the segment end that is staged.
   void seal() noexcept { data_bytes_ = touchable_bytes_ = offset_; }
 
-  /// Writes the header of a prepared segment and names it; replace() then makes it current. Errors: no_space, when it may
-  /// be tried again; closed, when somebody has removed `next`; io_error, which is as final as a failed write.
+  /// Writes the header of a prepared segment and names it; replace() then makes it current. Errors: no_space, when it
+  /// may be tried again; closed, when somebody has removed `next`; io_error, which is as final as a failed write.
   Result<void> name(MappedSegment& next, std::uint64_t first_sequence, std::uint64_t first_position);
   /// Returns the segment that `next` replaces, sealed.
   std::unique_ptr<MappedSegment> replace(std::unique_ptr<MappedSegment> next) noexcept;
@@ -70,8 +70,8 @@ class JournalWriter {
     return offset_ + bytes + internal::kSegmentReserveBytes <= data_bytes_;
   }
 
-  /// Appends `bytes` of whole batches, checksums in place: all of a round at once. It appears whole or not at all. False,
-  /// which a mapped segment never says: nothing of it is there, for the reason append_error().
+  /// Appends `bytes` of whole batches, checksums in place: all of a round at once. It appears whole or not at all.
+  /// False, which a mapped segment never says: nothing of it is there, for the reason append_error().
   [[nodiscard]] bool append(const std::byte* from, std::uint64_t bytes) noexcept;
   [[nodiscard]] Error append_error() const;
 

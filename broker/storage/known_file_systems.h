@@ -9,8 +9,8 @@
 
 namespace leat::broker {
 
-/// What is known of a file system by its magic number of statfs(2); nothing of one that hides another, or is not known. Sets
-/// its name in either case.
+/// What is known of a file system by its magic number of statfs(2); nothing of one that hides another, or is not known.
+/// Sets its name in either case.
 std::optional<FileSystem> known_file_system(std::uint32_t magic, std::string& name);
 
 }  // namespace leat::broker

@@ -27,8 +27,7 @@ Result<std::uint64_t> inode_of(int directory_fd, const std::string& directory) {
   return static_cast<std::uint64_t>(status.st_ino);
 }
 
-Result<FeedIdentity> load_or_create(int directory_fd, const std::string& directory, std::uint64_t inode,
-                                    bool& is_new) {
+Result<FeedIdentity> load_or_create(int directory_fd, const std::string& directory, std::uint64_t inode, bool& is_new) {
   auto identity = load_identity(directory_fd, directory);
   if (identity.ok() || identity.error().code != ErrorCode::unknown_feed) return identity;
   auto names = list_segments(directory_fd, directory);
@@ -48,15 +47,16 @@ Result<FeedIdentity> load_or_create(int directory_fd, const std::string& directo
 // A kill between the stores of one append: all of it is there but the word that would say so. A loss of power can look
 // like it, but leaves no rings. Its events are in the arenas still, and are taken again.
 bool is_append_cut_short(const TailScan& scan, const LastLife& last) {
-  return last.known && !last.failed && last.committed <= scan.end_position && scan.zero_checksum && !scan.unfinished_batch;
+  return last.known && !last.failed && last.committed <= scan.end_position && scan.zero_checksum &&
+         !scan.unfinished_batch;
 }
 
 /// The bytes of one segment that are cut from the journal's end.
 struct Cut {
-  std::uint64_t from;    ///< positions
+  std::uint64_t from;  ///< positions
   std::uint64_t to;
-  off_t offset;          ///< of `from` in the segment's file
-  std::string segment;   ///< the file's name
+  off_t offset;         ///< of `from` in the segment's file
+  std::string segment;  ///< the file's name
 };
 
 // Calls step(offset, bytes) for one piece of the cut after the other.
@@ -105,14 +105,15 @@ Result<void> cut_tail(const JournalFiles& files, const SegmentName& last, const 
   if (keep) aside = copy_aside(files, segment.get(), cut);
   if (!aside) return aside.error();
   const std::vector<char> zeroes(kCutPieceBytes, '\0');
-  auto zeroed = pass(cut, [&](off_t offset, std::size_t bytes) {
-    return write_at(segment.get(), zeroes.data(), bytes, offset);
-  });
+  auto zeroed =
+      pass(cut, [&](off_t offset, std::size_t bytes) { return write_at(segment.get(), zeroes.data(), bytes, offset); });
   if (!zeroed) return zeroed;
   if (sync_data(segment.get()) != 0) return system_error(errno, "syncing the cut segment " + path);
   if (!keep) {
-    spdlog::info("the last broker was killed in an append at position {} (after sequence {}), which is undone; its events are "
-                 "taken again from their producers' arenas", cut.from, scan.end_sequence);
+    spdlog::info(
+        "the last broker was killed in an append at position {} (after sequence {}), which is undone; its events are "
+        "taken again from their producers' arenas",
+        cut.from, scan.end_sequence);
     return {};
   }
   spdlog::warn("torn tail cut at position {} (after sequence {}): {} bytes kept in {}/{}", cut.from, scan.end_sequence,
@@ -145,8 +146,8 @@ Result<void> put_aside(const JournalFiles& files, std::size_t count) {
   return {};
 }
 
-// The last segment's time of change is its very own: a copy has a later one, and nobody can set it. So where it is that of
-// the clean close, the directory's inode says nothing more; some file systems number it anew at each mount.
+// The last segment's time of change is its very own: a copy has a later one, and nobody can set it. So where it is that
+// of the clean close, the directory's inode says nothing more; some file systems number it anew at each mount.
 NewEpoch what_is_not_proven(const FeedIdentity& identity, const LastLife& last, const Recovered& recovered,
                             std::uint64_t inode, std::int64_t change_ns) {
   const bool ends_there = identity.closed_cleanly() && identity.closed_position == recovered.end_position;
@@ -169,7 +170,8 @@ std::string reason_for(NewEpoch why, const FeedIdentity& identity, const LastLif
     case NewEpoch::other_directory:
       return "the journal's directory has inode " + std::to_string(inode) + " and had " +
              std::to_string(identity.directory_inode) +
-             ": it was copied or restored, or its file system numbers it anew at each mount, and it was not closed since";
+             ": it was copied or restored, or its file system numbers it anew at each mount, and it was not closed "
+             "since";
     case NewEpoch::rings_lost:
       return "the last broker did not close the journal, and its rings are gone: the machine lost power or was started "
              "again, or the runtime directory was removed or is another one";
@@ -218,8 +220,8 @@ Result<void> find_end(JournalFiles& files, const LastLife& last, Recovered& reco
   return {};
 }
 
-// What producers were told by the last broker, and the journal does not hold. Once it went on in another epoch, by a repair
-// or under another broker, nobody can tell any more which of its events are which.
+// What producers were told by the last broker, and the journal does not hold. Once it went on in another epoch, by a
+// repair or under another broker, nobody can tell any more which of its events are which.
 std::uint64_t first_lost(const FeedIdentity& found, const LastLife& last, const Recovered& recovered) {
   if (!last.ingest) return 0;
   if (last.ingest_epoch != found.current().id) return 1;
@@ -240,9 +242,8 @@ void keep_own_tail(const FeedIdentity& found, const LastLife& last, JournaledTai
 void begin_epoch(Recovered& recovered, const std::string& reason) {
   auto& epochs = recovered.identity.epochs;
   if (epochs.size() >= kMaxEpochs) epochs.erase(epochs.begin());
-  epochs.push_back({.id = random_id(),
-                    .first_sequence = recovered.end_sequence + 1,
-                    .first_position = recovered.end_position});
+  epochs.push_back(
+      {.id = random_id(), .first_sequence = recovered.end_sequence + 1, .first_position = recovered.end_position});
   spdlog::warn("it cannot be proven that nothing visible was lost: new epoch {:016x} from sequence {} on: {}",
                recovered.identity.current().id, recovered.end_sequence + 1, reason);
 }

@@ -18,13 +18,13 @@ namespace leat::broker {
 /// What the rings of the last broker, still on tmpfs, tell about how far it came.
 struct LastLife {
   bool known = false;
-  std::uint64_t committed = 0;       ///< visible to consumers
+  std::uint64_t committed = 0;              ///< visible to consumers
   std::uint64_t round_position = kNoRound;  ///< start of the round in progress; kNoRound: no tickets are left of one
   static constexpr std::uint64_t kNoRound = ~0ULL;
-  bool failed = false;               ///< it stopped on a disk error
-  std::uint64_t epoch = 0;           ///< in which it wrote; another one than the journal's: it was repaired since
-  bool ingest = false;               ///< arenas are left of it
-  std::uint64_t ingest_epoch = 0;    ///< of the events that their producers have receipts of; 0: it did not say
+  bool failed = false;             ///< it stopped on a disk error
+  std::uint64_t epoch = 0;         ///< in which it wrote; another one than the journal's: it was repaired since
+  bool ingest = false;             ///< arenas are left of it
+  std::uint64_t ingest_epoch = 0;  ///< of the events that their producers have receipts of; 0: it did not say
 };
 
 /// producer_id -> (producer_sequence -> sequence): what the journal holds of the round in which the last broker died.
@@ -33,28 +33,28 @@ using JournaledTail = std::map<std::uint32_t, std::map<std::uint64_t, std::uint6
 /// Why it cannot be proven that nothing visible was lost. The first that holds, in this order.
 enum class NewEpoch : std::uint8_t {
   no,
-  below_rings,       ///< the journal ends below what the rings of the last broker showed
-  other_directory,   ///< not closed here, and the directory has another inode: copied, restored, or renumbered by a mount
-  rings_lost,        ///< not closed, and the rings are gone: loss of power, reboot, runtime directory removed
-  other_end,         ///< closed, but it ends somewhere else now
-  changed_since,     ///< closed, but its last segment was changed since, as a backup that is copied over it does
+  below_rings,      ///< the journal ends below what the rings of the last broker showed
+  other_directory,  ///< not closed here, and the directory has another inode: copied, restored, renumbered
+  rings_lost,       ///< not closed, and the rings are gone: loss of power, reboot, runtime directory removed
+  other_end,        ///< closed, but it ends somewhere else now
+  changed_since,    ///< closed, but its last segment was changed since, as a backup that is copied over it does
 };
 
 struct Recovered {
   internal::FeedIdentity identity;              ///< with the epoch that is now current
   std::vector<internal::SegmentName> segments;  ///< oldest first; the last one is where appending goes on
-  bool needs_segment = false;              ///< no segment, or the last one is sealed: begin a new one first
+  bool needs_segment = false;                   ///< no segment, or the last one is sealed: begin a new one first
   std::uint64_t end_position = 0;
   std::uint64_t end_sequence = 0;
-  std::uint64_t durable_position = 0;      ///< everything below was on disk when the last broker ended
+  std::uint64_t durable_position = 0;  ///< everything below was on disk when the last broker ended
   std::int64_t last_timestamp_ns = 0;
   std::uint32_t next_producer_id = 1;
-  bool ring_can_go_on = false;             ///< nothing that consumers may have seen is missing
-  /// Events from this number on, of which producers may have receipts, are not in the journal any more, or others in their
-  /// place; 0: none are missing.
+  bool ring_can_go_on = false;  ///< nothing that consumers may have seen is missing
+  /// Events from this number on, of which producers may have receipts, are not in the journal any more, or others in
+  /// their place; 0: none are missing.
   std::uint64_t lost_from_sequence = 0;
   JournaledTail tail;
-  NewEpoch new_epoch = NewEpoch::no;       ///< why `identity` has an epoch more than was stored
+  NewEpoch new_epoch = NewEpoch::no;  ///< why `identity` has an epoch more than was stored
 };
 
 /// When the inode of a file was last changed, in ns of CLOCK_REALTIME; nobody can set it, unlike the time of its bytes.
@@ -63,9 +63,9 @@ inline std::int64_t change_time_ns(const struct stat& status) noexcept {
 }
 
 /// Recovers the journal in `directory`, creating it if it is empty. The caller holds its lock, and stores the identity
-/// ("not closed", the epoch now current) before anything is written to the journal: a start that fails until then leaves
-/// no trace.
-/// Errors: corrupt (with segment, offset and sequence; nothing has been changed), layout_mismatch, io_error, no_space.
+/// ("not closed", the epoch now current) before anything is written to the journal: a start that fails until then
+/// leaves no trace. Errors: corrupt (with segment, offset and sequence; nothing has been changed), layout_mismatch,
+/// io_error, no_space.
 Result<Recovered> recover_journal(int directory_fd, const std::string& directory, const LastLife& last);
 
 }  // namespace leat::broker

@@ -19,19 +19,20 @@ enum class Bound : std::uint8_t { none, bytes, seconds, events };
 /// One segment file.
 struct RetainedSegment {
   internal::SegmentName name;
-  std::uint64_t file_bytes = 0;   ///< as it is, whatever --segment-bytes says today
+  std::uint64_t file_bytes = 0;  ///< as it is, whatever --segment-bytes says today
   std::uint64_t inode = 0;
-  std::int64_t age_base_ns = 0;   ///< CLOCK_MONOTONIC at which its newest event is taken to have come
+  std::int64_t age_base_ns = 0;  ///< CLOCK_MONOTONIC at which its newest event is taken to have come
 };
 
-/// How old a segment of an earlier life is taken to be when a broker starts, from three readings of the wall clock made at
-/// three times: when the file was last changed, when the newest event was stamped, and now. A clock that is ahead now
-/// makes nothing older, as the newest event did not see it; one that was ahead then makes nothing older, as it is not so
-/// late now. So the time for which the feed has rested since its newest event counts for nothing, and what looks to come from the
-/// future is new. `newest_ns` 0: not known. Never negative; right for every value.
+/// How old a segment of an earlier life is taken to be when a broker starts, from three readings of the wall clock made
+/// at three times: when the file was last changed, when the newest event was stamped, and now. A clock that is ahead
+/// now makes nothing older, as the newest event did not see it; one that was ahead then makes nothing older, as it is
+/// not so late now. So the time for which the feed has rested since its newest event counts for nothing, and what looks
+/// to come from the future is new. `newest_ns` 0: not known. Never negative; right for every value.
 std::int64_t age_at_start_ns(std::int64_t changed_ns, std::int64_t newest_ns, std::int64_t now_ns) noexcept;
 
-/// True if the age in whole seconds reaches beyond the bound. Any bound, up to the largest number, is as long as it says.
+/// True if the age in whole seconds reaches beyond the bound. Any bound, up to the largest number, is as long as it
+/// says.
 constexpr bool is_older_than(std::int64_t age_ns, std::uint64_t seconds) noexcept {
   constexpr std::int64_t kSecond = 1'000'000'000;
   return age_ns > 0 && (static_cast<std::uint64_t>(age_ns / kSecond) > seconds ||
@@ -76,7 +77,7 @@ class Retention {
     std::uint64_t bytes = 0;
     std::uint64_t first_sequence = 0;
     std::uint64_t last_sequence = 0;
-    std::string options;          ///< "--retain-bytes 1048576": those that ask for it
+    std::string options;                    ///< "--retain-bytes 1048576": those that ask for it
     const CursorHold* overtaken = nullptr;  ///< the lowest of `holds`, if it still needed some of that and was let go
   };
   [[nodiscard]] Plan plan(std::int64_t now_ns, std::span<const CursorHold> holds) const;

@@ -20,10 +20,10 @@ using namespace internal;
 namespace {
 constexpr std::string_view kPreparedPrefix = "prepared-";
 
-// The size of the writes that fill a segment decides the size of the page cache's folios, and a store into a folio makes
-// all of it dirty. Measured (ext4, Linux 6.18): a store and a sync write 1024 KiB after 1 MiB writes (540 us), 4 KiB
-// after 4 KiB writes (91 us); but streaming stores cost 64 ns per 120 bytes against 30 ns with 64 KiB ones, because each
-// folio faults once.
+// The size of the writes that fill a segment decides the size of the page cache's folios, and a store into a folio
+// makes all of it dirty. Measured (ext4, Linux 6.18): a store and a sync write 1024 KiB after 1 MiB writes (540 us), 4
+// KiB after 4 KiB writes (91 us); but streaming stores cost 64 ns per 120 bytes against 30 ns with 64 KiB ones, because
+// each folio faults once.
 constexpr std::size_t kSmallFillBytes = 4 * 1024;
 constexpr std::size_t kLargeFillBytes = 64 * 1024;
 // What is written and synced in one go: a sync that producers wait for waits no longer than this takes.
@@ -129,7 +129,8 @@ Result<void> SegmentPool::fill_new(std::uint64_t bytes) {
 // just now is kept: on a full disk it is all there is.
 Result<std::unique_ptr<MappedSegment>> SegmentPool::reopen_recycled() {
   const std::string name = recycled_.back();
-  // First its new name: should a loss of power bring the old one back, it must not stand for what is written from now on.
+  // First its new name: should a loss of power bring the old one back, it must not stand for what is written from now
+  // on.
   if (sync_all(directory_fd_) != 0) {
     directory_failed_ = true;
     return system_error(errno, "fsync of directory " + directory_);
@@ -195,7 +196,8 @@ Result<bool> SegmentPool::recycle(const SegmentName& name) {
     recycled_.push_back(kept);
     return true;
   }
-  if (::unlinkat(directory_fd_, file.c_str(), 0) != 0) return system_error(errno, "removing " + directory_ + "/" + file);
+  if (::unlinkat(directory_fd_, file.c_str(), 0) != 0)
+    return system_error(errno, "removing " + directory_ + "/" + file);
   return false;
 }
 

@@ -29,13 +29,14 @@ class SegmentPool {
   Result<void> clear_leftovers();
 
   /// A segment that can be made current: a recycled file if there is one, else a new one, allocated, written with
-  /// zeroes and synced, so that no later store can fail for space. One that is not to be mapped only gets its length: its
-  /// room is had, or not, when it is written. Errors: no_space, io_error.
+  /// zeroes and synced, so that no later store can fail for space. One that is not to be mapped only gets its length:
+  /// its room is had, or not, when it is written. Errors: no_space, io_error.
   Result<std::unique_ptr<MappedSegment>> prepare();
 
   /// The same a slice at a time, as a whole new one keeps the disk busy for a tenth of a second: nullptr while there is
   /// more to do. In a hurry (the sequencer waits for it) it ends at once, and the sync of what is left is left to the
-  /// first sync of its records: its room is allocated all the same. Errors: as prepare(), and the next call begins anew.
+  /// first sync of its records: its room is allocated all the same. Errors: as prepare(), and the next call begins
+  /// anew.
   enum class Hurry : bool { no, yes };
   Result<std::unique_ptr<MappedSegment>> prepare_some(Hurry hurry = Hurry::no);
 
@@ -46,12 +47,13 @@ class SegmentPool {
   /// True after a failed sync of the directory, which is final as any other.
   [[nodiscard]] bool directory_failed() const noexcept { return directory_failed_; }
 
-  /// Opens an existing segment for appending on. It is not mapped either if its room cannot be had: a copy may have left
-  /// holes in it, or share its bytes. Errors: io_error.
+  /// Opens an existing segment for appending on. It is not mapped either if its room cannot be had: a copy may have
+  /// left holes in it, or share its bytes. Errors: io_error.
   Result<std::unique_ptr<MappedSegment>> open_current(const internal::SegmentName& name) const;
 
  private:
-  Result<std::unique_ptr<MappedSegment>> make(internal::UniqueFd fd, std::string name, std::uint64_t bytes, bool mapped) const;
+  Result<std::unique_ptr<MappedSegment>> make(internal::UniqueFd fd, std::string name, std::uint64_t bytes,
+                                              bool mapped) const;
   [[nodiscard]] int open_flags() const noexcept;
   struct NewSegment {
     internal::UniqueFd fd;

@@ -24,14 +24,15 @@ constexpr std::int64_t kQuietNs = 10 * kNanosPerMilli;
 constexpr std::int64_t kGatherLookNs = 2 * kNanosPerMicro;
 constexpr std::size_t kMaxUnsyncedSegments = 4;
 constexpr std::int64_t kNamesLookNs = 500 * kNanosPerMilli;
-// While events wait for a sync, pruning gets no more than a ninth of the time: what takes 1 ms is followed by 8 without.
+// While events wait for a sync, pruning gets no more than a ninth of the time: what takes 1 ms is followed by 8
+// without.
 constexpr std::int64_t kPruneShare = 8;
 constexpr std::int64_t kPruneStepNs = 2 * kNanosPerMilli;
 }  // namespace
 
 Syncer::Syncer(const Options& options, int directory_fd, std::string directory, JournalHandover& handover,
-               SegmentPool& pool, CursorTable& cursors, BroadcastHeader& ring, std::uint64_t ring_capacity, DoorbellHeader& doorbell,
-               SyncerCounters& counters, SyncerHooks hooks)
+               SegmentPool& pool, CursorTable& cursors, BroadcastHeader& ring, std::uint64_t ring_capacity,
+               DoorbellHeader& doorbell, SyncerCounters& counters, SyncerHooks hooks)
     : options_(options),
       directory_fd_(directory_fd),
       directory_(std::move(directory)),
@@ -49,8 +50,8 @@ Syncer::~Syncer() {
   if (thread_.joinable()) stop();
 }
 
-// How old a segment of an earlier life is, is asked once; from here on only the monotonic clock counts, so that a step of
-// the wall clock prunes nothing.
+// How old a segment of an earlier life is, is asked once; from here on only the monotonic clock counts, so that a step
+// of the wall clock prunes nothing.
 void Syncer::begin(const std::vector<SegmentName>& segments, int current_fd, std::int64_t newest_event_ns) {
   const std::int64_t now = monotonic_ns();
   const std::int64_t wall_ns = realtime_ns();
@@ -77,13 +78,14 @@ void Syncer::count_segments() {
   counters_.journal_bytes.store(retained_.bytes(), std::memory_order_relaxed);
 }
 
-// A bound that was lowered, or one that a broken clock makes look exceeded, takes what nobody can bring back: the log says
-// so before it goes.
+// A bound that was lowered, or one that a broken clock makes look exceeded, takes what nobody can bring back: the log
+// says so before it goes.
 void Syncer::say_what_goes(std::int64_t now) {
   const Retention::Plan plan = retained_.plan(now, holds());
   if (plan.segments == 0) return;
-  spdlog::warn("{}: {} of the journal's {} segments are beyond it and go now ({} of {} bytes, events {} to {}){}", plan.options,
-               plan.segments, retained_.size(), plan.bytes, retained_.bytes(), plan.first_sequence, plan.last_sequence,
+  spdlog::warn("{}: {} of the journal's {} segments are beyond it and go now ({} of {} bytes, events {} to {}){}",
+               plan.options, plan.segments, retained_.size(), plan.bytes, retained_.bytes(), plan.first_sequence,
+               plan.last_sequence,
                plan.overtaken == nullptr ? std::string()
                                          : "; cursor '" + plan.overtaken->name + "' has not read all of them, and " +
                                                "is held no more than " + bound_of(*plan.overtaken));
@@ -94,16 +96,19 @@ void Syncer::say_if_the_clock_is_doubted(std::int64_t newest_event_ns, std::int6
   if (newest_event_ns > wall_ns) {
     const std::uint64_t ahead = seconds_between(wall_ns, newest_event_ns);
     if (ahead < 1) return;
-    spdlog::warn("the wall clock stands {} s before the journal's newest event: one of them is wrong, so --retain-seconds "
-                 "takes what seems to come from the future for new, and counts its age from now on; check the clock",
-                 ahead);
+    spdlog::warn(
+        "the wall clock stands {} s before the journal's newest event: one of them is wrong, so --retain-seconds "
+        "takes what seems to come from the future for new, and counts its age from now on; check the clock",
+        ahead);
     return;
   }
   const std::uint64_t rested = seconds_between(newest_event_ns, wall_ns);
   if (rested <= options_.retain_seconds) return;
-  spdlog::warn("by the wall clock the journal's newest event is {} s old, more than --retain-seconds {}: the feed has "
-               "rested, or the clock is ahead; that time is not counted, so nothing is pruned for it: ages count up to "
-               "the newest event, and on from now", rested, options_.retain_seconds);
+  spdlog::warn(
+      "by the wall clock the journal's newest event is {} s old, more than --retain-seconds {}: the feed has "
+      "rested, or the clock is ahead; that time is not counted, so nothing is pruned for it: ages count up to "
+      "the newest event, and on from now",
+      rested, options_.retain_seconds);
 }
 
 void Syncer::watch_names(const FeedIdentity& identity, int lock_fd) {
@@ -157,16 +162,20 @@ void Syncer::finish() {
   flush_cursors(true);
 }
 
-// A cursor that is older on disk than its consumer saved it means events twice, never an event missed; so this may wait.
+// A cursor that is older on disk than its consumer saved it means events twice, never an event missed; so this may
+// wait.
 void Syncer::flush_cursors(bool now_due) {
   const std::int64_t now = monotonic_ns();
   if (!now_due && now < next_flush_ns_) return;
   auto flushed = cursors_.flush();
-  const std::int64_t ended = monotonic_ns();  // on a slow disk it, too, leaves most of the time to those who wait for a sync
+  const std::int64_t ended =
+      monotonic_ns();  // on a slow disk it, too, leaves most of the time to those who wait for a sync
   next_flush_ns_ = ended + std::max(kHousekeepingNs, kPruneShare * (ended - now));
   if (!flushed && now_due) {
-    spdlog::error("the named cursors could not be written at last: {}; they stand where they were written before, so what "
-                  "their consumers have read since will come again", flushed.error().message);
+    spdlog::error(
+        "the named cursors could not be written at last: {}; they stand where they were written before, so what "
+        "their consumers have read since will come again",
+        flushed.error().message);
   } else if (!flushed && !told_cursors_) {
     spdlog::error("the named cursors cannot be written: {}; they are kept in memory and tried again until they can be",
                   flushed.error().message);
@@ -216,8 +225,10 @@ void Syncer::keep_prepared() {
   if (!segment) {
     next_prepare_ns_ = now + kPrepareRetryNs;
     if (!told_no_space_) {
-      spdlog::error("no segment ahead of need: {}; the feed goes on in the current one and then holds its producers "
-                    "back: free some space or lower --retain-bytes", segment.error().message);
+      spdlog::error(
+          "no segment ahead of need: {}; the feed goes on in the current one and then holds its producers "
+          "back: free some space or lower --retain-bytes",
+          segment.error().message);
       told_no_space_ = true;
     }
     return;
@@ -242,7 +253,8 @@ void Syncer::sync_if_due(bool now_due) {
   if (!now_due) {
     if (handover_.held.load(std::memory_order_relaxed)) return;
     if (options_.sync == SyncPolicy::none && unsynced_.size() < kMaxUnsyncedSegments) return;
-    if (options_.sync == SyncPolicy::interval && now - last_sync_ns_ < options_.sync_interval_ms * kNanosPerMilli) return;
+    if (options_.sync == SyncPolicy::interval && now - last_sync_ns_ < options_.sync_interval_ms * kNanosPerMilli)
+      return;
   }
   Place target = ring_reader_.read_latest();
   if (target.position <= ring_.durable.load(std::memory_order_relaxed)) return;
@@ -263,7 +275,7 @@ void Syncer::sync_if_due(bool now_due) {
   const bool events = has_events();  // not what the first look said: some may have come while others were gathered
   ring_.durable_sequence.store(target.sequence, std::memory_order_relaxed);
   ring_.durable.store(target.position, std::memory_order_release);  // pairs with BroadcastReader::durable
-  if (!events) return;  // only a mark: no news to anybody
+  if (!events) return;                                              // only a mark: no news to anybody
   ring_doorbell(doorbell_.durable_sleepers);
   hooks_.durable_advanced(target.sequence);
   // A mark tells recovery. Marks alone do not ask for another one, or an idle feed would never rest.
@@ -311,13 +323,14 @@ bool Syncer::sync_directory() {
   return true;
 }
 
-// Asked at each sync, of what it has synced: bytes that no name leads to are never said to be durable, not even until the
-// next look.
+// Asked at each sync, of what it has synced: bytes that no name leads to are never said to be durable, not even until
+// the next look.
 bool Syncer::lost_its_name(int fd, const std::string& what) {
   if (!has_no_name(fd)) return false;
-  fail({ErrorCode::io_error, "segment " + directory_ + "/" + what +
-                                 " was removed while the feed was served, with events that were not durable yet; stop leatd, "
-                                 "restore the segment from a backup or run leat repair, then start leatd"});
+  fail({ErrorCode::io_error,
+        "segment " + directory_ + "/" + what +
+            " was removed while the feed was served, with events that were not durable yet; stop leatd, "
+            "restore the segment from a backup or run leat repair, then start leatd"});
   return true;
 }
 
@@ -343,8 +356,8 @@ void Syncer::look_at_names(bool now_due) {
   hooks_.wake_sequencer();
 }
 
-// What has been accepted waits where it is; nobody is told that anything is durable. Said again and again to the hook: the
-// sequencer may have said otherwise in between.
+// What has been accepted waits where it is; nobody is told that anything is durable. Said again and again to the hook:
+// the sequencer may have said otherwise in between.
 void Syncer::hold(const std::string& reason) {
   handover_.held.store(true, std::memory_order_release);
   if (told_held_ != reason) {
@@ -372,9 +385,11 @@ void Syncer::lose_oldest(std::size_t segments) {
   const SegmentName next = retained_.oldest().name;
   set_earliest(next);
   count_segments();
-  spdlog::error("{} of the journal's oldest segments, from {} on, were removed by somebody else while the feed was served: events "
-                "{} to {} are gone, and their readers will be told; keep cleaners (tmpfiles, cron) away from {}", segments,
-                first.to_string(), first.first_sequence, next.first_sequence - 1, directory_);
+  spdlog::error(
+      "{} of the journal's oldest segments, from {} on, were removed by somebody else while the feed was served: "
+      "events "
+      "{} to {} are gone, and their readers will be told; keep cleaners (tmpfiles, cron) away from {}",
+      segments, first.to_string(), first.first_sequence, next.first_sequence - 1, directory_);
 }
 
 // After a failed sync the kernel may have marked pages clean that never reached the disk: a second one that succeeds
@@ -386,8 +401,8 @@ void Syncer::fail(const Error& error) {
 
 bool Syncer::must_prune() {
   if (retained_.size() < 2) return false;  // the current segment always stays
-  // So does what a round in progress has written, which may be more than is retained: after a kill it is in no ring yet,
-  // and tells which of its tickets are done.
+  // So does what a round in progress has written, which may be more than is retained: after a kill it is in no ring
+  // yet, and tells which of its tickets are done.
   if (handover_.round_position != nullptr &&
       retained_[1].name.first_position > handover_.round_position->load(std::memory_order_acquire)) {
     return false;
@@ -419,10 +434,10 @@ void Syncer::say_who_is_overtaken() {
     if (told == hold.name) continue;
     told = hold.name;
     const bool by_share = hold.most_bytes < options_.cursor_hold_bytes;
-    spdlog::warn("cursor '{}' of user {} stands at sequence {} and holds no more than {}: what it has not read is "
-                 "pruned, and its consumer will be told; start the consumer, raise {}, or drop the cursor",
-                 hold.name, hold.uid, hold.next_sequence - 1, bound_of(hold),
-                 by_share ? "one of these bounds" : "the bound");
+    spdlog::warn(
+        "cursor '{}' of user {} stands at sequence {} and holds no more than {}: what it has not read is "
+        "pruned, and its consumer will be told; start the consumer, raise {}, or drop the cursor",
+        hold.name, hold.uid, hold.next_sequence - 1, bound_of(hold), by_share ? "one of these bounds" : "the bound");
   }
 }
 
@@ -436,8 +451,9 @@ std::string Syncer::bound_of(const CursorHold& hold) const {
 
 bool Syncer::events_wait() const { return ring_reader_.read_latest().sequence > durable_sequence(); }
 
-// Each segment that goes costs a sync of the directory, milliseconds on many disks, and there may be thousands: a bound that
-// was lowered, a cursor that held much and moves. Nobody waits for them, but whoever waits for a sync waits for this too.
+// Each segment that goes costs a sync of the directory, milliseconds on many disks, and there may be thousands: a bound
+// that was lowered, a cursor that held much and moves. Nobody waits for them, but whoever waits for a sync waits for
+// this too.
 bool Syncer::may_prune_now(std::int64_t now) const {
   if (prunes_owed_ > 0 || now >= next_prune_ns_) return true;
   if (handover_.state.load(std::memory_order_relaxed) == FeedState::stalled) return true;  // waits for room

@@ -38,8 +38,8 @@ struct SyncerHooks {
 class Syncer {
  public:
   Syncer(const Options& options, int directory_fd, std::string directory, JournalHandover& handover, SegmentPool& pool,
-         CursorTable& cursors, internal::BroadcastHeader& ring, std::uint64_t ring_capacity, internal::DoorbellHeader& doorbell,
-         internal::SyncerCounters& counters, SyncerHooks hooks);
+         CursorTable& cursors, internal::BroadcastHeader& ring, std::uint64_t ring_capacity,
+         internal::DoorbellHeader& doorbell, internal::SyncerCounters& counters, SyncerHooks hooks);
   ~Syncer();
 
   /// From now on it looks every half a second whether names still lead to what it writes. `identity`: as `feed` has it;
@@ -106,7 +106,7 @@ class Syncer {
   Retention retained_;
   std::optional<JournalNames> names_;
   std::int64_t last_look_ns_ = 0;
-  std::string told_held_;      // why the feed is held
+  std::string told_held_;                                 // why the feed is held
   std::vector<std::unique_ptr<MappedSegment>> unsynced_;  // sealed, not yet synced
   GroupCommit group_;
   int current_fd_ = -1;
@@ -116,10 +116,10 @@ class Syncer {
   bool preparing_ = false;  // a new segment is under way, slice by slice
   bool told_cursors_ = false;
   bool told_prune_ = false;
-  bool prune_waits_ = false;           // more is to be pruned, when it is its turn again
-  std::uint64_t prunes_owed_ = 0;      // one for each segment that came: the journal does not grow beyond its bounds
+  bool prune_waits_ = false;       // more is to be pruned, when it is its turn again
+  std::uint64_t prunes_owed_ = 0;  // one for each segment that came: the journal does not grow beyond its bounds
   std::int64_t next_prune_ns_ = 0;
-  std::vector<CursorHold> holds_;      // as of holds_version_
+  std::vector<CursorHold> holds_;  // as of holds_version_
   std::uint64_t holds_version_ = 0;
   std::map<std::uint32_t, std::string> told_overtaken_;  // by user: the cursor last reported as beyond what it may hold
   std::int64_t next_flush_ns_ = 0;

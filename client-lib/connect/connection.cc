@@ -19,7 +19,8 @@ namespace {
 Error cannot_reach(const std::string& feed, const FeedPaths& paths, const std::filesystem::path& runtime, int failed) {
   const std::string socket = (runtime / "control.sock").string();
   if (failed == EAGAIN || failed == EINTR) {
-    return {ErrorCode::timed_out, "the broker of feed '" + feed + "' does not answer: too many clients wait for it "
+    return {ErrorCode::timed_out, "the broker of feed '" + feed +
+                                      "' does not answer: too many clients wait for it "
                                       "already; is it stopped (SIGSTOP), or is the machine overloaded?"};
   }
   if (failed == EACCES || failed == EPERM) {
@@ -28,7 +29,8 @@ Error cannot_reach(const std::string& feed, const FeedPaths& paths, const std::f
   }
   // One that may not be looked at is not one that is not there.
   struct stat journal {};
-  const bool no_journal = ::stat((paths.journal / "feed").c_str(), &journal) != 0 && (errno == ENOENT || errno == ENOTDIR);
+  const bool no_journal =
+      ::stat((paths.journal / "feed").c_str(), &journal) != 0 && (errno == ENOENT || errno == ENOTDIR);
   if (failed == ENOENT && no_journal) {
     return {ErrorCode::unknown_feed, "unknown feed '" + feed + "': neither " + socket + " nor a journal in " +
                                          paths.journal.string() + "; start it with: leatd --feed " + feed};
@@ -59,11 +61,13 @@ Result<UniqueFd> open_socket(const Endpoint& endpoint, Deadline deadline) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) {
-    return Error{ErrorCode::invalid_argument, "the socket's path " + path + " is too long; choose a shorter --runtime-dir"};
+    return Error{ErrorCode::invalid_argument,
+                 "the socket's path " + path + " is too long; choose a shorter --runtime-dir"};
   }
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
   const int nonblocking = deadline.has_passed() ? SOCK_NONBLOCK : 0;
-  UniqueFd socket = off_standard_descriptors(UniqueFd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | nonblocking, 0)));
+  UniqueFd socket =
+      off_standard_descriptors(UniqueFd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | nonblocking, 0)));
   if (!socket.valid()) return system_error(errno, "creating a socket");
   if (const int failed = connect_until(socket.get(), address, deadline); failed != 0) {
     // Also where nobody listens: whoever holds the place could do so at the next moment, and the feed's owner never.
@@ -100,7 +104,8 @@ Result<Connecting> Connecting::begin(const ConnectRequest& request, Deadline dea
     known.endpoint = &*resolved;
     return begin(known, deadline);
   }
-  if (request.endpoint->paths.runtime_choices.empty()) return Error{ErrorCode::no_broker, "no runtime directory is known"};
+  if (request.endpoint->paths.runtime_choices.empty())
+    return Error{ErrorCode::no_broker, "no runtime directory is known"};
   auto socket = open_socket(*request.endpoint, deadline);
   if (!socket) return socket.error();
   HelloMessage hello{};
@@ -126,8 +131,9 @@ Result<std::optional<Connection>> Connecting::finish(Deadline deadline) {
     return got.error();
   }
   if (received.size == 0) {
-    return Error{ErrorCode::no_broker, "the broker of feed '" + feed_ + "' went away while answering; see its log, start leatd, "
-                                       "then connect again"};
+    return Error{ErrorCode::no_broker, "the broker of feed '" + feed_ +
+                                           "' went away while answering; see its log, start leatd, "
+                                           "then connect again"};
   }
   if (auto checked = check_message(received, MessageType::welcome, sizeof(WelcomeMessage)); !checked) {
     return checked.error();
@@ -173,8 +179,9 @@ Result<Mapping> map_shared(int fd, std::uint64_t magic, Access access, bool mirr
                           : Mapping::map(fd, access, 0, spec.file_bytes);
   if (!mapping) return mapping;
   if (reinterpret_cast<const SharedFileHeader*>(mapping->data())->load_state() != FileState::ready) {
-    return Error{ErrorCode::closed, std::string(what) + " is not ready: the broker is making it, or has retired it; "
-                                                        "connect again, and if that does not help restart leatd"};
+    return Error{ErrorCode::closed, std::string(what) +
+                                        " is not ready: the broker is making it, or has retired it; "
+                                        "connect again, and if that does not help restart leatd"};
   }
   mapping->populate(access);
   return mapping;
@@ -194,8 +201,8 @@ Result<Mapping> map_of_size(int fd, Access access, std::uint64_t bytes, const ch
 }
 
 Error used_after_fork(const char* handle) {
-  return {ErrorCode::used_after_fork, std::string("used after fork: this ") + handle +
-                                          " belongs to the parent process; connect anew here"};
+  return {ErrorCode::used_after_fork,
+          std::string("used after fork: this ") + handle + " belongs to the parent process; connect anew here"};
 }
 
 Result<void> check_name(const std::string& name) {

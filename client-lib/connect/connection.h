@@ -21,8 +21,8 @@
 
 namespace leat::client {
 
-/// Where a feed's broker listens and whom we trust to. A handle finds this out once: later changes of the environment, of the
-/// current directory or of the user that the process runs as do not lead it elsewhere.
+/// Where a feed's broker listens and whom we trust to. A handle finds this out once: later changes of the environment,
+/// of the current directory or of the user that the process runs as do not lead it elsewhere.
 struct Endpoint {
   std::string feed = {};
   FeedPaths paths = {};  ///< absolute
@@ -47,7 +47,7 @@ struct ConnectRequest {
   std::uint64_t arena_bytes = 0;
   std::uint32_t resume_slot = 0;
   std::uint64_t resume_token = 0;
-  int timeout_ms = 5000;               ///< -1: no bound
+  int timeout_ms = 5000;  ///< -1: no bound
 };
 
 /// A time-out for ConnectRequest: at least a millisecond; what an int does not hold is no bound.
@@ -59,7 +59,8 @@ inline int to_timeout_ms(std::chrono::nanoseconds timeout) noexcept {
 /// A connection to a broker that has not answered yet. Move-only.
 class Connecting {
  public:
-  /// Connects and says hello, all before `deadline`; never waits if that has passed already. Errors: see connect_to_broker.
+  /// Connects and says hello, all before `deadline`; never waits if that has passed already. Errors: see
+  /// connect_to_broker.
   static Result<Connecting> begin(const ConnectRequest& request, internal::Deadline deadline);
   /// The welcome, once it has come; nothing if it has not before `deadline`. Errors: as connect_to_broker.
   Result<std::optional<Connection>> finish(internal::Deadline deadline);
@@ -69,16 +70,16 @@ class Connecting {
   internal::UniqueFd socket_;
 };
 
-/// Connects, says hello, takes the welcome. Errors: unknown_feed, no_broker, permission_denied, untrusted, layout_mismatch,
-/// timed_out, or what the broker answered.
+/// Connects, says hello, takes the welcome. Errors: unknown_feed, no_broker, permission_denied, untrusted,
+/// layout_mismatch, timed_out, or what the broker answered.
 Result<Connection> connect_to_broker(const ConnectRequest& request);
 
 /// True once the broker has closed its end (it has stopped, or died, or dropped us).
 bool peer_has_gone(int socket);
 
 /// Maps a descriptor after checking its header. `what` names the file in errors.
-Result<internal::Mapping> map_shared(int fd, std::uint64_t magic, internal::Access access, bool mirrored, const char* what,
-                                internal::SharedFileSpec& spec);
+Result<internal::Mapping> map_shared(int fd, std::uint64_t magic, internal::Access access, bool mirrored,
+                                     const char* what, internal::SharedFileSpec& spec);
 
 /// Maps a file of which the broker has told the size, without a look at its header: other clients can write there.
 Result<internal::Mapping> map_of_size(int fd, internal::Access access, std::uint64_t bytes, const char* what);

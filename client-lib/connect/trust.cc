@@ -26,7 +26,8 @@ std::optional<uid_t> find_user(const std::string& text) {
   passwd entry{};
   passwd* found = nullptr;
   std::vector<char> room(16 * 1024);
-  if (::getpwnam_r(text.c_str(), &entry, room.data(), room.size(), &found) != 0 || found == nullptr) return std::nullopt;
+  if (::getpwnam_r(text.c_str(), &entry, room.data(), room.size(), &found) != 0 || found == nullptr)
+    return std::nullopt;
   return found->pw_uid;
 }
 
@@ -88,9 +89,9 @@ bool Trust::is_trusted(uid_t uid) const noexcept {
 Error Trust::untrusted(uid_t uid, const fs::path& runtime, const char* does) const {
   const std::string user = std::to_string(uid);
   return {ErrorCode::untrusted,
-          "user " + user + " " + does + " " + runtime.string() + ", and is neither user " + std::to_string(::geteuid()) +
-              " nor root nor an owner that was named: nothing was sent; if feed '" + feed_ +
-              "' is theirs, name them: --owner " + user + " or LEAT_OWNER=" + user +
+          "user " + user + " " + does + " " + runtime.string() + ", and is neither user " +
+              std::to_string(::geteuid()) + " nor root nor an owner that was named: nothing was sent; if feed '" +
+              feed_ + "' is theirs, name them: --owner " + user + " or LEAT_OWNER=" + user +
               "; if not, name a directory of your own to leatd and its clients (--runtime-dir, LEAT_RUNTIME_DIR" +
               (directory_was_named_ ? ")" : " or XDG_RUNTIME_DIR), or have root remove what they made")};
 }

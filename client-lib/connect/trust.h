@@ -1,4 +1,5 @@
-// Whom a client talks to. A socket's name proves nothing: any user may have made the directory before the feed's owner did.
+// Whom a client talks to. A socket's name proves nothing: any user may have made the directory before the feed's owner
+// did.
 #pragma once
 
 #include <sys/types.h>
@@ -15,14 +16,14 @@ namespace leat::client {
 /// Who may serve a feed: found out once, when a handle connects for the first time, and held to from then on.
 ///
 ///   who listens                           | trusted
-///   --------------------------------------+------------------------------------------------------------------------------
+///   --------------------------------------+---------------------------------------------------------------------------
 ///   the user that we run as (now, or when |
 ///   the handle was made), or root         | always
 ///   the owner that was named              | always
-///   the owner of the runtime directory    | if that directory was named by option or environment, nobody else may write on
-///                                         | it or on its directory of the feed, and nobody else can have made it: it is
-///                                         | called leat-<uid of its owner>, or all above it belongs to root, to us, or to
-///                                         | its owner, and is closed to the others' writing
+///   the owner of the runtime directory    | if that directory was named by option or environment, nobody else may write
+///                                         | on it or on its directory of the feed, and nobody else can have made it:
+///                                         | it is called leat-<uid of its owner>, or all above it belongs to root, to
+///                                         | us, or to its owner, and is closed to the others' writing
 ///   anybody else                          | never
 class Trust {
  public:

@@ -117,7 +117,8 @@ CursorMessage Consumer::Impl::cursor_message(MessageType type, Cursor place) con
 Result<CursorMessage> Consumer::Impl::ask_cursor(MessageType type, std::optional<Cursor> place) {
   if (auto ours = check_owner(); !ours) return ours.error();
   if (options.cursor_name.empty()) {
-    return Error{ErrorCode::invalid_argument, "this consumer has no named cursor; give it one: ConsumerOptions::cursor_name"};
+    return Error{ErrorCode::invalid_argument,
+                 "this consumer has no named cursor; give it one: ConsumerOptions::cursor_name"};
   }
   if (type != MessageType::take_cursor) {
     const Error no_broker{ErrorCode::no_broker, "no broker to move cursor '" + options.cursor_name +
@@ -137,7 +138,8 @@ Result<CursorMessage> Consumer::Impl::ask_cursor(MessageType type, std::optional
   CursorMessage answer;
   std::memcpy(&answer, received.bytes.data(), sizeof answer);
   if (answer.status != 0) {
-    return Error{static_cast<ErrorCode>(answer.status), std::string(answer.text, ::strnlen(answer.text, sizeof answer.text))};
+    return Error{static_cast<ErrorCode>(answer.status),
+                 std::string(answer.text, ::strnlen(answer.text, sizeof answer.text))};
   }
   if (type == MessageType::save_cursor) note_saved(message.sequence);
   if (type == MessageType::drop_cursor) {
@@ -162,9 +164,9 @@ void Consumer::Impl::note_saved(std::uint64_t sequence) noexcept {
   saved_resets = stats.resets;
 }
 
-// The named cursor of a consumer whose filter matches nothing must not stand still: what it holds back would grow without end.
-// So it moves by itself over what the filter left out, as long as all that was handed out before is saved. No answer is
-// waited for.
+// The named cursor of a consumer whose filter matches nothing must not stand still: what it holds back would grow
+// without end. So it moves by itself over what the filter left out, as long as all that was handed out before is saved.
+// No answer is waited for.
 void Consumer::Impl::save_scanned(std::int64_t now_ns) {
   if (!cursor_taken || has(kResetPending) || now_ns < next_scan_save_ns || answers_owed >= kMaxAnswersOwed) return;
   CursorMessage message = cursor_message(MessageType::save_cursor, cursor());
@@ -172,7 +174,8 @@ void Consumer::Impl::save_scanned(std::int64_t now_ns) {
     if (not_before_ns) return;
     message.sequence = first_wanted - 1;
     cursor_unmade = false;
-  } else if (options.filter.matches_all() || stats.delivered != saved_delivered || stats.resets != saved_resets || message.sequence == saved_sequence) {
+  } else if (options.filter.matches_all() || stats.delivered != saved_delivered || stats.resets != saved_resets ||
+             message.sequence == saved_sequence) {
     return;
   }
   next_scan_save_ns = now_ns + kScanSaveNs;

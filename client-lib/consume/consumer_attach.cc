@@ -21,10 +21,11 @@ constexpr std::int64_t kSpinNs = 5 * kNanosPerMicro;
 constexpr std::int64_t kRetryNs = 100 * kNanosPerMilli;
 constexpr int kReconnectTimeoutMs = 200;
 constexpr std::size_t kConsumerFds = 4;
-constexpr std::int64_t kTroubleNs = 2 * kNanosPerSecond;    ///< trouble that a restart brings with it is over by then
+constexpr std::int64_t kTroubleNs = 2 * kNanosPerSecond;  ///< trouble that a restart brings with it is over by then
 constexpr std::int64_t kRetakeNs = kNanosPerSecond;
 constexpr std::int64_t kJournalLookNs = 250 * kNanosPerMilli;
-constexpr auto kBusyPatience = std::chrono::milliseconds(300);  ///< for the broker to hear of the end of who had the cursor
+constexpr auto kBusyPatience =
+    std::chrono::milliseconds(300);  ///< for the broker to hear of the end of who had the cursor
 constexpr auto kBusyPause = std::chrono::milliseconds(10);
 
 Error bad_option(const std::string& what) { return {ErrorCode::invalid_argument, what}; }
@@ -51,7 +52,8 @@ Result<void> Consumer::Impl::check_options() const {
                       std::to_string(kClientNameBytes));
   }
   const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
-  if (std::ranges::any_of(options.name, is_control)) return bad_option("a consumer's name holds a control character; leave it out");
+  if (std::ranges::any_of(options.name, is_control))
+    return bad_option("a consumer's name holds a control character; leave it out");
   if (!options.cursor_name.empty()) {
     if (auto checked = check_cursor_name(); !checked) return checked;
   }
@@ -69,11 +71,10 @@ Result<void> Consumer::Impl::open() {
   if (!resolved) return resolved.error();
   endpoint = std::move(*resolved);
   paths = endpoint.paths;
-  auto connected =
-      client::connect_to_broker({.endpoint = &endpoint,
-                                 .role = Role::consumer,
-                                 .name = options.name,
-                                 .timeout_ms = client::to_timeout_ms(options.connect_timeout)});
+  auto connected = client::connect_to_broker({.endpoint = &endpoint,
+                                              .role = Role::consumer,
+                                              .name = options.name,
+                                              .timeout_ms = client::to_timeout_ms(options.connect_timeout)});
   if (connected) return open_online(std::move(*connected));
   // Only where there is no broker: a broker that refuses us is not got round by reading its files.
   if (!options.allow_offline || connected.error().code != ErrorCode::no_broker) return connected.error();
@@ -114,8 +115,9 @@ Result<bool> Consumer::Impl::take_cursor_patiently() {
 
 Result<void> Consumer::Impl::attach(client::Connection connected, const Start& start) {
   if (connected.fds.size() != kConsumerFds) {
-    return Error{ErrorCode::protocol_error, "the broker passed " + std::to_string(connected.fds.size()) +
-                                                " descriptors to a consumer, expected 4; use broker and clients of one release"};
+    return Error{ErrorCode::protocol_error,
+                 "the broker passed " + std::to_string(connected.fds.size()) +
+                     " descriptors to a consumer, expected 4; use broker and clients of one release"};
   }
   SharedFileSpec ring_spec;
   // Subscribe before replay: from here on nothing that is committed can escape us.
@@ -123,12 +125,13 @@ Result<void> Consumer::Impl::attach(client::Connection connected, const Start& s
                                      "the broadcast ring", ring_spec);
   if (!ring_map) return ring_map.error();
   const std::uint64_t bell_slots = connected.welcome.consumer_slots;
-  auto bell_map = client::map_of_size(connected.fds[1].get(), Access::read_write, doorbell_file_bytes(bell_slots),
-                                      "the doorbell");
+  auto bell_map =
+      client::map_of_size(connected.fds[1].get(), Access::read_write, doorbell_file_bytes(bell_slots), "the doorbell");
   if (!bell_map) return bell_map.error();
   if (connected.welcome.slot >= bell_slots) {
     return Error{ErrorCode::protocol_error, "the broker named consumer slot " + std::to_string(connected.welcome.slot) +
-                                                ", and the doorbell has " + std::to_string(bell_slots) + "; use "
+                                                ", and the doorbell has " + std::to_string(bell_slots) +
+                                                "; use "
                                                 "broker and clients of one release"};
   }
   // The connection comes first: through it the broker opens the journal's files for us if we may not do it ourselves.
@@ -284,10 +287,8 @@ bool Consumer::Impl::tend_now(std::int64_t now_ns) {
 
 // Registers with the broker that has come. While there is none, the ring and the journal that we have are read on.
 bool Consumer::Impl::reconnect() {
-  auto connected = client::connect_to_broker({.endpoint = &endpoint,
-                                              .role = Role::consumer,
-                                              .name = options.name,
-                                              .timeout_ms = kReconnectTimeoutMs});
+  auto connected = client::connect_to_broker(
+      {.endpoint = &endpoint, .role = Role::consumer, .name = options.name, .timeout_ms = kReconnectTimeoutMs});
   if (!connected) {
     note_lost(connected.error());
     return has(kErrorPending);
@@ -320,8 +321,8 @@ bool Consumer::Impl::reconnect() {
   return true;
 }
 
-// Without a broker nobody tells us what becomes of the journal: somebody may move it away, put it back, or begin another in its
-// place. True: there is something new to report or to read.
+// Without a broker nobody tells us what becomes of the journal: somebody may move it away, put it back, or begin
+// another in its place. True: there is something new to report or to read.
 bool Consumer::Impl::follow_journal() {
   JournalFiles& files = stream->files();
   auto another = is_another_journal();
@@ -335,16 +336,17 @@ bool Consumer::Impl::follow_journal() {
   return *another;
 }
 
-// True if what the journal's name leads to is not, or does not hold, what was read so far. As long as it does, `epoch` follows
-// the journal's. Errors: whatever keeps us from seeing it.
+// True if what the journal's name leads to is not, or does not hold, what was read so far. As long as it does, `epoch`
+// follows the journal's. Errors: whatever keeps us from seeing it.
 Result<bool> Consumer::Impl::is_another_journal() {
   JournalFiles& files = stream->files();
   auto named = files.look_at_name();
   if (!named) return named.error();
   if (*named == JournalFiles::Named::nowhere) {
-    return Error{ErrorCode::unknown_feed, "the journal " + files.directory() +
-                                              " was removed or renamed while it was being read; put it back, or read it "
-                                              "where it is now"};
+    return Error{ErrorCode::unknown_feed,
+                 "the journal " + files.directory() +
+                     " was removed or renamed while it was being read; put it back, or read it "
+                     "where it is now"};
   }
   if (*named == JournalFiles::Named::elsewhere) return true;
   if (auto done = files.refresh(); !done) return done.error();
@@ -387,8 +389,8 @@ void Consumer::Impl::note_lost(const Error& why) {
   }
 }
 
-// A restart brings trouble with it that passes: a socket that nobody may use yet, slots that are still taken. What lasts is the
-// caller's to know, or he would wait in silence. True: poll() has it to report.
+// A restart brings trouble with it that passes: a socket that nobody may use yet, slots that are still taken. What
+// lasts is the caller's to know, or he would wait in silence. True: poll() has it to report.
 bool Consumer::Impl::note_trouble(Trouble& trouble, const Error& why, Told told) {
   const std::int64_t now = monotonic_ns();
   if (why.code != trouble.code) trouble = {.code = why.code, .since_ns = now, .told = {}};
@@ -432,7 +434,8 @@ std::uint64_t Consumer::Impl::earliest_sequence() noexcept {
   if (!owner.is_here()) return next_sequence;
   look_around();
   const BroadcastReader* live = ring();
-  return live != nullptr ? live->header().earliest_sequence.load(std::memory_order_acquire) : look_offline().earliest_sequence;
+  return live != nullptr ? live->header().earliest_sequence.load(std::memory_order_acquire)
+                         : look_offline().earliest_sequence;
 }
 
 }  // namespace leat

@@ -1,8 +1,8 @@
-// The descriptor for event loops: an epoll set of our eventfd, of the connection, whose end is news too, and of a timer that
-// stands in for both while there is no broker.
+// The descriptor for event loops: an epoll set of our eventfd, of the connection, whose end is news too, and of a timer
+// that stands in for both while there is no broker.
 //
-// It is readable, always, but for one state: armed, in which poll() has looked at everything there is and found nothing.
-// Then the broker writes the eventfd at the next commit, the connection's end wakes us, or the timer does.
+// It is readable, always, but for one state: armed, in which poll() has looked at everything there is and found
+// nothing. Then the broker writes the eventfd at the next commit, the connection's end wakes us, or the timer does.
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 
@@ -65,7 +65,8 @@ Result<void> Consumer::Impl::watch_events() {
   return {};
 }
 
-// Closing would do, were there no fork: a child holds the same descriptions open, and an ended connection would stay in the set.
+// Closing would do, were there no fork: a child holds the same descriptions open, and an ended connection would stay in
+// the set.
 void Consumer::Impl::unwatch_events() noexcept {
   if (!event_poll.valid()) return;
   if (connection.socket.valid()) ::epoll_ctl(event_poll.get(), EPOLL_CTL_DEL, connection.socket.get(), nullptr);
@@ -87,7 +88,8 @@ void Consumer::Impl::make_readable() noexcept {
   if (::write(connection.fds[kEventFd].get(), &one, sizeof one) < 0 && errno != EAGAIN) start_retry_timer(true);
 }
 
-// poll() is about to say that there is nothing. True: something came meanwhile, or the broker is another one; look again.
+// poll() is about to say that there is nothing. True: something came meanwhile, or the broker is another one; look
+// again.
 bool Consumer::Impl::settle_event_fd() {
   if (!connection.fds.empty()) drain(connection.fds[kEventFd].get());
   drain(retry_timer.get());

@@ -69,8 +69,8 @@ const Ended& Consumer::Impl::end_at(Poll found) {
   return ended;
 }
 
-// A fork's child finds no event in the buffer (WipedMemory), and so takes the slow way, where it is told. Where no memory can be
-// wiped, all take the slow way.
+// A fork's child finds no event in the buffer (WipedMemory), and so takes the slow way, where it is told. Where no
+// memory can be wiped, all take the slow way.
 Poll Consumer::Impl::poll(EventView& out) {
   if (obstacles == 0) [[likely]] {
     if (const std::byte* const record = stream->next_event(next_sequence)) [[likely]] {
@@ -82,8 +82,8 @@ Poll Consumer::Impl::poll(EventView& out) {
   return poll_slowly(out);
 }
 
-// The handed-out descriptor is armed only while poll() has found nothing: on every other way out it is readable, so that
-// nobody sleeps on what is there.
+// The handed-out descriptor is armed only while poll() has found nothing: on every other way out it is readable, so
+// that nobody sleeps on what is there.
 Poll Consumer::Impl::poll_slowly(EventView& out) {
   old_stream.reset();
   const Poll found = look(out);

@@ -68,8 +68,8 @@ struct Consumer::Impl {
     kEventFdArmed = 1,  // the broker was asked to write our eventfd
     kErrorPending = 2,  // poll() has yet to report it
     kResetPending = 4,
-    kSelective = 8,     // there is a filter, or a time that is waited for
-    kNotWiped = 16,     // a fork's child finds the parent's buffer: each poll asks whose it is
+    kSelective = 8,  // there is a filter, or a time that is waited for
+    kNotWiped = 16,  // a fork's child finds the parent's buffer: each poll asks whose it is
   };
   std::uint32_t obstacles = internal::pages_are_wiped() ? 0U : std::uint32_t{kNotWiped};
   [[nodiscard]] bool has(Obstacle obstacle) const noexcept { return (obstacles & obstacle) != 0; }
@@ -77,17 +77,18 @@ struct Consumer::Impl {
     obstacles = there ? obstacles | obstacle : obstacles & ~static_cast<std::uint32_t>(obstacle);
   }
 
-  bool waits_for_time = false;  ///< at the start no event had come to that time yet
+  bool waits_for_time = false;                ///< at the start no event had come to that time yet
   std::optional<std::int64_t> not_before_ns;  ///< no event is wanted until one of this time or later has come
-  bool at_end = false;  ///< the last Poll::empty was the end of what there is, not of the caller's patience with a filter
-  bool blocked = false; ///< there is more, but only a broker can open it for us
+  bool at_end =
+      false;  ///< the last Poll::empty was the end of what there is, not of the caller's patience with a filter
+  bool blocked = false;  ///< there is more, but only a broker can open it for us
   Reset reset;
   Error error;
   Ended ended;
   internal::FeedUuid journal_uuid = {};
   std::uint64_t last_position = 0;  // without a broker: of the record read last,
   std::uint64_t last_checksum = 0;  // which is still to be there; 0: none was read yet
-  std::optional<Error> damage;   ///< of the journal, when it was last looked at without a broker
+  std::optional<Error> damage;      ///< of the journal, when it was last looked at without a broker
   // What keeps us from going on, since when, and what of it poll() has reported.
   struct Trouble {
     ErrorCode code = ErrorCode::ok;
@@ -137,7 +138,8 @@ struct Consumer::Impl {
                    internal::Received& answer);
   bool take_late_answer();
   std::uint16_t next_question() noexcept;
-  Result<internal::CursorMessage> ask_cursor(internal::MessageType type, std::optional<Cursor> place = {});  // default: cursor()
+  Result<internal::CursorMessage> ask_cursor(internal::MessageType type,
+                                             std::optional<Cursor> place = {});  // default: cursor()
   [[nodiscard]] internal::CursorMessage cursor_message(internal::MessageType type, Cursor place) const;
   [[nodiscard]] bool is_of_this_feed(const Cursor& place);
   void note_saved(std::uint64_t sequence) noexcept;

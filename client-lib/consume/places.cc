@@ -33,13 +33,14 @@ Result<StartPlace> place_of_sequence(JournalFiles& files, std::uint64_t sequence
   return StartPlace{.position = located->position, .next_sequence = sequence};
 }
 
-// A time is a condition, not a place: it is kept until an event meets it. What was pruned may have met it too, if what is left
-// begins later; then the reader is told, as for a sequence that is pruned.
+// A time is a condition, not a place: it is kept until an event meets it. What was pruned may have met it too, if what
+// is left begins later; then the reader is told, as for a sequence that is pruned.
 Result<StartPlace> place_of_time(JournalFiles& files, std::int64_t timestamp_ns, const Window& window) {
   auto located = locate_time(files, timestamp_ns, window.latest_position);
   if (!located) return located.error();
   Window now = window;
-  if (const auto& segments = files.segments(); !segments.empty() && segments.front().first_position > now.earliest_position) {
+  if (const auto& segments = files.segments();
+      !segments.empty() && segments.front().first_position > now.earliest_position) {
     now.earliest_position = segments.front().first_position;
     now.earliest_sequence = segments.front().first_sequence;
   }
@@ -62,8 +63,8 @@ Result<StartPlace> place_of_time(JournalFiles& files, std::int64_t timestamp_ns,
 
 }  // namespace
 
-// The syncer stores the sequence before the position when it prunes: whoever looks between the two gets an old position with
-// a new sequence. The name of the segment at that position says both.
+// The syncer stores the sequence before the position when it prunes: whoever looks between the two gets an old position
+// with a new sequence. The name of the segment at that position says both.
 Window window_of(const BroadcastReader& live, JournalFiles& files) {
   const Place latest = live.read_latest();
   Window now{.latest_position = latest.position, .latest_sequence = latest.sequence};
@@ -108,8 +109,7 @@ Result<StartPlace> resolve_start(JournalFiles& files, const Start& start, const 
   }
   const std::uint64_t wanted = start.cursor.sequence == ~0ULL ? ~0ULL : start.cursor.sequence + 1;
   switch (files.identity().check(start.cursor)) {
-    case CursorCheck::unknown_epoch:
-      return reset_to_earliest(files, Reset::Reason::unknown_epoch, wanted, window);
+    case CursorCheck::unknown_epoch: return reset_to_earliest(files, Reset::Reason::unknown_epoch, wanted, window);
     case CursorCheck::lost_tail: return reset_to_earliest(files, Reset::Reason::lost_tail, wanted, window);
     case CursorCheck::ok: break;
   }
@@ -155,8 +155,8 @@ std::string format_time(std::int64_t time_ns) {
 }  // namespace
 
 std::string Reset::to_string() const {
-  const std::string wanted =
-      wanted_time_ns ? "all from time " + format_time(*wanted_time_ns) + " on" : "sequence " + std::to_string(wanted_sequence);
+  const std::string wanted = wanted_time_ns ? "all from time " + format_time(*wanted_time_ns) + " on"
+                                            : "sequence " + std::to_string(wanted_sequence);
   return "reset (" + std::string(leat::to_string(reason)) + "): " + wanted + " cannot be had; retained are " +
          std::to_string(earliest_sequence) + " to " + std::to_string(latest_sequence) +
          "; take a fresh snapshot and go on after cursor " + resume.to_string();

@@ -25,8 +25,8 @@ struct StartPlace {
   std::uint64_t next_sequence = 1;
   bool reset = false;
   Reset why = {};
-  /// Start::at_time: until the first event of this time or later has come, those before it are passed over. A place alone would
-  /// not do: what comes next may still be too early.
+  /// Start::at_time: until the first event of this time or later has come, those before it are passed over. A place
+  /// alone would not do: what comes next may still be too early.
   std::optional<std::int64_t> not_before_ns = {};
   bool found_time = false;  ///< it has come
 };

@@ -73,12 +73,13 @@ std::string name_of(ClientState state) {
 }  // namespace
 
 Result<void> FeedObserver::Impl::open() {
-  auto connected = client::connect_to_broker(
-      {.endpoint = &endpoint, .role = Role::observer, .name = client::program_name()});
+  auto connected =
+      client::connect_to_broker({.endpoint = &endpoint, .role = Role::observer, .name = client::program_name()});
   if (!connected) return connected.error();
   if (connected->fds.size() != 3) {
-    return Error{ErrorCode::protocol_error, "the broker passed " + std::to_string(connected->fds.size()) +
-                                                " descriptors to an observer, expected 3; use broker and clients of one release"};
+    return Error{ErrorCode::protocol_error,
+                 "the broker passed " + std::to_string(connected->fds.size()) +
+                     " descriptors to an observer, expected 3; use broker and clients of one release"};
   }
   auto map = [&](std::size_t fd, std::uint64_t magic, const char* what, SharedFileSpec& spec) {
     return client::map_shared(connected->fds[fd].get(), magic, Access::read_only, false, what, spec);
@@ -196,16 +197,15 @@ void FeedObserver::Impl::read_consumers(FeedStatus& out) const {
     // Read after `latest`, so a consumer may seem to be ahead: that is no lag.
     const std::uint64_t sequence = get(places[i].sequence);
     const std::uint64_t position = get(places[i].position);
-    out.consumers.push_back(
-        {.slot = i,
-         .pid = rows[i].pid.load(),
-         .uid = rows[i].uid.load(),
-         .name = name_of(rows[i].name),
-         .sequence = sequence,
-         .lag_events = out.latest_sequence > sequence ? out.latest_sequence - sequence : 0,
-         .lag_bytes = out.committed_position > position ? out.committed_position - position : 0,
-         .lapped = get(places[i].lapped),
-         .resets = get(places[i].resets)});
+    out.consumers.push_back({.slot = i,
+                             .pid = rows[i].pid.load(),
+                             .uid = rows[i].uid.load(),
+                             .name = name_of(rows[i].name),
+                             .sequence = sequence,
+                             .lag_events = out.latest_sequence > sequence ? out.latest_sequence - sequence : 0,
+                             .lag_bytes = out.committed_position > position ? out.committed_position - position : 0,
+                             .lapped = get(places[i].lapped),
+                             .resets = get(places[i].resets)});
   }
 }
 

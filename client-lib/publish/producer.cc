@@ -14,13 +14,15 @@ std::string_view to_string(Publish outcome) noexcept {
   switch (outcome) {
     case Publish::ok: return "published";
     case Publish::would_block: return "would block: arena or inbound ring full; try again, or wait with publish()";
-    case Publish::too_large: return "too large: over max_event_bytes(), or a batch over a quarter of the ring, a segment, or half the arena";
+    case Publish::too_large:
+      return "too large: over max_event_bytes(), or a batch over a quarter of the ring, a segment, or half the arena";
     case Publish::bad_topic: return "bad topic: 1 to 255 printable bytes in non-empty tokens separated by dots";
     case Publish::bad_field: return "bad field: key or message id over 255 bytes, a bad batch size, or an open claim";
     case Publish::ephemeral: return "ephemeral: durable=false events never enter a feed";
     case Publish::feed_failed: return "the feed has failed and takes nothing any more; see the broker's log";
     case Publish::revoked: return "the broker has revoked this producer; see the broker's log";
-    case Publish::used_after_fork: return "used after fork: this producer belongs to the parent process; connect anew here";
+    case Publish::used_after_fork:
+      return "used after fork: this producer belongs to the parent process; connect anew here";
     case Publish::earlier_lost: return "earlier events are lost with their ring: publish them again, then this one";
   }
   return "unknown outcome";
@@ -59,7 +61,8 @@ Error too_large_error(const std::string& what, std::uint64_t bytes, std::uint64_
     text += "the feed takes up to " + std::to_string(feed_bound) + "; send less, or raise leatd's " + feed_option;
   } else {
     text += "this producer's arena of " + std::to_string(arena_bytes) + " up to " +
-            std::to_string(max_entry_record_bytes(arena_bytes)) + " (half of it, less a header); send less, connect with a "
+            std::to_string(max_entry_record_bytes(arena_bytes)) +
+            " (half of it, less a header); send less, connect with a "
             "larger ProducerOptions::arena_bytes, or raise leatd's --arena-bytes";
   }
   return {ErrorCode::too_large, text};
@@ -81,8 +84,9 @@ Result<void> check_options(const ProducerOptions& options) {
   if (options.arena_bytes == 0) return {};
   if (options.arena_bytes >= kMinArenaBytes && options.arena_bytes <= kMaxArenaBytes) return {};
   return Error{ErrorCode::invalid_argument, "an arena of " + std::to_string(options.arena_bytes) +
-                                                " bytes (arena_bytes) is out of bounds (" + std::to_string(kMinArenaBytes) +
-                                                " to " + std::to_string(kMaxArenaBytes) + ", or 0 for leatd's default)"};
+                                                " bytes (arena_bytes) is out of bounds (" +
+                                                std::to_string(kMinArenaBytes) + " to " +
+                                                std::to_string(kMaxArenaBytes) + ", or 0 for leatd's default)"};
 }
 
 }  // namespace
@@ -181,7 +185,8 @@ Result<Receipt> Producer::publish_batch(std::span<const Event> events) {
     const auto largest = std::ranges::max(events, {}, record_bytes_of);
     const std::uint64_t bound = std::min(impl_->max_record_bytes, max_entry_record_bytes(impl_->arena.capacity()));
     if (const std::uint64_t bytes = record_bytes_of(largest); bytes > bound) {
-      return too_large_error("an event of the batch", bytes, impl_->max_record_bytes, impl_->arena.capacity(), "--max-event-bytes");
+      return too_large_error("an event of the batch", bytes, impl_->max_record_bytes, impl_->arena.capacity(),
+                             "--max-event-bytes");
     }
     std::uint64_t bytes = 0;
     for (const Event& event : events) bytes += record_bytes_of(event);
@@ -197,8 +202,7 @@ Result<std::uint64_t> Producer::wait(const Receipt& receipt, Ack level, Timeout 
   return impl_->wait(receipt, level, Deadline::after(timeout));
 }
 
-Result<std::uint64_t> Producer::publish_and_wait(const Event& event, Ack level, Timeout timeout,
-                                                 Receipt* receipt) {
+Result<std::uint64_t> Producer::publish_and_wait(const Event& event, Ack level, Timeout timeout, Receipt* receipt) {
   Receipt own;
   Receipt& published = receipt != nullptr ? *receipt : own;
   published = {};
@@ -209,9 +213,7 @@ Result<std::uint64_t> Producer::publish_and_wait(const Event& event, Ack level, 
   return impl_->wait(published, level, deadline);
 }
 
-Result<void> Producer::flush(Ack level, Timeout timeout) {
-  return impl_->flush(level, Deadline::after(timeout));
-}
+Result<void> Producer::flush(Ack level, Timeout timeout) { return impl_->flush(level, Deadline::after(timeout)); }
 
 std::uint32_t Producer::producer_id() const noexcept { return impl_->producer_id; }
 std::uint64_t Producer::last_producer_sequence() const noexcept { return impl_->next_producer_sequence - 1; }

@@ -32,16 +32,19 @@ std::string describe(Refusal reason) {
     case Refusal::bad_entry: return "its entry header is out of bounds";
     case Refusal::bad_record: return "a record's fields contradict each other";
     case Refusal::bad_topic: return "bad topic";
-    case Refusal::too_large: return "larger than the feed allows since the broker was started with other options; raise leatd's --max-event-bytes, or for batches --ring-bytes and --segment-bytes";
+    case Refusal::too_large:
+      return "larger than the feed allows since the broker was started with other options; raise leatd's "
+             "--max-event-bytes, or for batches --ring-bytes and --segment-bytes";
     case Refusal::bad_sequence: return "its producer sequence does not follow on";
   }
   return "unknown reason";
 }
 
 Error no_more_in_the_journal() {
-  return {ErrorCode::closed, "the event is in the journal no more, or nobody can vouch for it: the broker found less there "
-                             "than producers had been told, or the journal was repaired or replaced; publish it again if "
-                             "it must not be missing (see leatd's log)"};
+  return {ErrorCode::closed,
+          "the event is in the journal no more, or nobody can vouch for it: the broker found less there "
+          "than producers had been told, or the journal was repaired or replaced; publish it again if "
+          "it must not be missing (see leatd's log)"};
 }
 
 void say_leave(const client::Connection& connection) noexcept {
@@ -84,8 +87,9 @@ Result<void> Producer::Impl::take_registration(client::Connection connected) {
 
 Result<void> Producer::Impl::map_registration(const client::Connection& connected) {
   if (connected.fds.size() != 2) {
-    return Error{ErrorCode::protocol_error, "the broker passed " + std::to_string(connected.fds.size()) +
-                                                " descriptors to a producer, expected 2; use broker and clients of one release"};
+    return Error{ErrorCode::protocol_error,
+                 "the broker passed " + std::to_string(connected.fds.size()) +
+                     " descriptors to a producer, expected 2; use broker and clients of one release"};
   }
   const WelcomeMessage& welcome = connected.welcome;
   const std::uint64_t slots = welcome.inbound_slots;
@@ -96,8 +100,8 @@ Result<void> Producer::Impl::map_registration(const client::Connection& connecte
                                                 " producers; use broker and clients of one release"};
   }
   SharedFileSpec arena_spec;
-  auto ring = client::map_of_size(connected.fds[0].get(), Access::read_write, inbound_file_bytes(slots),
-                                  "the inbound ring");
+  auto ring =
+      client::map_of_size(connected.fds[0].get(), Access::read_write, inbound_file_bytes(slots), "the inbound ring");
   if (!ring) return ring.error();
   auto own = client::map_shared(connected.fds[1].get(), kArenaMagic, Access::read_write, true, "the arena", arena_spec);
   if (!own) return own.error();
@@ -190,7 +194,8 @@ void Producer::Impl::look() noexcept {
 void Producer::Impl::resume(std::int64_t now, std::int64_t patience_ns) noexcept {
   try {
     if (attempt) return continue_attempt(now, 0);
-    // A life that was not seen before is a broker that can be reached: no time is to be lost before its bounds are known.
+    // A life that was not seen before is a broker that can be reached: no time is to be lost before its bounds are
+    // known.
     const std::uint64_t life = inbound.broker_life();
     if ((now < next_resume_ns && life == attempted_life) || !client::peer_has_gone(connection.socket.get())) return;
     next_resume_ns = now + kResumeRetryNs;
@@ -255,8 +260,8 @@ void Producer::Impl::take_answer(std::int64_t now, std::int64_t patience_ns,
   last_failure.reset();
 }
 
-// A broker that grants us no arena of this size will not do it a moment later either: nothing more is accepted into a ring
-// that nobody serves, and all who wait are told.
+// A broker that grants us no arena of this size will not do it a moment later either: nothing more is accepted into a
+// ring that nobody serves, and all who wait are told.
 void Producer::Impl::note_refusal() noexcept {
   barred = last_failure->code == ErrorCode::invalid_argument;
   open_bound();
@@ -285,8 +290,8 @@ Publish Producer::Impl::no_room() noexcept {
   return Publish::would_block;
 }
 
-// Any producer can write the ring's word; into our arena only the broker does. One that died of a disk error had no time
-// to tell each arena, but then its connection is gone.
+// Any producer can write the ring's word; into our arena only the broker does. One that died of a disk error had no
+// time to tell each arena, but then its connection is gone.
 bool Producer::Impl::failure_is_real() const noexcept {
   return arena.header().state.load(std::memory_order_acquire) == static_cast<std::uint32_t>(ArenaState::feed_failed) ||
          client::peer_has_gone(connection.socket.get());
@@ -348,7 +353,8 @@ Publish Producer::Impl::commit(Receipt* receipt) noexcept {
   return outcome;
 }
 
-// The claim was made in an arena that is given up. Copied anew at each attempt: its caller may have written on meanwhile.
+// The claim was made in an arena that is given up. Copied anew at each attempt: its caller may have written on
+// meanwhile.
 Publish Producer::Impl::copy_claim() noexcept {
   std::byte* const room = reserve(claim_bytes);
   if (room == nullptr) return no_room_because;
@@ -375,9 +381,10 @@ std::string Producer::Impl::broker_is_away() const {
 }
 
 Error Producer::Impl::barred_error() const {
-  return {last_failure->code, "the feed was begun anew, and its broker does not let this producer in again: " +
-                                  last_failure->message + "; until then nothing is published, and what no broker had "
-                                  "answered for waits where nobody serves it (see lost_count)"};
+  return {last_failure->code,
+          "the feed was begun anew, and its broker does not let this producer in again: " + last_failure->message +
+              "; until then nothing is published, and what no broker had "
+              "answered for waits where nobody serves it (see lost_count)"};
 }
 
 Error Producer::Impl::full_error() const {
@@ -390,11 +397,13 @@ Error Producer::Impl::full_error() const {
 }
 
 Error Producer::Impl::lost_error() const {
-  return {ErrorCode::closed, std::to_string(last_loss) +
-                                 (last_loss == 1 ? " event that was accepted before is lost: its" : " events that were "
-                                                   "accepted before are lost: their") +
-                                 " ring was given up when the feed was begun anew; publish them again, and then this one, "
-                                 "which was not published"};
+  return {ErrorCode::closed,
+          std::to_string(last_loss) +
+              (last_loss == 1 ? " event that was accepted before is lost: its"
+                              : " events that were "
+                                "accepted before are lost: their") +
+              " ring was given up when the feed was begun anew; publish them again, and then this one, "
+              "which was not published"};
 }
 
 Error Producer::Impl::late_error(std::uint32_t reason) const {
@@ -402,9 +411,9 @@ Error Producer::Impl::late_error(std::uint32_t reason) const {
                                 ? "committed, but not durable within the time-out; see leatd's --sync"
                                 : "not committed within the time-out; it is in the inbound ring and will be journaled";
   const bool gone = client::peer_has_gone(connection.socket.get());
-  return {ErrorCode::pending,
-          std::string(where) + (gone ? " (the broker is away: this waits until leatd runs again)" : "") +
-              ": wait for it again, do not publish it again"};
+  return {ErrorCode::pending, std::string(where) +
+                                  (gone ? " (the broker is away: this waits until leatd runs again)" : "") +
+                                  ": wait for it again, do not publish it again"};
 }
 
 template <typename Done>
@@ -417,8 +426,9 @@ Result<void> Producer::Impl::sleep_until(const Receipt& receipt, std::uint32_t r
       return Error{ErrorCode::feed_failed, std::string(to_string(Publish::feed_failed))};
     }
     if (reason == kWaitCommitted && arena.passed_over(receipt.arena_position)) {
-      return Error{ErrorCode::refused, "the broker refused the event: a ticket that another process forged had been taken "
-                                       "in its place; publish it again, and see in leatd's log who writes to the ring"};
+      return Error{ErrorCode::refused,
+                   "the broker refused the event: a ticket that another process forged had been taken "
+                   "in its place; publish it again, and see in leatd's log who writes to the ring"};
     }
     look();
     if (barred) return barred_error();
@@ -450,9 +460,9 @@ Result<void> Producer::Impl::check_receipt(const Receipt& receipt) {
                        receipt.events >= 1 && receipt.events <= kMaxEntryRecords;
     if (sound) return {};
     return Error{ErrorCode::invalid_argument,
-                 "the receipt was altered: arena_position is " + std::to_string(receipt.arena_position) + " (a multiple of " +
-                     std::to_string(kEntryAlignment) + " below " + std::to_string(arena.tail()) + "), events is " +
-                     std::to_string(receipt.events) + " (1 to " + std::to_string(kMaxEntryRecords) +
+                 "the receipt was altered: arena_position is " + std::to_string(receipt.arena_position) +
+                     " (a multiple of " + std::to_string(kEntryAlignment) + " below " + std::to_string(arena.tail()) +
+                     "), events is " + std::to_string(receipt.events) + " (1 to " + std::to_string(kMaxEntryRecords) +
                      "); give wait() what publish() returned"};
   }
   if (is_former(receipt.registration)) {
@@ -520,7 +530,8 @@ Result<std::uint64_t> Producer::Impl::wait(const Receipt& receipt, Ack level, De
     if (!sequence || level == Ack::committed) return sequence;
     if (auto durable = wait_durable(receipt, *sequence, deadline); !durable) return durable;
     // A broker that found it gone with the journal's end, and its entry still there, has taken it once more.
-    if (arena.completion(receipt.arena_position) == pack_completion(CompletionStatus::committed, *sequence)) return sequence;
+    if (arena.completion(receipt.arena_position) == pack_completion(CompletionStatus::committed, *sequence))
+      return sequence;
   }
 }
 

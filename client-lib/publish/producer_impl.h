@@ -34,11 +34,11 @@ struct Producer::Impl {
   std::optional<client::Connecting> attempt;  // to reach our broker's successor, not answered yet
   bool attempt_resumes = false;               // by our token; else as a new producer
   std::int64_t attempt_deadline_ns = 0;
-  std::optional<Error> last_failure;          // of such attempts
-  bool barred = false;                        // our ring is gone, and what last_failure says keeps us out of the new one
+  std::optional<Error> last_failure;  // of such attempts
+  bool barred = false;                // our ring is gone, and what last_failure says keeps us out of the new one
   internal::Mapping inbound_mapping;
   internal::Mapping arena_mapping;
-  internal::Mapping claimed_mapping;               // the arena of an earlier registration in which a claim is open
+  internal::Mapping claimed_mapping;  // the arena of an earlier registration in which a claim is open
   internal::InboundProducer inbound;
   internal::ArenaWriter arena;
   std::uint32_t slot = 0;
@@ -48,17 +48,17 @@ struct Producer::Impl {
   std::vector<std::uint64_t> former_registrations;  // newest last
   std::uint64_t broker_life = 0;
   std::uint64_t next_producer_sequence = 1;
-  std::uint64_t ticket_base = 0;       // what all tickets of this registration have in common
-  internal::WipedWord bound;                // max_padded_bytes, or 0: then over_bound() finds out why
+  std::uint64_t ticket_base = 0;  // what all tickets of this registration have in common
+  internal::WipedWord bound;      // max_padded_bytes, or 0: then over_bound() finds out why
   std::uint64_t max_record_bytes = 0;
   std::uint64_t max_padded_bytes = 0;  // the least of what record, arena and feed allow
   std::uint64_t max_batch_bytes = 0;
-  std::uint64_t last_position = 0;     // of the entry that was published last
+  std::uint64_t last_position = 0;         // of the entry that was published last
   std::uint64_t max_feed_batch_bytes = 0;  // what the feed alone would allow
   std::uint64_t refused_attempts = 0;
   std::uint64_t lost_events = 0;
   std::uint64_t untold_losses = 0;
-  std::uint64_t former_refusals = 0;   // in arenas of earlier registrations
+  std::uint64_t former_refusals = 0;  // in arenas of earlier registrations
   std::uint64_t told_refusals = 0;
   std::uint64_t told_refused_end = 0;  // position behind the newest of them
   std::uint64_t last_loss = 0;         // events, of the loss told last
@@ -68,7 +68,7 @@ struct Producer::Impl {
   std::int64_t quiet_ns = 100 * internal::kNanosPerMilli;  // between two looks: then each call looks
   std::int64_t next_connection_look_ns = 0;
   std::int64_t next_resume_ns = 0;
-  std::uint64_t attempted_life = 0;    // what the ring said when a successor was tried last
+  std::uint64_t attempted_life = 0;  // what the ring said when a successor was tried last
   internal::TopicMemo topics;
   internal::IdleSpinner spinner{internal::IdleStrategy::block, 0, 1};  // while it waits for receipts
   bool claim_open = false;
@@ -82,8 +82,8 @@ struct Producer::Impl {
   void give_up_arena() noexcept;
   void set_bounds(const internal::WelcomeMessage& welcome) noexcept;
   void open_bound() noexcept;
-  /// After a broker restart: shows the new one our token, or registers anew if the rings are others. Waits `patience` for the
-  /// answer of a broker that it has just reached, never for anything else.
+  /// After a broker restart: shows the new one our token, or registers anew if the rings are others. Waits `patience`
+  /// for the answer of a broker that it has just reached, never for anything else.
   void resume(std::int64_t now, std::int64_t patience_ns) noexcept;
   void begin_attempt(std::int64_t now, bool resumes);
   void take_answer(std::int64_t now, std::int64_t patience_ns, Result<std::optional<client::Connection>> answer);
@@ -99,7 +99,8 @@ struct Producer::Impl {
     if (!topics.valid(event.topic)) return fault(Publish::bad_topic);
     std::size_t length = 0;
     if (__builtin_add_overflow(internal::record_length(event.topic.size(), event.key.size(), event.message_id.size(),
-                                                  internal::kRecordAlignment - 1), payload_bytes, &length)) {
+                                                       internal::kRecordAlignment - 1),
+                               payload_bytes, &length)) {
       return fault(Publish::too_large);
     }
     padded = length & ~(internal::kRecordAlignment - 1);
@@ -149,7 +150,10 @@ struct Producer::Impl {
     // Whoever sleeps there is a broker at leisure, or a dead one: then we have the time to look before the next event.
     if (inbound.wake_sequencer()) arena.look_behind(0);
     if (receipt != nullptr) {
-      *receipt = {.arena_position = arena.tail(), .registration = registration, .events = count, .producer_id = producer_id};
+      *receipt = {.arena_position = arena.tail(),
+                  .registration = registration,
+                  .events = count,
+                  .producer_id = producer_id};
     }
     last_position = arena.tail();
     arena.advance(record_bytes);
@@ -183,8 +187,8 @@ struct Producer::Impl {
     internal::futex_wait(&header.receipt_word, seen, std::min(left_ns, internal::kNanosPerMilli));
   }
 
-  /// Looks whether ring, broker and connection are still ours, and registers with a successor. Should its files be gone with
-  /// it, only the connection tells.
+  /// Looks whether ring, broker and connection are still ours, and registers with a successor. Should its files be gone
+  /// with it, only the connection tells.
   void look() noexcept;
   [[nodiscard]] bool is_revoked() const noexcept {
     return arena.header().state.load(std::memory_order_acquire) ==

@@ -82,8 +82,9 @@ RecordStream::Next RecordStream::next_after(RecordBuffer::Next found, RecordView
 }
 
 RecordStream::Filled RecordStream::fill() {
-  buffer_.ensure_capacity(std::min<std::size_t>(buffer_.wanted_bytes(), std::max<std::size_t>(
-      files_.data_bytes(), ring_ ? ring_->max_record_bytes() : 0)));
+  buffer_.ensure_capacity(
+      std::min<std::size_t>(buffer_.wanted_bytes(),
+                            std::max<std::size_t>(files_.data_bytes(), ring_ ? ring_->max_record_bytes() : 0)));
   const std::uint64_t to = limit() & ~std::uint64_t{kWordBytes - 1};  // a broken broker's may be anything
   if (buffer_.position() >= to) return Filled::empty;
   buffer_.restart(buffer_.position());  // whatever a copy leaves behind that fails is never taken for records
@@ -96,8 +97,7 @@ bool RecordStream::fill_from_ring(std::uint64_t limit) {
   // Coming from the journal, ask for some room to the window's edge, or we would be lapped again at once.
   const std::uint64_t margin = from_journal_ ? ring_->capacity() / 8 : 0;
   if (position % kWordBytes != 0 || !ring_->in_window(position, margin)) return false;
-  const std::size_t bytes = std::min<std::uint64_t>(
-      {limit - position, buffer_.capacity(), ring_->capacity()});
+  const std::size_t bytes = std::min<std::uint64_t>({limit - position, buffer_.capacity(), ring_->capacity()});
   if (!ring_->copy(position, bytes, buffer_.room())) {
     ++lapped;
     return false;
@@ -120,8 +120,8 @@ bool RecordStream::ring_has_half_a_record() {
     return false;
   }
   seek(position);
-  (void)fail({ErrorCode::corrupt, "the broadcast ring ends in the middle of the record at position " + std::to_string(position) +
-                                      ": its memory was overwritten; restart leatd"});
+  (void)fail({ErrorCode::corrupt, "the broadcast ring ends in the middle of the record at position " +
+                                      std::to_string(position) + ": its memory was overwritten; restart leatd"});
   return true;
 }
 
@@ -196,8 +196,8 @@ RecordStream::Next RecordStream::judge_bad() {
                                        ") does not hold the record it should; stop the broker and check the disk"});
 }
 
-// No later segment is there: a zero checksum, or no bytes at all, may be the journal's end. A directory that cannot be looked
-// at is no end: see error_.
+// No later segment is there: a zero checksum, or no bytes at all, may be the journal's end. A directory that cannot be
+// looked at is no end: see error_.
 RecordStream::End RecordStream::ends_here() {
   if (auto done = files_.refresh(); !done) {
     const std::uint64_t position = buffer_.position();
@@ -236,10 +236,11 @@ RecordStream::Next RecordStream::judge_bad_offline() {
     verified_end_ = std::max(verified_end_, end->scan.end_position);
     return Next::empty;
   }
-  return fail({ErrorCode::corrupt, "corrupt journal: " + place + " (position " + std::to_string(position) +
-                                       ") does not hold the record it should; events from sequence " +
-                                       std::to_string(scan->end_sequence + 1) + last_affected(name, *end) +
-                                       " are affected; see leat verify, then restore the file from a backup or run leat repair"});
+  return fail({ErrorCode::corrupt,
+               "corrupt journal: " + place + " (position " + std::to_string(position) +
+                   ") does not hold the record it should; events from sequence " +
+                   std::to_string(scan->end_sequence + 1) + last_affected(name, *end) +
+                   " are affected; see leat verify, then restore the file from a backup or run leat repair"});
 }
 
 // A segment is not there, or its header is bad: it may have been begun and lost by a loss of power.

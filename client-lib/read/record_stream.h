@@ -20,12 +20,12 @@ class RecordStream {
  public:
   explicit RecordStream(internal::JournalFiles files);
 
-  enum class [[nodiscard]] Next : std::uint8_t {
-    record,   ///< an event or a gap; marks and segment ends are passed over in here
-    empty,    ///< nothing more up to the limit
-    expired,  ///< the position has left the journal
-    failed,   ///< see error(); the stream stays where it is
-    waiting,  ///< there is more, but only a broker can open it for this user, and there is none: see error(), try again later
+  enum class [[nodiscard]] Next : std::uint8_t{
+      record,   ///< an event or a gap; marks and segment ends are passed over in here
+      empty,    ///< nothing more up to the limit
+      expired,  ///< the position has left the journal
+      failed,   ///< see error(); the stream stays where it is
+      waiting,  ///< there is more, but only a broker can open it for this user, and there is none: see error()
   };
 
   /// Reads from `ring` too from now on, up to its `level` watermark. Without, up to the end of what is stored.
@@ -45,7 +45,8 @@ class RecordStream {
     const std::byte* const record = buffer_.peek(files_.feed_seed(), max_record_bytes());
     if (record == nullptr) return nullptr;
     const auto& header = internal::header_at(record);
-    if (header.type != static_cast<std::uint16_t>(internal::RecordType::event) || header.sequence != sequence) return nullptr;
+    if (header.type != static_cast<std::uint16_t>(internal::RecordType::event) || header.sequence != sequence)
+      return nullptr;
     starts_segment_ = false;
     in_batch_ = (header.flags & internal::kFlagMoreInBatch) != 0;
     buffer_.pass(header.length);
@@ -96,12 +97,12 @@ class RecordStream {
   Level level_ = Level::live;
   std::uint64_t verified_end_ = 0;
   Error error_;
-  std::uint64_t filled_at_ = ~0ULL;   // where the buffer was last filled from, and
-  std::uint64_t filled_bytes_ = 0;    // with how much: filling the same again is no progress
+  std::uint64_t filled_at_ = ~0ULL;       // where the buffer was last filled from, and
+  std::uint64_t filled_bytes_ = 0;        // with how much: filling the same again is no progress
   std::uint64_t ring_filled_at_ = ~0ULL;  // the same, from the ring
   std::uint64_t ring_filled_bytes_ = 0;
   bool from_journal_ = true;
-  bool starts_segment_ = false;       // the record before was a segment_end
+  bool starts_segment_ = false;  // the record before was a segment_end
   bool in_batch_ = false;
   std::uint64_t filled_from_batch_ = ~0ULL;  // batch_is_whole: the batch that the buffer was last filled for
 };

@@ -31,8 +31,8 @@ enum class ErrorCode : std::uint32_t {
   protocol_error = 19,    ///< the peer sent something that is not in the protocol
   closed = 20,            ///< the handle was closed or moved from
   used_after_fork = 21,   ///< the handle belongs to the parent of this process: connect anew here
-  untrusted = 22,         ///< who listens, or who owns the directory, is neither this user, nor root, nor the owner named
-  pending = 23,           ///< published, and will be journaled, but not seen to be within the time-out: wait on, do not repeat
+  untrusted = 22,  ///< who listens, or who owns the directory, is neither this user, nor root, nor the owner named
+  pending = 23,    ///< published, and will be journaled, but not seen to be within the time-out: wait on, do not repeat
 };
 
 /// Short fixed name of a code, e.g. "no_broker". Never null.

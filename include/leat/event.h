@@ -11,11 +11,12 @@ namespace leat {
 
 /// An event to publish. The views need to live only until publish() returns.
 struct Event {
-  std::string_view topic = {};       ///< 1..255 bytes, dot hierarchy, e.g. `session.created`; see topic rules in docs/formats.md
+  std::string_view topic =
+      {};  ///< 1..255 bytes, dot hierarchy, e.g. `session.created`; see topic rules in docs/formats.md
   std::string_view key = {};         ///< 0..255 bytes, the entity, e.g. a session id
   std::string_view message_id = {};  ///< 0..255 bytes, carried to consumers as it is
   std::string_view payload = {};     ///< any bytes; the feed's max_event_bytes bounds the whole record
-  bool durable = true;          ///< false: ephemeral, never enters the feed (publish answers `ephemeral`)
+  bool durable = true;               ///< false: ephemeral, never enters the feed (publish answers `ephemeral`)
 };
 
 /// An event as a consumer receives it. The views point into the consumer's own buffer and live until its next call.
@@ -24,12 +25,12 @@ struct EventView {
   std::int64_t timestamp_ns = 0;        ///< CLOCK_REALTIME; decreases only where it was set back by over 3 h
   std::uint64_t producer_sequence = 0;  ///< 1-based, contiguous per producer_id unless an event was refused
   std::uint32_t producer_id = 0;
-  bool more_in_batch = false;           ///< the next event belongs to the same publish_batch
+  bool more_in_batch = false;  ///< the next event belongs to the same publish_batch
   std::string_view topic = {};
   std::string_view key = {};
   std::string_view message_id = {};
   std::string_view payload = {};
-  Cursor cursor;                        ///< resume with this to get everything after this event
+  Cursor cursor;  ///< resume with this to get everything after this event
 };
 
 }  // namespace leat

@@ -20,13 +20,13 @@ struct JournalInfo {
   std::uint64_t earliest_sequence = 0;  ///< earliest == latest + 1 when empty
   std::uint64_t latest_sequence = 0;
   std::uint64_t segments = 0;
-  std::uint64_t bytes = 0;              ///< of the segment files
+  std::uint64_t bytes = 0;  ///< of the segment files
   bool closed_cleanly = false;
 };
 
 /// A forward reader over a journal directory. Move-only; one thread at a time; several processes may read at once,
-/// also while a broker writes. Poll::empty is the end of what is there now; poll again to follow. Not usable in a child after
-/// fork(): used_after_fork.
+/// also while a broker writes. Poll::empty is the end of what is there now; poll again to follow. Not usable in a child
+/// after fork(): used_after_fork.
 class JournalReader {
  public:
   JournalReader(JournalReader&&) noexcept;

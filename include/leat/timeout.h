@@ -10,13 +10,14 @@
 
 namespace leat {
 
-/// Any std::chrono::duration of whole ticks. What nanoseconds cannot hold (292 years) is the longest or the shortest that they
-/// can, where a plain conversion would wrap: std::chrono::milliseconds::max() is for ever, not a moment ago. A value; any thread.
+/// Any std::chrono::duration of whole ticks. What nanoseconds cannot hold (292 years) is the longest or the shortest
+/// that they can, where a plain conversion would wrap: std::chrono::milliseconds::max() is for ever, not a moment ago.
+/// A value; any thread.
 class Timeout {
  public:
   constexpr Timeout() noexcept = default;  ///< 0
   template <std::integral Rep, typename Period>
-    requires std::convertible_to<std::chrono::duration<Rep, Period>, std::chrono::nanoseconds>
+  requires std::convertible_to<std::chrono::duration<Rep, Period>, std::chrono::nanoseconds>
   constexpr Timeout(std::chrono::duration<Rep, Period> span) noexcept  // NOLINT(google-explicit-constructor)
       : ns_(saturated(span)) {}
 

@@ -10,8 +10,8 @@
 namespace leat {
 
 /// A dot-separated pattern: `*` matches exactly one token, a final `>` one or more tokens, all else itself.
-/// Example: `session.*.done` matches `session.42.done`; `session.>` matches `session.a` and `session.a.b`, not `session`.
-/// Immutable after parse(), so safe to share between threads.
+/// Example: `session.*.done` matches `session.42.done`; `session.>` matches `session.a` and `session.a.b`, not
+/// `session`. Immutable after parse(), so safe to share between threads.
 class TopicFilter {
  public:
   /// Matches everything.

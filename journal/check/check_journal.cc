@@ -191,7 +191,8 @@ class Checker {
     Found& found = found_[number];
     SegmentCheck segment = found.segment;
     const UniqueFd fd(::openat(directory_fd_, segment.file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-    if (!fd.valid() && errno != ENOENT) return system_error(errno, "opening segment " + directory_ + "/" + segment.file);
+    if (!fd.valid() && errno != ENOENT)
+      return system_error(errno, "opening segment " + directory_ + "/" + segment.file);
     const std::size_t damages = check_.damages.size();
     const std::size_t gaps = check_.gaps.size();
     const WalkState before = state_;
@@ -204,8 +205,8 @@ class Checker {
       const bool index_elsewhere = std::ranges::any_of(index, [&](const IndexEntry& entry) {
         return entry.position - segment.name.first_position >= segment_geometry(segment.wanted_bytes).data_bytes;
       });
-      SegmentProbe probe(fd.get(), seed_, segment.name.first_position, segment_geometry(segment.wanted_bytes).data_offset,
-                         segment.file_bytes);
+      SegmentProbe probe(fd.get(), seed_, segment.name.first_position,
+                         segment_geometry(segment.wanted_bytes).data_offset, segment.file_bytes);
       SegmentWalk walk(check_, state_, segment, probe, std::move(index), last,
                        last ? SegmentName{} : found_[number + 1].segment.name);
       const std::uint64_t done_before = progress_.bytes_done;
@@ -314,9 +315,8 @@ class Checker {
   bool never_reached_the_disk(const SegmentCheck& segment, SegmentProbe& probe) {
     if (check_.identity.closed_cleanly() || !segment.records_good || !is_segment_size(segment.file_bytes)) return false;
     if (!holds_nothing(segment, probe)) return false;
-    std::erase_if(check_.damages, [&](const Damage& damage) {
-      return damage.file == segment.file && damage.kind != DamageKind::name;
-    });
+    std::erase_if(check_.damages,
+                  [&](const Damage& damage) { return damage.file == segment.file && damage.kind != DamageKind::name; });
     check_.torn_bytes = 0;
     check_.notes.push_back("segment " + segment.file +
                            " was begun but never reached the disk; the next start of leatd sets it aside");
@@ -342,7 +342,8 @@ class Checker {
       damage.from_position = damage.to_position = identity.closed_position;
       damage.ends_segment = false;
     } else {
-      if (check_.segments.empty() || !check_.segments.back().sealed || state_.durable_position <= state_.position) return;
+      if (check_.segments.empty() || !check_.segments.back().sealed || state_.durable_position <= state_.position)
+        return;
       damage.file = SegmentName{state_.expected, state_.position}.to_string();
       const std::uint64_t least = state_.position + kSegmentEndRecordBytes + kGapRecordBytes;
       damage.to_position = std::max(align_up(state_.durable_position, kWordBytes), least);

@@ -32,17 +32,17 @@ std::string_view to_string(DamageKind kind) noexcept;
 
 struct Damage {
   DamageKind kind = DamageKind::records;
-  std::string file = {};              ///< in the journal directory
-  std::uint64_t offset = 0;           ///< of the damaged bytes in it
+  std::string file = {};     ///< in the journal directory
+  std::uint64_t offset = 0;  ///< of the damaged bytes in it
   std::uint64_t bytes = 0;
-  std::uint64_t from_position = 0;    ///< the same in the journal's string, where it is part of that
+  std::uint64_t from_position = 0;  ///< the same in the journal's string, where it is part of that
   std::uint64_t to_position = 0;
-  std::uint64_t first_lost = 1;       ///< the events that are lost; none if first > last
+  std::uint64_t first_lost = 1;  ///< the events that are lost; none if first > last
   std::uint64_t last_lost = 0;
-  std::uint64_t newest_before = 0;    ///< newest sequence before `from_position`
-  std::int64_t timestamp_ns = 0;      ///< its time
-  bool ends_segment = false;          ///< the range ends with the segment's end
-  std::string what = {};              ///< for people
+  std::uint64_t newest_before = 0;  ///< newest sequence before `from_position`
+  std::int64_t timestamp_ns = 0;    ///< its time
+  bool ends_segment = false;        ///< the range ends with the segment's end
+  std::string what = {};            ///< for people
 
   [[nodiscard]] bool loses_events() const noexcept { return first_lost <= last_lost; }
   [[nodiscard]] std::uint64_t newest_behind() const noexcept { return loses_events() ? last_lost : newest_before; }
@@ -58,37 +58,37 @@ struct GapFound {
 /// One segment, as far as it could be made out.
 struct SegmentCheck {
   SegmentName name;
-  std::string file;                 ///< differs from the name's if that was wrong
+  std::string file;  ///< differs from the name's if that was wrong
   std::uint64_t file_bytes = 0;
-  std::uint64_t wanted_bytes = 0;   ///< as it was made
+  std::uint64_t wanted_bytes = 0;  ///< as it was made
   std::uint64_t inode = 0;
-  std::uint64_t epoch = 0;          ///< of its header; 0 if that is damaged
+  std::uint64_t epoch = 0;  ///< of its header; 0 if that is damaged
   bool header_good = false;
   bool index_good = true;
   bool records_good = true;
   bool sealed = false;
   std::uint64_t end_position = 0;
   std::int64_t first_timestamp_ns = 0;
-  std::vector<IndexEntry> index;    ///< made anew from the records, where anything is damaged
+  std::vector<IndexEntry> index;  ///< made anew from the records, where anything is damaged
 };
 
 struct JournalCheck {
-  FeedIdentity identity;            ///< put right, if it was damaged
+  FeedIdentity identity;  ///< put right, if it was damaged
   bool identity_good = true;
   std::vector<SegmentCheck> segments;  ///< oldest first
   std::vector<Damage> damages;         ///< in order of position, but for whole files, which come first
   std::vector<GapFound> gaps;
-  std::vector<std::string> notes;      ///< what is no damage, yet worth saying
+  std::vector<std::string> notes;  ///< what is no damage, yet worth saying
 
-  std::uint64_t bytes = 0;             ///< of segment files
+  std::uint64_t bytes = 0;  ///< of segment files
   std::uint64_t events = 0;
   std::uint64_t marks = 0;
   std::uint64_t index_entries = 0;
   std::uint64_t earliest_sequence = 1;
-  std::uint64_t end_position = 0;      ///< where the journal goes on, losses included
+  std::uint64_t end_position = 0;  ///< where the journal goes on, losses included
   std::uint64_t end_sequence = 0;
   std::int64_t end_timestamp_ns = 0;
-  std::uint64_t torn_bytes = 0;        ///< behind the end, no records: the next start of leatd cuts them
+  std::uint64_t torn_bytes = 0;  ///< behind the end, no records: the next start of leatd cuts them
   std::uint32_t next_producer_id = 1;
 
   /// Damaged, but only where nobody vouches for anything, as a loss of power can leave it: leatd starts as it is, and
@@ -104,9 +104,9 @@ struct CheckProgress {
   std::uint64_t bytes_total = 0;
 };
 
-/// Checks everything in the directory. Damage is no error. `on_progress` is called about once a MiB; false ends the check
-/// with an error of code closed. Memory: one buffer, one segment's index, and what is reported.
-/// Errors: unknown_feed, permission_denied, io_error, layout_mismatch; corrupt if the feed's UUID cannot be made out.
+/// Checks everything in the directory. Damage is no error. `on_progress` is called about once a MiB; false ends the
+/// check with an error of code closed. Memory: one buffer, one segment's index, and what is reported. Errors:
+/// unknown_feed, permission_denied, io_error, layout_mismatch; corrupt if the feed's UUID cannot be made out.
 Result<JournalCheck> check_journal(int directory_fd, const std::string& directory,
                                    const std::function<bool(const CheckProgress&)>& on_progress = {});
 

@@ -84,8 +84,8 @@ void SegmentWalk::take_event(const ProbedRecord& record) {
   if (record.position < next_index_position_) return;
   if (segment_.index.size() >= segment_geometry(segment_.wanted_bytes).index_entries) return;
   segment_.index.push_back({record.position, header.sequence, header.timestamp_ns, 0});
-  next_index_position_ = record.position - (record.position - segment_.name.first_position) % kIndexIntervalBytes +
-                         kIndexIntervalBytes;
+  next_index_position_ =
+      record.position - (record.position - segment_.name.first_position) % kIndexIntervalBytes + kIndexIntervalBytes;
 }
 
 void SegmentWalk::take(const ProbedRecord& record) {
@@ -212,8 +212,8 @@ bool SegmentWalk::rest_of_batch_follows(const ProbedRecord& record) {
   for (std::uint64_t at = at_; at != record.position; ++sequence) {
     RecordHeader header{};
     const bool coherent = at < record.position && probe_.peek(at, header) &&
-                          header.type == static_cast<std::uint16_t>(RecordType::event) &&
-                          header.sequence == sequence && header_is_sane(header, record.position - at);
+                          header.type == static_cast<std::uint16_t>(RecordType::event) && header.sequence == sequence &&
+                          header_is_sane(header, record.position - at);
     if (!coherent) {
       return in_batch_ && record.header.producer_id == newest_event_.producer_id &&
              record.header.producer_sequence - newest_event_.producer_sequence ==
@@ -287,14 +287,14 @@ void SegmentWalk::add_damage(const Hole& lost, std::uint64_t to, std::uint64_t n
   const bool follows = !check_.damages.empty() && check_.damages.back().kind == DamageKind::records &&
                        check_.damages.back().file == segment_.file && check_.damages.back().to_position == lost.from;
   if (!follows) {
-    check_.damages.push_back({.kind = DamageKind::records,
-                              .file = segment_.file,
-                              .offset = segment_geometry(segment_.wanted_bytes).data_offset + lost.from -
-                                        segment_.name.first_position,
-                              .from_position = lost.from,
-                              .newest_before = lost.sequence - 1,
-                              .timestamp_ns = state_.timestamp_ns,
-                              .what = "no good record"});
+    check_.damages.push_back(
+        {.kind = DamageKind::records,
+         .file = segment_.file,
+         .offset = segment_geometry(segment_.wanted_bytes).data_offset + lost.from - segment_.name.first_position,
+         .from_position = lost.from,
+         .newest_before = lost.sequence - 1,
+         .timestamp_ns = state_.timestamp_ns,
+         .what = "no good record"});
   }
   Damage& damage = check_.damages.back();
   if (lost.sequence < next_sequence) {

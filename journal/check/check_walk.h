@@ -20,9 +20,9 @@ namespace leat::internal {
 /// Where a walk stands: carried from segment to segment.
 struct WalkState {
   bool started = false;
-  bool ended = false;           ///< the segment before has a segment end of its own, so it knows where the next begins
-  std::uint64_t position = 0;   ///< behind the last segment
-  std::uint64_t expected = 1;   ///< the next sequence
+  bool ended = false;          ///< the segment before has a segment end of its own, so it knows where the next begins
+  std::uint64_t position = 0;  ///< behind the last segment
+  std::uint64_t expected = 1;  ///< the next sequence
   std::int64_t timestamp_ns = 0;
   std::uint64_t durable_position = 0;  ///< the furthest that a mark, or the identity, vouches for
   std::uint64_t durable_sequence = 0;

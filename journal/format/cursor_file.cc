@@ -14,7 +14,8 @@ namespace leat::internal {
 
 bool is_cursor_name(std::string_view name) noexcept {
   const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+           c == '.';
   };
   return !name.empty() && name.size() < kCursorNameBytes && std::ranges::all_of(name, allowed);
 }
@@ -36,9 +37,10 @@ Result<std::vector<CursorEntry>> decode_cursors(const std::string& bytes, const 
                                                 const FeedUuid& uuid) {
   const std::string path = directory + "/" + std::string(kCursorsFileName);
   const auto corrupt = [&](const char* why) {
-    return Error{ErrorCode::corrupt, path + " is damaged: " + why + "; leat repair sets it aside, or restore it from a "
-                                            "backup, or remove it: then named cursors begin anew where their consumers "
-                                            "say"};
+    return Error{ErrorCode::corrupt, path + " is damaged: " + why +
+                                         "; leat repair sets it aside, or restore it from a "
+                                         "backup, or remove it: then named cursors begin anew where their consumers "
+                                         "say"};
   };
   CursorsHeader header{};
   if (bytes.size() < sizeof header + kWordBytes) return corrupt("too short");

@@ -19,7 +19,8 @@ namespace leat::internal {
 CursorCheck FeedIdentity::check(const Cursor& cursor) const noexcept {
   for (std::size_t i = 0; i < epochs.size(); ++i) {
     if (epochs[i].id != cursor.epoch) continue;
-    // Not the next one alone: what it began behind may have been lost in its turn, and then a later one begins below it.
+    // Not the next one alone: what it began behind may have been lost in its turn, and then a later one begins below
+    // it.
     const bool ended = std::any_of(epochs.begin() + static_cast<std::ptrdiff_t>(i) + 1, epochs.end(),
                                    [&](const EpochEntry& later) { return cursor.sequence >= later.first_sequence; });
     return ended ? CursorCheck::lost_tail : CursorCheck::ok;

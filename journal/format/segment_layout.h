@@ -63,9 +63,9 @@ static_assert(offsetof(SegmentHeader, data_bytes) == 56 && offsetof(SegmentHeade
 // the record it points to, and scans the segment from its start if they differ.
 struct IndexEntry {
   std::uint64_t position;
-  std::uint64_t sequence;      ///< of the event record at `position`
-  std::int64_t timestamp_ns;   ///< its time stamp
-  std::uint64_t checksum;      ///< XXH3-64 over the 24 bytes before, seed: feed seed
+  std::uint64_t sequence;     ///< of the event record at `position`
+  std::int64_t timestamp_ns;  ///< its time stamp
+  std::uint64_t checksum;     ///< XXH3-64 over the 24 bytes before, seed: feed seed
 };
 static_assert(sizeof(IndexEntry) == 32 && std::is_trivially_copyable_v<IndexEntry>);
 

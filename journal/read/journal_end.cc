@@ -68,8 +68,9 @@ std::string place_of_break(const JournalFiles& files, const TailScan& scan, std:
   const auto& names = files.segments();
   if (!scan.sealed || index + 1 >= names.size()) return files.describe(scan.bad_position);
   if (scan.end_position == names[index + 1].first_position) return header_of(files, names[index + 1]);
-  return segment_path(files, names[index]) + " is whole, but the one behind it is missing: " +
-         names[index + 1].to_string() + " does not begin where it ends, so the journal";
+  return segment_path(files, names[index]) +
+         " is whole, but the one behind it is missing: " + names[index + 1].to_string() +
+         " does not begin where it ends, so the journal";
 }
 
 // Reads segments backwards from the last linked one, as far as nobody vouches for what comes before.
@@ -112,7 +113,8 @@ Result<JournalEnd> find_journal_end(JournalFiles& files, std::uint64_t read_from
   if (*linked > 0) {
     if (auto read = read_unproven(files, read_from, on_record, witness, end); !read) return read.error();
   } else if (names[0].first_sequence == 0 || names[0].first_position % kWordBytes != 0) {
-    return Error{ErrorCode::corrupt, segment_path(files, names[0]) + " has a name that no segment can have, and no good "
+    return Error{ErrorCode::corrupt, segment_path(files, names[0]) +
+                                         " has a name that no segment can have, and no good "
                                          "header under it: somebody has renamed it; nothing was changed: see what leat "
                                          "verify says of it, or restore the files from a backup"};
   } else {
@@ -123,7 +125,8 @@ Result<JournalEnd> find_journal_end(JournalFiles& files, std::uint64_t read_from
     end.bad_place = header_of(files, names[0]);
   }
   end.last_affected = end.scan.durable_sequence;
-  if (end.segments < names.size()) end.last_affected = std::max(end.last_affected, names[end.segments].first_sequence - 1);
+  if (end.segments < names.size())
+    end.last_affected = std::max(end.last_affected, names[end.segments].first_sequence - 1);
   end.scan.verdict = judge_tail(end.scan, false);
   return end;
 }

@@ -10,8 +10,8 @@
 //   a mark in any segment, or the feed's identity, vouches for bytes beyond P  corrupt
 //   a segment beyond P is not as long as it was made                           corrupt: length is synced before use
 //   nobody does                                                                the journal ends at P, as tail_scan.h
-//                                                                              says of the segment; those behind it were
-//                                                                              begun and never got to the disk whole
+//                                                                              says of the segment; those behind it
+//                                                                              were begun and never got to the disk whole
 //   there is no such place                                                     the end of the last segment
 #pragma once
 
@@ -27,15 +27,15 @@
 namespace leat::internal {
 
 struct JournalEnd {
-  std::size_t segments = 0;  ///< how many of files.segments() belong to the journal, from the oldest on
-  TailScan scan;             ///< of the last of them; durable_* and next_producer_id of all that was read
-  std::string bad_place;     ///< torn, corrupt: segment and offset of P
+  std::size_t segments = 0;         ///< how many of files.segments() belong to the journal, from the oldest on
+  TailScan scan;                    ///< of the last of them; durable_* and next_producer_id of all that was read
+  std::string bad_place;            ///< torn, corrupt: segment and offset of P
   std::uint64_t last_affected = 0;  ///< corrupt: the newest event that is known to be missing, or more
 };
 
 /// Finds the end. `read_from`: at least every record from this position on is shown to `on_record`, segment by segment,
-/// the newest segment first; also those that turn out to lie beyond the end. Errors: io_error; corrupt when a segment has
-/// been cut short. Corruption of records is a verdict.
+/// the newest segment first; also those that turn out to lie beyond the end. Errors: io_error; corrupt when a segment
+/// has been cut short. Corruption of records is a verdict.
 Result<JournalEnd> find_journal_end(
     JournalFiles& files, std::uint64_t read_from = ~0ULL,
     const std::function<void(std::uint64_t position, const RecordView&)>& on_record = {});

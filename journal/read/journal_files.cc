@@ -198,7 +198,8 @@ Result<bool> JournalFiles::still_retained() const {
 }
 
 std::optional<std::uint64_t> JournalFiles::checksum_at(std::uint64_t position) const {
-  if (!segment_fd_.valid() || position < current_.first_position || position - current_.first_position >= data_bytes_) return {};
+  if (!segment_fd_.valid() || position < current_.first_position || position - current_.first_position >= data_bytes_)
+    return {};
   std::uint64_t word = 0;
   const off_t offset = static_cast<off_t>(data_offset_ + (position - current_.first_position));
   if (read_at(segment_fd_.get(), &word, sizeof word, offset) != static_cast<ssize_t>(sizeof word)) return {};

@@ -48,11 +48,11 @@ class JournalFiles {
   /// Lists the directory and reads the identity again.
   Result<void> refresh();
 
-  enum class [[nodiscard]] Fill : std::uint8_t {
-    ok,
-    no_data,  ///< no segment holds this position (yet)
-    expired,  ///< the position lies below the oldest segment
-    failed,   ///< see error()
+  enum class [[nodiscard]] Fill : std::uint8_t{
+      ok,
+      no_data,  ///< no segment holds this position (yet)
+      expired,  ///< the position lies below the oldest segment
+      failed,   ///< see error()
   };
   /// Fills `buffer` from buffer.position() on, not beyond the end of that segment nor beyond `limit_position`.
   /// `starts_segment`: the record before was a segment_end, so the position must be the first of a segment.
@@ -61,8 +61,8 @@ class JournalFiles {
   Fill fill_from_open(RecordBuffer& buffer, std::uint64_t limit_position);
   [[nodiscard]] const Error& error() const noexcept { return error_; }
 
-  /// Whether the segment that the last fill() read is still in the directory under its name. A look that fails is no answer:
-  /// io_error, no_broker.
+  /// Whether the segment that the last fill() read is still in the directory under its name. A look that fails is no
+  /// answer: io_error, no_broker.
   [[nodiscard]] Result<bool> still_retained() const;
   [[nodiscard]] bool has_segment() const noexcept { return segment_fd_.valid(); }
 
@@ -81,8 +81,8 @@ class JournalFiles {
   /// True if no later segment is known than the one last read.
   [[nodiscard]] bool in_last_segment() const noexcept { return segments_.empty() || segments_.back() == current_; }
 
-  /// Opens a segment whose header may be lost, so that fill_from_open() reads it: where things lie follows from its length. False:
-  /// the file is not as long as it was made.
+  /// Opens a segment whose header may be lost, so that fill_from_open() reads it: where things lie follows from its
+  /// length. False: the file is not as long as it was made.
   Result<bool> open_raw(const SegmentName& name);
 
   /// Reads a segment's whole index. Entries that do not pass their checksum are left out.

@@ -12,9 +12,7 @@ namespace {
 constexpr std::size_t kScanBufferBytes = 128 * 1024;
 constexpr std::int64_t kLastTime = std::numeric_limits<std::int64_t>::max();
 
-bool is_event(const RecordView& record) {
-  return record.header.type == static_cast<std::uint16_t>(RecordType::event);
-}
+bool is_event(const RecordView& record) { return record.header.type == static_cast<std::uint16_t>(RecordType::event); }
 
 // Scans from `from` on for the first event that `reached` accepts. Stands still at the first byte it cannot vouch for:
 // whoever reads on from there gets the right answer about it.
@@ -58,8 +56,9 @@ Result<Located> scan(JournalFiles& files, Located from, std::uint64_t limit_posi
       case JournalFiles::Fill::ok: break;
       case JournalFiles::Fill::no_data: return at;
       case JournalFiles::Fill::expired:
-        return Error{ErrorCode::io_error, "the journal's oldest segment was recycled while it was searched; start again, at "
-                                         "a later place or with more retention"};
+        return Error{ErrorCode::io_error,
+                     "the journal's oldest segment was recycled while it was searched; start again, at "
+                     "a later place or with more retention"};
       case JournalFiles::Fill::failed: return files.error();
     }
     starts_segment = false;
@@ -75,7 +74,8 @@ bool entry_agrees(JournalFiles& files, const IndexEntry& entry) {
     if (files.fill(buffer, false, ~0ULL) != JournalFiles::Fill::ok) return false;
     const auto next = buffer.next(record, files.feed_seed(), files.data_bytes());
     if (next == RecordBuffer::Next::record) {
-      return is_event(record) && record.header.sequence == entry.sequence && record.header.timestamp_ns == entry.timestamp_ns;
+      return is_event(record) && record.header.sequence == entry.sequence &&
+             record.header.timestamp_ns == entry.timestamp_ns;
     }
     if (next != RecordBuffer::Next::need_more) return false;
     buffer.ensure_capacity(std::min<std::uint64_t>(buffer.wanted_bytes(), files.data_bytes()));
@@ -110,21 +110,23 @@ Result<Located> locate_sequence(JournalFiles& files, std::uint64_t sequence, std
   const SegmentName name = after == names.begin() ? names.front() : *std::prev(after);
   auto entered = enter_segment(files, name, [&](const IndexEntry& entry) { return entry.sequence <= sequence; });
   if (!entered) return entered.error();
-  return scan(files, *entered, limit_position, [&](const RecordHeader& header) { return header.sequence >= sequence; },
-              [&](const GapBody& gap) { return gap.first_missing <= sequence && sequence <= gap.last_missing; });
+  return scan(
+      files, *entered, limit_position, [&](const RecordHeader& header) { return header.sequence >= sequence; },
+      [&](const GapBody& gap) { return gap.first_missing <= sequence && sequence <= gap.last_missing; });
 }
 
 namespace {
 
 // The events between two samples of the index, or behind the last one, or before the first one of a segment.
 struct Stretch {
-  Located begin;                             ///< where it can be entered; unchecked
+  Located begin;  ///< where it can be entered; unchecked
   std::uint64_t end_position = ~0ULL;
-  std::optional<std::int64_t> begin_ns;      ///< time of its first event, if a sample says so
-  std::optional<std::int64_t> end_ns;        ///< time of the first event behind it
+  std::optional<std::int64_t> begin_ns;  ///< time of its first event, if a sample says so
+  std::optional<std::int64_t> end_ns;    ///< time of the first event behind it
 };
 
-// Times rise, but for the few places where the clock was set back: where a later sample is not earlier, all in between is.
+// Times rise, but for the few places where the clock was set back: where a later sample is not earlier, all in between
+// is.
 bool lies_beside(const Stretch& stretch, std::int64_t from_ns, std::int64_t to_ns) {
   if (!stretch.end_ns || (stretch.begin_ns && *stretch.begin_ns > *stretch.end_ns)) return false;
   return *stretch.end_ns < from_ns || (stretch.begin_ns && *stretch.begin_ns > to_ns);
@@ -136,11 +138,11 @@ std::optional<std::int64_t> first_time(JournalFiles& files, const SegmentName& n
   return index->front().timestamp_ns;
 }
 
-// The first event in one segment with a time from `from_ns` to `to_ns`. What is not found stands at the segment's end, or at
-// the first byte that cannot be vouched for. What a sample says is only believed if its record says the same, or if one
-// further on does that is not later.
-Result<Located> search_segment(JournalFiles& files, const Stretch& segment, const SegmentName& name, std::int64_t from_ns,
-                               std::int64_t to_ns, std::uint64_t limit_position) {
+// The first event in one segment with a time from `from_ns` to `to_ns`. What is not found stands at the segment's end,
+// or at the first byte that cannot be vouched for. What a sample says is only believed if its record says the same, or
+// if one further on does that is not later.
+Result<Located> search_segment(JournalFiles& files, const Stretch& segment, const SegmentName& name,
+                               std::int64_t from_ns, std::int64_t to_ns, std::uint64_t limit_position) {
   auto index = files.read_index(name);
   if (!index) return index.error();
   const std::vector<IndexEntry>& samples = *index;
@@ -170,7 +172,8 @@ Result<Located> search_segment(JournalFiles& files, const Stretch& segment, cons
     if (!found || found->found || found->position < until) return found;
     at = *found;
   }
-  if (segment.end_position <= limit_position) at.position = segment.end_position;  // the last ones may have been passed over
+  if (segment.end_position <= limit_position)
+    at.position = segment.end_position;  // the last ones may have been passed over
   return at;
 }
 
@@ -181,7 +184,8 @@ Result<Located> locate_time(JournalFiles& files, std::int64_t timestamp_ns, std:
   const std::vector<SegmentName> names = files.segments();
   if (names.empty()) return Located{0, 1, false};
   const std::int64_t now_ns = realtime_ns();
-  const std::int64_t to_ns = timestamp_ns <= now_ns && now_ns <= kLastTime - kStampsAheadNs ? now_ns + kStampsAheadNs : kLastTime;
+  const std::int64_t to_ns =
+      timestamp_ns <= now_ns && now_ns <= kLastTime - kStampsAheadNs ? now_ns + kStampsAheadNs : kLastTime;
   // Names carry no times, so the first index entry of a segment stands for it.
   Located at{names.front().first_position, names.front().first_sequence, false};
   std::optional<std::int64_t> begins_ns = first_time(files, names.front());

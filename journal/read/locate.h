@@ -13,21 +13,23 @@ namespace leat::internal {
 /// Where a search ended: the first event that meets the condition, or the end of what is written.
 struct Located {
   std::uint64_t position = 0;
-  std::uint64_t sequence = 0;  ///< of the event at `position`; at the end: the next one to come
-  bool found = false;          ///< false: no event meets it yet
-  bool in_gap = false;         ///< locate_sequence: `position` is that of the gap in which the sequence is missing
+  std::uint64_t sequence = 0;     ///< of the event at `position`; at the end: the next one to come
+  bool found = false;             ///< false: no event meets it yet
+  bool in_gap = false;            ///< locate_sequence: `position` is that of the gap in which the sequence is missing
   std::int64_t timestamp_ns = 0;  ///< of the event that was found
 };
 
 /// The first event with sequence >= `sequence`. Looks no further than `limit_position`.
 Result<Located> locate_sequence(JournalFiles& files, std::uint64_t sequence, std::uint64_t limit_position);
 
-/// Time stamps never decrease, but where the broker's clock was set back by more than this; nor do they run further ahead of it.
+/// Time stamps never decrease, but where the broker's clock was set back by more than this; nor do they run further
+/// ahead of it.
 inline constexpr std::int64_t kStampsAheadNs = 3 * 3600 * 1'000'000'000LL;
 
-/// The first event with time stamp >= `timestamp_ns`. Stamps of a time that is not to come for hours yet are of a clock that
-/// was wrong, and are passed over (unless such a time is asked for: then they may be found). Where the clock was set back, an event of before may be found that
-/// has such a stamp, and no event that came at that time or later is passed over for it.
+/// The first event with time stamp >= `timestamp_ns`. Stamps of a time that is not to come for hours yet are of a clock
+/// that was wrong, and are passed over (unless such a time is asked for: then they may be found). Where the clock was
+/// set back, an event of before may be found that has such a stamp, and no event that came at that time or later is
+/// passed over for it.
 Result<Located> locate_time(JournalFiles& files, std::int64_t timestamp_ns, std::uint64_t limit_position);
 
 }  // namespace leat::internal

@@ -13,11 +13,11 @@ namespace leat::internal {
 /// Not thread-safe. Record views point into it until the next fill. A fork's child finds no record in it.
 class RecordBuffer {
  public:
-  enum class [[nodiscard]] Next : std::uint8_t {
-    record,     ///< a record; the buffer has moved behind it
-    need_more,  ///< the bytes end before the next record does: fill again at position()
-    end,        ///< a zero checksum: nothing was ever written here (only where checksums are verified)
-    bad,        ///< lengths or checksum do not hold; position() stays on it
+  enum class [[nodiscard]] Next : std::uint8_t{
+      record,     ///< a record; the buffer has moved behind it
+      need_more,  ///< the bytes end before the next record does: fill again at position()
+      end,        ///< a zero checksum: nothing was ever written here (only where checksums are verified)
+      bad,        ///< lengths or checksum do not hold; position() stays on it
   };
 
   explicit RecordBuffer(std::size_t bytes) : memory_(bytes / kWordBytes * kWordBytes) {}
@@ -60,8 +60,8 @@ class RecordBuffer {
     offset_ = mark.offset;
   }
 
-  /// The next record if it is whole, sane and, where that is asked for, of the right checksum; the buffer stays where it
-  /// is until pass(). nullptr: next() says why. The way of nearly every record, so it decodes nothing.
+  /// The next record if it is whole, sane and, where that is asked for, of the right checksum; the buffer stays where
+  /// it is until pass(). nullptr: next() says why. The way of nearly every record, so it decodes nothing.
   [[nodiscard]] const std::byte* peek(std::uint64_t feed_seed, std::size_t max_record_bytes) const noexcept {
     const std::byte* const from = memory_.data() + offset_;
     const std::size_t available = filled_ - offset_;
@@ -85,9 +85,7 @@ class RecordBuffer {
     if (verify_ && available >= kWordBytes && header_at(from).checksum == 0) return Next::end;
     switch (decode_record(from, available, max_record_bytes, out)) {
       case Decode::malformed: return Next::bad;
-      case Decode::need_more:
-        wanted_ = padded_record_bytes(out.header.length);
-        return Next::need_more;
+      case Decode::need_more: wanted_ = padded_record_bytes(out.header.length); return Next::need_more;
       case Decode::ok: break;
     }
     if (verify_ && record_checksum(from, out.header.length, feed_seed, position_) != out.header.checksum) {

@@ -14,7 +14,7 @@ namespace leat::internal {
 struct ProbedRecord {
   RecordHeader header = {};
   std::uint64_t position = 0;
-  std::uint64_t bytes = 0;          ///< padded
+  std::uint64_t bytes = 0;  ///< padded
   std::uint64_t payload_bytes = 0;
   std::byte payload[sizeof(MarkBody)] = {};  ///< the first bytes of it
 
@@ -32,10 +32,10 @@ struct ProbedRecord {
 /// Not thread-safe. Holds at most kBufferBytes of the file, however long a record claims to be.
 class SegmentProbe {
  public:
-  enum class [[nodiscard]] Found : std::uint8_t {
-    record,
-    zero,  ///< a checksum of zero: nothing was written here
-    bad,
+  enum class [[nodiscard]] Found : std::uint8_t{
+      record,
+      zero,  ///< a checksum of zero: nothing was written here
+      bad,
   };
 
   SegmentProbe(int fd, std::uint64_t feed_seed, std::uint64_t first_position, std::uint64_t data_offset,

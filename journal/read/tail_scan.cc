@@ -70,7 +70,8 @@ class BehindTheEnd {
   }
 
  private:
-  static constexpr std::uint64_t kMostHashed = 16;  // whoever makes payloads look like records costs us no more than this
+  static constexpr std::uint64_t kMostHashed =
+      16;  // whoever makes payloads look like records costs us no more than this
   std::uint64_t end_;
   std::uint64_t sequence_;
   std::uint64_t feed_seed_;
@@ -137,8 +138,8 @@ Result<Stop> walk(JournalFiles& files, const SegmentName& name, RecordBuffer& bu
     if (filled_at == position && buffer.capacity() == room) return Stop::bad;  // runs beyond the segment's end
     filled_at = position;
     // Only what lies in this segment: if it does not end where the next one begins, that is for others to judge.
-    const auto filled = position == name.first_position ? files.fill(buffer, true, ~0ULL)
-                                                        : files.fill_from_open(buffer, ~0ULL);
+    const auto filled =
+        position == name.first_position ? files.fill(buffer, true, ~0ULL) : files.fill_from_open(buffer, ~0ULL);
     if (filled == JournalFiles::Fill::failed) return files.error();
     if (filled != JournalFiles::Fill::ok) return Stop::bad;
   }
@@ -150,7 +151,8 @@ TailVerdict judge_tail(const TailScan& scan, bool later_segment) noexcept {
   const bool vouched = scan.durable_position > scan.bad_position;
   if (scan.sealed) return vouched && !later_segment ? TailVerdict::corrupt : TailVerdict::sealed;
   if (vouched || later_segment) return TailVerdict::corrupt;
-  return scan.zero_checksum && !scan.unfinished_batch && !scan.record_behind ? TailVerdict::clean_end : TailVerdict::torn;
+  return scan.zero_checksum && !scan.unfinished_batch && !scan.record_behind ? TailVerdict::clean_end
+                                                                             : TailVerdict::torn;
 }
 
 Result<TailScan> scan_segment(JournalFiles& files, const SegmentName& name,

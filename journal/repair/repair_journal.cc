@@ -56,13 +56,14 @@ class Repair {
   Result<RepairReport> run() {
     for (const Damage& damage : check_.damages) {
       if (damage.kind != DamageKind::contradiction) continue;
-      return Error{ErrorCode::corrupt, files_.directory() + "/" + damage.file + " cannot be repaired: " + damage.what +
-                                           "; nothing was changed: restore it from a backup, or move it away and repair "
-                                           "again: then what it held is given up"};
+      return Error{ErrorCode::corrupt,
+                   files_.directory() + "/" + damage.file + " cannot be repaired: " + damage.what +
+                       "; nothing was changed: restore it from a backup, or move it away and repair "
+                       "again: then what it held is given up"};
     }
-    for (const auto step : {&Repair::keep_everything_aside, &Repair::begin_epoch, &Repair::set_names_right,
-                            &Repair::mend_segments, &Repair::make_missing_segments, &Repair::mend_cursors,
-                            &Repair::note_end}) {
+    for (const auto step :
+         {&Repair::keep_everything_aside, &Repair::begin_epoch, &Repair::set_names_right, &Repair::mend_segments,
+          &Repair::make_missing_segments, &Repair::mend_cursors, &Repair::note_end}) {
       if (auto done = (this->*step)(); !done) return done.error();
     }
     report_.kept = files_.kept();
@@ -284,8 +285,8 @@ class Repair {
 
   // Places that cannot be proven are given up: one that is wrong would pass events over without a word.
   Result<void> mend_cursors() {
-    const bool damaged = std::ranges::any_of(
-        check_.damages, [](const Damage& damage) { return damage.kind == DamageKind::cursors; });
+    const bool damaged =
+        std::ranges::any_of(check_.damages, [](const Damage& damage) { return damage.kind == DamageKind::cursors; });
     if (!damaged) return {};
     auto file = salvage_cursors(files_.directory_fd(), files_.directory(), identity_.uuid);
     if (!file) return file.error();

@@ -24,7 +24,8 @@
 
 namespace leat::internal {
 
-/// Takes the lock that a broker holds while it runs, without waiting. Error: busy, which says who holds it, and who waits.
+/// Takes the lock that a broker holds while it runs, without waiting. Error: busy, which says who holds it, and who
+/// waits.
 Result<UniqueFd> lock_journal(int directory_fd, const std::string& directory);
 
 /// Who holds that lock just now, as lock_holders(); nothing is made, locked or written.
@@ -32,9 +33,9 @@ std::string who_works_on(int directory_fd);
 
 /// What a repair has done.
 struct RepairReport {
-  std::vector<std::string> kept;   ///< files in the journal directory that hold what was there before
-  std::vector<std::string> done;   ///< for people, in order
-  std::uint64_t epoch = 0;         ///< the new one
+  std::vector<std::string> kept;  ///< files in the journal directory that hold what was there before
+  std::vector<std::string> done;  ///< for people, in order
+  std::uint64_t epoch = 0;        ///< the new one
   std::uint64_t next_sequence = 0;
 };
 

@@ -88,15 +88,15 @@ Result<Salvaged<FeedIdentity>> salvage_identity(int directory_fd, const std::str
 
 Result<Salvaged<std::vector<CursorEntry>>> salvage_cursors(int directory_fd, const std::string& directory,
                                                            const FeedUuid& uuid) {
-  return salvage<std::vector<CursorEntry>>(
-      directory_fd, directory, std::string(kCursorsFileName), kMaxCursorFileBytes,
-      [&](const std::string& bytes) { return decode_cursors(bytes, directory, uuid); });
+  return salvage<std::vector<CursorEntry>>(directory_fd, directory, std::string(kCursorsFileName), kMaxCursorFileBytes,
+                                           [&](const std::string& bytes) {
+                                             return decode_cursors(bytes, directory, uuid);
+                                           });
 }
 
 Result<FeedIdentity> identity_from_segments(const std::vector<HeaderWitness>& headers, const std::string& directory) {
   const auto needs = [&](const std::string& why) {
-    return Error{ErrorCode::corrupt, directory + "/" + std::string(kIdentityFileName) +
-                                         " cannot be made anew: " + why +
+    return Error{ErrorCode::corrupt, directory + "/" + std::string(kIdentityFileName) + " cannot be made anew: " + why +
                                          "; put back the file 'feed' from a backup of this journal, however old"};
   };
   if (headers.empty()) return needs("no segment has an intact header that names the feed");

@@ -66,8 +66,8 @@ Result<void> fill_hole(const Damage& damage, std::uint64_t feed_seed, const Reco
     LEAT_ASSERT(bytes >= kRecordHeaderBytes);
     // Never the length of a mark: this one has nothing to say.
     const std::uint64_t length = bytes == kMarkRecordBytes ? bytes - (kRecordAlignment - 1) : bytes;
-    if (auto done = sink(at, make_own_record(RecordType::mark, length, newest, damage.timestamp_ns, nullptr, 0,
-                                             feed_seed, at));
+    if (auto done =
+            sink(at, make_own_record(RecordType::mark, length, newest, damage.timestamp_ns, nullptr, 0, feed_seed, at));
         !done) {
       return done;
     }

@@ -13,7 +13,8 @@ namespace leat::internal {
 
 class RepairFiles {
  public:
-  RepairFiles(int directory_fd, std::string directory) : directory_fd_(directory_fd), directory_(std::move(directory)) {}
+  RepairFiles(int directory_fd, std::string directory)
+      : directory_fd_(directory_fd), directory_(std::move(directory)) {}
 
   /// Copies [offset, offset + bytes) of a file to `torn-<tag>-<n>.bin`, n from the bytes: the same bytes, the same
   /// file. What the file does not hold, or the disk does not give, is left out.

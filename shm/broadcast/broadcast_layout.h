@@ -66,8 +66,8 @@ inline constexpr std::size_t kBroadcastDataOffset = kPageBytes;
 inline constexpr std::uint64_t kMinRingBytes = kPageBytes;
 inline constexpr std::uint64_t kMaxRingBytes = 1ULL << 36;
 
-/// What a ring may hold depends on its own size alone: it is filled from a journal whose events may be larger than new ones
-/// may be, and it is kept when that bound changes.
+/// What a ring may hold depends on its own size alone: it is filled from a journal whose events may be larger than new
+/// ones may be, and it is kept when that bound changes.
 constexpr std::uint32_t max_ring_record_bytes(std::uint64_t capacity) noexcept {
   constexpr std::uint64_t kMost = 1ULL << 30;
   return static_cast<std::uint32_t>(capacity < kMost ? capacity : kMost);

@@ -105,8 +105,8 @@ class BroadcastReader {
     return still_valid(position);
   }
 
-  /// The newest (committed, sequence). Lock-free: retries only while commits pass by. A broken broker's ring, in which no
-  /// pair matches, gives sequence 0 in the end.
+  /// The newest (committed, sequence). Lock-free: retries only while commits pass by. A broken broker's ring, in which
+  /// no pair matches, gives sequence 0 in the end.
   [[nodiscard]] Place read_latest() const noexcept {
     std::uint64_t position = 0;
     for (int look = 0; look < kMaxLooks; ++look) {

@@ -37,7 +37,7 @@ enum class MessageType : std::uint16_t {
   save_cursor = 8,
   drop_cursor = 9,
   cursor_answer = 10,
-  leave = 11,       ///< a producer is done; no answer. A connection that ends without it does not mean that
+  leave = 11,  ///< a producer is done; no answer. A connection that ends without it does not mean that
 };
 enum class Role : std::uint32_t { producer = 1, consumer = 2, observer = 3 };
 
@@ -57,37 +57,37 @@ struct MessageHeader {
 static_assert(sizeof(MessageHeader) == 16);
 
 struct HelloMessage {
-  MessageHeader header;          // 0
-  std::uint32_t role;            // 16 Role
-  std::uint32_t resume_slot;     // 20 with resume_token != 0: registers again after a broker restart
-  std::uint64_t resume_token;    // 24
-  std::uint64_t arena_bytes;     // 32 wanted; 0: the broker's default
-  char name[kClientNameBytes];   // 40 not necessarily terminated
+  MessageHeader header;         // 0
+  std::uint32_t role;           // 16 Role
+  std::uint32_t resume_slot;    // 20 with resume_token != 0: registers again after a broker restart
+  std::uint64_t resume_token;   // 24
+  std::uint64_t arena_bytes;    // 32 wanted; 0: the broker's default
+  char name[kClientNameBytes];  // 40 not necessarily terminated
 };
 static_assert(sizeof(HelloMessage) == 72 && offsetof(HelloMessage, name) == 40);
 
 // Sizes of what is passed are told here and never read from the files: any producer can write over the header of the
 // inbound ring, any consumer over the doorbell's, and whoever comes next must get in all the same.
 struct WelcomeMessage {
-  MessageHeader header;          // 0
-  std::uint32_t status;          // 16 ErrorCode; anything but ok: only `text` means something
-  std::uint32_t slot;            // 20 producer or consumer slot
-  std::uint32_t generation;      // 24 of the producer slot
-  std::uint32_t producer_id;     // 28
-  std::uint64_t token;           // 32 proves, to a later broker, who holds this slot
-  std::uint64_t instance;        // 40 of the rings: another one means all mappings are stale
-  std::uint64_t arena_bytes;     // 48
-  std::uint64_t max_record_bytes;// 56 bound on a padded record
-  std::uint64_t broker_life;     // 64
-  std::uint32_t resumed;         // 72 1: the slot was taken up again, keep all mappings; no descriptors follow
-  std::int32_t broker_pid;       // 76
-  FeedUuid feed_uuid;            // 80
-  std::uint64_t max_batch_bytes; // 96 bound on the padded records of one batch
-  std::uint32_t inbound_slots;   // 104 producer: of the inbound ring, a power of two
-  std::uint32_t max_producers;   // 108 producer: margin that keeps the ring's tail from overrunning its head
-  std::uint32_t consumer_slots;  // 112 consumer, observer: of the doorbell
-  std::uint32_t reserved;        // 116 0
-  char text[kWelcomeTextBytes];  // 120 the error, terminated
+  MessageHeader header;            // 0
+  std::uint32_t status;            // 16 ErrorCode; anything but ok: only `text` means something
+  std::uint32_t slot;              // 20 producer or consumer slot
+  std::uint32_t generation;        // 24 of the producer slot
+  std::uint32_t producer_id;       // 28
+  std::uint64_t token;             // 32 proves, to a later broker, who holds this slot
+  std::uint64_t instance;          // 40 of the rings: another one means all mappings are stale
+  std::uint64_t arena_bytes;       // 48
+  std::uint64_t max_record_bytes;  // 56 bound on a padded record
+  std::uint64_t broker_life;       // 64
+  std::uint32_t resumed;           // 72 1: the slot was taken up again, keep all mappings; no descriptors follow
+  std::int32_t broker_pid;         // 76
+  FeedUuid feed_uuid;              // 80
+  std::uint64_t max_batch_bytes;   // 96 bound on the padded records of one batch
+  std::uint32_t inbound_slots;     // 104 producer: of the inbound ring, a power of two
+  std::uint32_t max_producers;     // 108 producer: margin that keeps the ring's tail from overrunning its head
+  std::uint32_t consumer_slots;    // 112 consumer, observer: of the doorbell
+  std::uint32_t reserved;          // 116 0
+  char text[kWelcomeTextBytes];    // 120 the error, terminated
 };
 static_assert(sizeof(WelcomeMessage) == 616 && offsetof(WelcomeMessage, inbound_slots) == 104);
 static_assert(offsetof(WelcomeMessage, consumer_slots) == 112 && offsetof(WelcomeMessage, text) == 120);
@@ -107,9 +107,9 @@ struct OpenFileMessage {
 static_assert(sizeof(OpenFileMessage) == 80);
 
 struct FileOpenedMessage {
-  MessageHeader header;      // 0
-  std::uint32_t status;      // 16 errno of the open; 0: one descriptor rides along
-  std::uint32_t reserved;    // 20
+  MessageHeader header;    // 0
+  std::uint32_t status;    // 16 errno of the open; 0: one descriptor rides along
+  std::uint32_t reserved;  // 20
 };
 static_assert(sizeof(FileOpenedMessage) == 24);
 

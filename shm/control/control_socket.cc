@@ -147,11 +147,13 @@ Result<void> receive_message(int socket, Received& received, Deadline deadline) 
   received.fd_count = 0;
   received.size = 0;
   if (cut && fds_fit) {  // room for twice as many as are ever passed: so it was not the room that was short
-    return Error{ErrorCode::io_error, "the descriptors of a control message could not be received: this process has none "
-                                      "left; raise its limit of open files (ulimit -n, LimitNOFILE of systemd) or close some"};
+    return Error{ErrorCode::io_error,
+                 "the descriptors of a control message could not be received: this process has none "
+                 "left; raise its limit of open files (ulimit -n, LimitNOFILE of systemd) or close some"};
   }
-  return Error{ErrorCode::protocol_error, "a control message is longer than any that is known; use broker and clients of one "
-                                          "release"};
+  return Error{ErrorCode::protocol_error,
+               "a control message is longer than any that is known; use broker and clients of one "
+               "release"};
 }
 
 Result<void> receive_message(int socket, Received& received, int timeout_ms) {
@@ -161,23 +163,25 @@ Result<void> receive_message(int socket, Received& received, int timeout_ms) {
 Result<void> check_message(const Received& received, MessageType type, std::size_t bytes) {
   MessageHeader header{};
   if (received.size == 0) {
-    return Error{ErrorCode::closed, "the peer closed the control socket without an answer; see leatd's log, then connect "
-                                    "again"};
+    return Error{ErrorCode::closed,
+                 "the peer closed the control socket without an answer; see leatd's log, then connect "
+                 "again"};
   }
   if (received.size >= sizeof header) std::memcpy(&header, received.bytes.data(), sizeof header);
   if (header.magic != kControlMagic) {
-    return Error{ErrorCode::protocol_error, "not a Leat control message (bad magic): something else speaks on this socket"};
+    return Error{ErrorCode::protocol_error,
+                 "not a Leat control message (bad magic): something else speaks on this socket"};
   }
   if (header.layout_version != kLayoutVersion) {
-    return Error{ErrorCode::layout_mismatch,
-                 "the peer speaks layout version " + std::to_string(header.layout_version) + ", this program " +
-                     std::to_string(kLayoutVersion) + "; use broker and clients of one release"};
+    return Error{ErrorCode::layout_mismatch, "the peer speaks layout version " + std::to_string(header.layout_version) +
+                                                 ", this program " + std::to_string(kLayoutVersion) +
+                                                 "; use broker and clients of one release"};
   }
   if (header.type != static_cast<std::uint16_t>(type) || header.bytes != received.size || received.size != bytes) {
     return Error{ErrorCode::protocol_error, "unexpected control message: type " + std::to_string(header.type) + ", " +
                                                 std::to_string(received.size) + " bytes; expected type " +
-                                                std::to_string(static_cast<int>(type)) + ", " +
-                                                std::to_string(bytes) + " bytes; use broker and clients of one release"};
+                                                std::to_string(static_cast<int>(type)) + ", " + std::to_string(bytes) +
+                                                " bytes; use broker and clients of one release"};
   }
   return {};
 }

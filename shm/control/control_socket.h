@@ -17,8 +17,8 @@ namespace leat::internal {
 /// Fills in a message's header.
 MessageHeader make_header(MessageType type, std::size_t bytes) noexcept;
 
-/// Sends one packet; never raises SIGPIPE. `fds` are borrowed. Waits as the socket does: for the broker, whose sockets never
-/// block. Errors: io_error; closed when the peer has gone.
+/// Sends one packet; never raises SIGPIPE. `fds` are borrowed. Waits as the socket does: for the broker, whose sockets
+/// never block. Errors: io_error; closed when the peer has gone.
 Result<void> send_message(int socket, const void* message, std::size_t bytes, std::span<const int> fds = {});
 /// For clients: waits until `deadline` for room in the peer's queue. Error besides: timed_out.
 Result<void> send_message(int socket, const void* message, std::size_t bytes, Deadline deadline);
@@ -32,8 +32,8 @@ struct Received {
 };
 
 /// Receives one packet. A packet that is too long, or brings too many descriptors, is a protocol_error; all of its
-/// descriptors are closed. timed_out when nothing comes before `deadline`, whatever signals come meanwhile. io_error when
-/// this process has no descriptor left to receive those of the packet with.
+/// descriptors are closed. timed_out when nothing comes before `deadline`, whatever signals come meanwhile. io_error
+/// when this process has no descriptor left to receive those of the packet with.
 Result<void> receive_message(int socket, Received& received, Deadline deadline);
 /// The same within `timeout_ms` from now (-1: for ever, 0: at once).
 Result<void> receive_message(int socket, Received& received, int timeout_ms);

@@ -22,8 +22,8 @@ enum class ArenaState : std::uint32_t {
 enum WaitingFor : std::uint32_t { kWaitCommitted = 1, kWaitDurable = 2, kWaitRoom = 4 };
 
 /// Written by a broker that finds the journal's end below what its producers were told: events with numbers from
-/// `from_sequence` on (0: none), of entries below `below_position`, are gone. Other events have these numbers by now, so
-/// that durable_sequence says nothing of the lost ones.
+/// `from_sequence` on (0: none), of entries below `below_position`, are gone. Other events have these numbers by now,
+/// so that durable_sequence says nothing of the lost ones.
 struct LostEntries {
   Atomic<std::uint64_t> below_position;
   Atomic<std::uint64_t> from_sequence;
@@ -47,8 +47,8 @@ inline constexpr std::size_t kMaxLostEntries = 4;
 // 256    64 lost[4]           broker      producer  LostEntries: what was committed, and is in the journal no more
 // 4096      data, mapped twice back to back on both sides
 //
-// A position grows for ever; its place is kArenaDataOffset + position modulo capacity. The broker believes nothing that it
-// reads here: see broker/producers/arena_reader.h.
+// A position grows for ever; its place is kArenaDataOffset + position modulo capacity. The broker believes nothing that
+// it reads here: see broker/producers/arena_reader.h.
 struct ArenaHeader {
   SharedFileHeader file;
   alignas(kCacheLineBytes) Atomic<std::uint64_t> consumed;
@@ -116,8 +116,8 @@ enum class CompletionStatus : std::uint8_t { pending = 0, committed = 1, refused
 /// Why the sequencer refused an entry.
 enum class Refusal : std::uint8_t {
   none = 0,
-  bad_entry = 1,     ///< entry header out of bounds
-  bad_record = 2,    ///< a record's lengths, type or flags contradict each other
+  bad_entry = 1,   ///< entry header out of bounds
+  bad_record = 2,  ///< a record's lengths, type or flags contradict each other
   bad_topic = 3,
   too_large = 4,     ///< over max_event_bytes, or more than a segment holds
   bad_sequence = 5,  ///< producer_sequence does not follow on

@@ -39,11 +39,12 @@ class ArenaWriter {
   /// The same without a look at the broker's line: nullptr also where look_behind() asked for a look.
   [[nodiscard]] std::byte* reserve_below_limit(std::uint64_t record_bytes) noexcept {
     const std::uint64_t needed = entry_bytes(record_bytes);
-    // Signed: a forged ticket can have an entry consumed that was not published (see unseal); `consumed` stands ahead then.
+    // Signed: a forged ticket can have an entry consumed that was not published (see unseal); `consumed` stands ahead
+    // then.
     if (static_cast<std::int64_t>(limit_ - tail_ - needed) < 0) return nullptr;
     if (tail_ + needed > touched_) touched_ = tail_ + needed;
-    // Whoever sees a byte of what is written here sees all that was published before: ArenaReader::sealed_again may take a
-    // byte for the completion of an entry of the last lap, and then looks at the tail. No instruction on x86-64.
+    // Whoever sees a byte of what is written here sees all that was published before: ArenaReader::sealed_again may
+    // take a byte for the completion of an entry of the last lap, and then looks at the tail. No instruction on x86-64.
     fence_release();
     std::byte* const room = place(tail_) + kEntryHeaderBytes;
     if (room == nullptr) __builtin_unreachable();  // so that the caller's question is answered by the one above
@@ -86,8 +87,8 @@ class ArenaWriter {
     // SYNC POINT: pairs with the release store of the sequencer's completion.
     return reinterpret_cast<const EntryHeader*>(place(position))->completion.load(std::memory_order_acquire);
   }
-  /// Room was freed behind an entry that was sealed and has no receipt, and will get none: a ticket that another process
-  /// forged had an earlier entry taken from the same place. `position` must still be held().
+  /// Room was freed behind an entry that was sealed and has no receipt, and will get none: a ticket that another
+  /// process forged had an earlier entry taken from the same place. `position` must still be held().
   [[nodiscard]] bool passed_over(std::uint64_t position) const noexcept {
     // SYNC POINT: pairs with ArenaReader::release, before which the receipts are stored.
     const std::uint64_t consumed = header_->consumed.load(std::memory_order_acquire);

@@ -21,8 +21,8 @@ enum class FeedState : std::uint32_t { running = 0, stalled = 1, failed = 2, sto
 // 128     8 head        sequencer            producers   tickets below are done with; only ever grows
 // 192     4 sleeping    sequencer, producers both        1: the sequencer sleeps on this word (futex)
 // 196     4 feed_state  broker               producers   FeedState
-// 200     8 broker_life broker               producers   grows with every broker that takes over these rings; kRetiredLife
-//                                                        once they are retired
+// 200     8 broker_life broker               producers   grows with every broker that takes over these rings;
+//                                                        kRetiredLife once they are retired
 // 256     8 max_producers broker             producers   margin that keeps `tail` from overrunning `head`
 // 4096      slots       8 bytes each: a ticket slot
 //

@@ -16,10 +16,10 @@
 namespace leat::internal {
 
 /// Outcome of filling a ticket's slot.
-enum class [[nodiscard]] Fill : std::uint8_t {
-  ok,
-  skipped,  ///< the sequencer gave the ticket up: take a new one
-  overrun,  ///< the slot still belongs to an earlier lap: the ring is full beyond its margin (a peer broke the rules)
+enum class [[nodiscard]] Fill : std::uint8_t{
+    ok,
+    skipped,  ///< the sequencer gave the ticket up: take a new one
+    overrun,  ///< the slot still belongs to an earlier lap: the ring is full beyond its margin (a peer broke the rules)
 };
 
 /// The producers' end. One per producer handle; not thread-safe itself, safe against all other ends.
@@ -62,8 +62,8 @@ class InboundProducer {
 
   /// Wakes the sequencer if it sleeps, and says whether it seemed to; one load of a quiet line when it does not.
   bool wake_sequencer() noexcept {
-    // SYNC POINT: the sequencer stores `sleeping`, then looks at its slot (prepare_sleep); we filled the slot, then look
-    // at `sleeping`; all four are seq_cst, so at least one of us sees the other.
+    // SYNC POINT: the sequencer stores `sleeping`, then looks at its slot (prepare_sleep); we filled the slot, then
+    // look at `sleeping`; all four are seq_cst, so at least one of us sees the other.
     if (header_->sleeping.load(std::memory_order_seq_cst) == 0) return false;
     wake_slow();
     return true;
@@ -120,11 +120,11 @@ class InboundConsumer {
   }
 
   /// The next ticket that nobody has taken, as far as it makes sense: at most a ring ahead of the head, and never less
-  /// than it was before. An honest tail only grows; and were it believed when it goes back, whoever waits for the head to
-  /// pass an earlier one would wait for ever.
+  /// than it was before. An honest tail only grows; and were it believed when it goes back, whoever waits for the head
+  /// to pass an earlier one would wait for ever.
   [[nodiscard]] std::uint64_t tail() noexcept {
-    // SYNC POINT: seq_cst, like take_ticket() and the hand-shake of sleep: after prepare_sleep() we see every ticket that
-    // was taken by a producer which has not seen `sleeping`.
+    // SYNC POINT: seq_cst, like take_ticket() and the hand-shake of sleep: after prepare_sleep() we see every ticket
+    // that was taken by a producer which has not seen `sleeping`.
     const std::uint64_t ahead = header_->tail.load(std::memory_order_seq_cst) - head_;
     if (newest_tail_ - head_ > slots()) newest_tail_ = head_;  // the head has passed it
     if (ahead <= slots() && ahead > newest_tail_ - head_) newest_tail_ = head_ + ahead;
@@ -158,7 +158,8 @@ class InboundConsumer {
     return header_->tail.compare_exchange_strong(found, right, std::memory_order_acq_rel);
   }
 
-  /// Shows the head again if somebody has written over it: producers that believe a wrong one find the ring full for ever.
+  /// Shows the head again if somebody has written over it: producers that believe a wrong one find the ring full for
+  /// ever.
   bool repair_head() noexcept {
     if (header_->head.load(std::memory_order_relaxed) == head_) return false;
     header_->head.store(head_, std::memory_order_release);

@@ -21,17 +21,17 @@ inline void bump(Counter& counter, std::uint64_t by = 1) noexcept {
 
 // Written by the sequencer alone (offset 64).
 struct SequencerCounters {
-  Counter events;            //   0 sequenced in this life
-  Counter bytes;             //   8 of the string, in this life
-  Counter rounds;            //  16 commits
-  Counter refused_entries;   //  24
-  Counter bad_tickets;       //  32
-  Counter skipped_tickets;   //  40
-  Counter ring_repairs;      //  48
-  Counter stalls;            //  56 rounds held up for want of a prepared segment
-  Counter wakeups;           //  64 futex wakes of live consumers
-  Counter duplicates;        //  72 entries found in the journal already, after a restart
-  Counter sleeps;            //  80 times the sequencer went to sleep
+  Counter events;           //   0 sequenced in this life
+  Counter bytes;            //   8 of the string, in this life
+  Counter rounds;           //  16 commits
+  Counter refused_entries;  //  24
+  Counter bad_tickets;      //  32
+  Counter skipped_tickets;  //  40
+  Counter ring_repairs;     //  48
+  Counter stalls;           //  56 rounds held up for want of a prepared segment
+  Counter wakeups;          //  64 futex wakes of live consumers
+  Counter duplicates;       //  72 entries found in the journal already, after a restart
+  Counter sleeps;           //  80 times the sequencer went to sleep
 };
 static_assert(sizeof(SequencerCounters) == 88);
 
@@ -66,19 +66,19 @@ enum class ClientState : std::uint32_t { free = 0, connected = 1, adopted = 2, l
 
 // One row per producer slot, written by the control thread when an observer asks.
 struct ProducerRow {
-  std::atomic<std::uint32_t> state;         //  0 ClientState
-  std::atomic<std::uint32_t> producer_id;   //  4
-  std::atomic<std::int32_t> pid;            //  8
-  std::atomic<std::uint32_t> uid;           // 12
-  Counter events;                           // 16
-  Counter refused;                          // 24
-  Counter would_block_arena;                // 32
-  Counter would_block_ring;                 // 40
-  Counter retried_tickets;                  // 48
-  Counter arena_bytes;                      // 56
-  Counter arena_used_bytes;                 // 64
-  Counter name[4];                          // 72 32 bytes of text
-  Counter reserved[3];                      // 104
+  std::atomic<std::uint32_t> state;        //  0 ClientState
+  std::atomic<std::uint32_t> producer_id;  //  4
+  std::atomic<std::int32_t> pid;           //  8
+  std::atomic<std::uint32_t> uid;          // 12
+  Counter events;                          // 16
+  Counter refused;                         // 24
+  Counter would_block_arena;               // 32
+  Counter would_block_ring;                // 40
+  Counter retried_tickets;                 // 48
+  Counter arena_bytes;                     // 56
+  Counter arena_used_bytes;                // 64
+  Counter name[4];                         // 72 32 bytes of text
+  Counter reserved[3];                     // 104
 };
 static_assert(sizeof(ProducerRow) == 128 && offsetof(ProducerRow, name) == 72);
 

@@ -14,7 +14,8 @@ void Campaign::SetUp() {
   own_history_ = std::make_unique<HistoryWriter>(history_files_.back(), "campaign");
 }
 
-Campaign::Client& Campaign::add(const std::string& helper, const std::string& name, std::vector<std::string> arguments) {
+Campaign::Client& Campaign::add(const std::string& helper, const std::string& name,
+                                std::vector<std::string> arguments) {
   auto& client = *clients_.emplace_back(std::make_unique<Client>());
   client.helper = helper;
   client.name = name;
@@ -109,8 +110,8 @@ history::Report Campaign::judge(const history::CheckerOptions& options) {
 
 void Campaign::expect_good(const history::Report& report) {
   std::printf("  %s", report.to_text().c_str());
-  EXPECT_TRUE(report.good()) << "repeat with LEAT_TEST_SEED=" << test_seed() << "; judge again with leat verify --history "
-                             << histories().string() << "/*";
+  EXPECT_TRUE(report.good()) << "repeat with LEAT_TEST_SEED=" << test_seed()
+                             << "; judge again with leat verify --history " << histories().string() << "/*";
   EXPECT_EQ(report.undecided, 0U);
 }
 

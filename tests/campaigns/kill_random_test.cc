@@ -67,8 +67,8 @@ class KillRandom : public Campaign {
     client.stopped = true;
     ++counts_[helper + "s stopped"];
   }
-  // A broker is idle most of the time, and there a kill is harmless. So most of them come just after somebody has begun to
-  // publish: within the microseconds in which the event is taken, appended, shown and acknowledged.
+  // A broker is idle most of the time, and there a kill is harmless. So most of them come just after somebody has begun
+  // to publish: within the microseconds in which the event is taken, appended, shown and acknowledged.
   void wait_for_work() {
     using Clock = std::chrono::steady_clock;
     constexpr std::uint64_t kOneIn = 4;
@@ -188,9 +188,11 @@ TEST_F(KillRandom, NothingIsLostRepeatedReorderedOrTorn) {
   const std::uint64_t lives = status().broker_life;
   finish_clients();
   write_journal_history();
-  std::printf("kill-random: seed %llu, %llu rounds, %llu lives of the broker", static_cast<unsigned long long>(test_seed()),
-              static_cast<unsigned long long>(rounds), static_cast<unsigned long long>(lives));
-  for (const auto& [what, count] : counts_) std::printf(", %llu %s", static_cast<unsigned long long>(count), what.c_str());
+  std::printf("kill-random: seed %llu, %llu rounds, %llu lives of the broker",
+              static_cast<unsigned long long>(test_seed()), static_cast<unsigned long long>(rounds),
+              static_cast<unsigned long long>(lives));
+  for (const auto& [what, count] : counts_)
+    std::printf(", %llu %s", static_cast<unsigned long long>(count), what.c_str());
   std::printf(", %llu cursors saved\n", static_cast<unsigned long long>((*page_)[kSavedWord].load()));
   judge({.resets_allowed = false});
 }

@@ -38,9 +38,7 @@ struct OwnedEvent {
 
 class Publisher : public CampaignClient {
  public:
-  explicit Publisher(const HelperArguments& arguments)
-      : CampaignClient(arguments),
-        prng_(arguments.number("seed")) {}
+  explicit Publisher(const HelperArguments& arguments) : CampaignClient(arguments), prng_(arguments.number("seed")) {}
 
   int run() {
     if (!connect()) return status_;
@@ -103,8 +101,11 @@ class Publisher : public CampaignClient {
       event.message_id = std::to_string(next_ + i);
       (void)make_payload(arguments_.number("seed"), 0, next_ + i, {.max_bytes = arguments_.number("max", 4096)},
                          event.payload);
-      history_.gather({.kind = FactKind::invoke, .number = next_ + i, .hash = history::content_hash(event.view()),
-                       .place = static_cast<std::uint32_t>(i), .batch = static_cast<std::uint32_t>(events)});
+      history_.gather({.kind = FactKind::invoke,
+                       .number = next_ + i,
+                       .hash = history::content_hash(event.view()),
+                       .place = static_cast<std::uint32_t>(i),
+                       .batch = static_cast<std::uint32_t>(events)});
     }
     history_.tell_gathered();
     page_[kBegunWord].fetch_add(1);
@@ -164,7 +165,8 @@ class Publisher : public CampaignClient {
       if (outcome == Publish::would_block) std::this_thread::sleep_for(milliseconds(1));
     }
     if (outcome == Publish::ok) return end(receipt);
-    end(Error{outcome == Publish::would_block ? ErrorCode::would_block : ErrorCode::refused, std::string(to_string(outcome))});
+    end(Error{outcome == Publish::would_block ? ErrorCode::would_block : ErrorCode::refused,
+              std::string(to_string(outcome))});
   }
 
   // Now and then: what has become of the last entry?

@@ -1,5 +1,5 @@
-// A feed with retention, lapping, and clients that come and go, for as long as one likes: what must be flat is flat at the
-// end, and the checker, which follows the histories as they are written, is content.
+// A feed with retention, lapping, and clients that come and go, for as long as one likes: what must be flat is flat at
+// the end, and the checker, which follows the histories as they are written, is content.
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
@@ -60,7 +60,9 @@ struct Highest {
 class Soak : public Campaign {
  protected:
   [[nodiscard]] seconds time_limit() const override { return seconds(300 + duration_s()); }
-  [[nodiscard]] static std::uint64_t duration_s() { return number_from_environment("LEAT_SOAK_SECONDS", 20, 1, kMostSeconds); }
+  [[nodiscard]] static std::uint64_t duration_s() {
+    return number_from_environment("LEAT_SOAK_SECONDS", 20, 1, kMostSeconds);
+  }
 
   void SetUp() override {
     Campaign::SetUp();
@@ -152,7 +154,8 @@ class Soak : public Campaign {
   void expect_flat() {
     for (const auto& [what, highest] : measured_) {
       std::printf("  %s: %llu after warm-up, %llu at the end\n", what.c_str(),
-                  static_cast<unsigned long long>(highest.after_warm_up), static_cast<unsigned long long>(highest.at_the_end));
+                  static_cast<unsigned long long>(highest.after_warm_up),
+                  static_cast<unsigned long long>(highest.at_the_end));
       EXPECT_LE(highest.at_the_end, highest.after_warm_up + slack_of(what)) << what;
     }
     // Retained, prepared and recycled, and what a named cursor holds.

@@ -20,8 +20,7 @@ using history::FactKind;
 class Subscriber : public CampaignClient {
  public:
   explicit Subscriber(const HelperArguments& arguments)
-      : CampaignClient(arguments),
-        cursor_(arguments.text("cursor")) {}
+      : CampaignClient(arguments), cursor_(arguments.text("cursor")) {}
 
   int run() {
     if (!connect()) return status_;
@@ -56,8 +55,11 @@ class Subscriber : public CampaignClient {
     const std::uint64_t after = page_[kDeliveredWord + client_].load();
     if (from == "after" && after != 0) start = Start::after({.epoch = arguments_.number("epoch"), .sequence = after});
     const bool durable = arguments_.text("level") == "durable";
-    history_.tell({.kind = FactKind::start, .durable_level = durable, .has_after = from == "after" && cursor_.empty(),
-                   .after = after, .cursor = cursor_});
+    history_.tell({.kind = FactKind::start,
+                   .durable_level = durable,
+                   .has_after = from == "after" && cursor_.empty(),
+                   .after = after,
+                   .cursor = cursor_});
     while (page_[kTotalWord].load() == 0 || page_[kTotalWord].load() > after) {
       auto connected = Consumer::connect({.address = arguments_.address(),
                                           .start = start,
@@ -92,8 +94,11 @@ class Subscriber : public CampaignClient {
 
   void tell_reset() {
     const Reset& reset = consumer_->last_reset();
-    history_.tell({.kind = FactKind::reset, .what = to_string(reset.reason), .wanted = reset.wanted_sequence,
-                   .earliest = reset.earliest_sequence, .latest = reset.latest_sequence});
+    history_.tell({.kind = FactKind::reset,
+                   .what = to_string(reset.reason),
+                   .wanted = reset.wanted_sequence,
+                   .earliest = reset.earliest_sequence,
+                   .latest = reset.latest_sequence});
     last_ = reset.earliest_sequence - 1;
   }
 

@@ -87,10 +87,12 @@ TEST_F(TakeOver, ALiveConsumerSeesAPauseAndNothingElse) {
   history.tell({.kind = history::FactKind::end, .latest = total});
   EXPECT_EQ(status().epoch, epoch);
   std::ranges::sort(gaps_ns);
-  std::printf("takeover: seed %llu, %zu take-overs, %llu events; kill -9 to the next event: p50 %.1f ms, p90 %.1f, p99 %.1f, "
-              "max %.1f\n", static_cast<unsigned long long>(test_seed()), gaps_ns.size(),
-              static_cast<unsigned long long>(total), milliseconds_at(gaps_ns, 50), milliseconds_at(gaps_ns, 90),
-              milliseconds_at(gaps_ns, 99), milliseconds_at(gaps_ns, 100));
+  std::printf(
+      "takeover: seed %llu, %zu take-overs, %llu events; kill -9 to the next event: p50 %.1f ms, p90 %.1f, p99 %.1f, "
+      "max %.1f\n",
+      static_cast<unsigned long long>(test_seed()), gaps_ns.size(), static_cast<unsigned long long>(total),
+      milliseconds_at(gaps_ns, 50), milliseconds_at(gaps_ns, 90), milliseconds_at(gaps_ns, 99),
+      milliseconds_at(gaps_ns, 100));
   judge({.resets_allowed = false});
 }
 

@@ -53,8 +53,9 @@ class Reader {
   std::uint8_t byte() noexcept { return take<std::uint8_t>(); }
   /// In [0, bound); bound 0 gives 0.
   std::uint64_t below(std::uint64_t bound) noexcept {
-    const auto value = bound <= 256 ? std::uint64_t{byte()} : bound <= 65536 ? std::uint64_t{take<std::uint16_t>()}
-                                                                            : take<std::uint64_t>();
+    const auto value = bound <= 256     ? std::uint64_t{byte()}
+                       : bound <= 65536 ? std::uint64_t{take<std::uint16_t>()}
+                                        : take<std::uint64_t>();
     return bound == 0 ? 0 : value % bound;
   }
   Bytes bytes(std::size_t count) noexcept {
@@ -70,9 +71,10 @@ class Reader {
   Bytes rest() noexcept { return bytes(left_.size()); }
   /// Numbers that break things: small, huge, near powers of two, or anything.
   std::uint64_t odd_number() noexcept {
-    static constexpr std::uint64_t kOdd[] = {0, 1, 7, 8, 47, 48, 63, 64, 4095, 4096, 4097, 0x7fffffff, 0x80000000,
-                                             0xfffffff8, 0xffffffff, 0x100000000, 1ULL << 40, ~0ULL >> 1, 1ULL << 63,
-                                             ~7ULL, ~0ULL};
+    static constexpr std::uint64_t kOdd[] = {0,          1,          7,          8,           47,         48,
+                                             63,         64,         4095,       4096,        4097,       0x7fffffff,
+                                             0x80000000, 0xfffffff8, 0xffffffff, 0x100000000, 1ULL << 40, ~0ULL >> 1,
+                                             1ULL << 63, ~7ULL,      ~0ULL};
     const std::uint8_t kind = byte();
     return kind < std::size(kOdd) ? kOdd[kind] : take<std::uint64_t>();
   }
@@ -83,13 +85,13 @@ class Reader {
 
 }  // namespace leat::fuzz
 
-#define LEAT_FUZZ_CHECK(condition) \
-  do { \
+#define LEAT_FUZZ_CHECK(condition)                                          \
+  do {                                                                      \
     if (!(condition)) ::leat::fuzz::broken(#condition, __FILE__, __LINE__); \
   } while (false)
 
 /// At namespace scope: LEAT_FUZZ_TARGET(record) { ... use `input` ... }
-#define LEAT_FUZZ_TARGET(name) \
-  static void fuzz_##name(::leat::fuzz::Bytes input); \
+#define LEAT_FUZZ_TARGET(name)                                                             \
+  static void fuzz_##name(::leat::fuzz::Bytes input);                                      \
   static const ::leat::fuzz::TargetRegistration kRegistration_##name(#name, &fuzz_##name); \
   static void fuzz_##name(::leat::fuzz::Bytes input)

@@ -156,8 +156,7 @@ void FeedWorld::Parts::set_up(const Plan& plan, Random& random, Run& run) {
       broker::SequencerStart{.feed_seed = kFeedSeed});
   for (std::uint32_t slot = 0; slot < plan.producers; ++slot) {
     const std::uint64_t events = plan.many_events ? random.between(4, 12) : random.between(1, 4);
-    run.producers.push_back(
-        std::make_unique<ProducerRole>(scheduler, run.time, slot + 1, events, random.next()));
+    run.producers.push_back(std::make_unique<ProducerRole>(scheduler, run.time, slot + 1, events, random.next()));
     run.producers.back()->attach(at(kInboundAt), plan.slots, plan.producers, arena(slot), plan.arena_bytes,
                                  plan.ring_bytes);
     lanes.commands.push({.kind = broker::LaneCommand::Kind::add,
@@ -247,7 +246,8 @@ std::string FeedWorld::Parts::check_producer(const ProducerRole& producer, bool 
         continue;
       }
       if (found->second <= last) return "reordered: event " + std::to_string(number) + " of " + name;
-      if (i > 0 && found->second != last + 1) return "torn apart: the batch of " + name + " at " + std::to_string(number);
+      if (i > 0 && found->second != last + 1)
+        return "torn apart: the batch of " + name + " at " + std::to_string(number);
       last = found->second;
     }
     if (call.told_sequence != 0 && call.told_sequence != sequence_of.at(call.first)) {
@@ -255,14 +255,15 @@ std::string FeedWorld::Parts::check_producer(const ProducerRole& producer, bool 
              std::to_string(call.first) + ", which has " + std::to_string(sequence_of.at(call.first));
     }
   }
-  const std::uint64_t next = producer.published.empty() ? 1 : producer.published.back().first + producer.published.back().count;
+  const std::uint64_t next =
+      producer.published.empty() ? 1 : producer.published.back().first + producer.published.back().count;
   if (!sequence_of.empty() && sequence_of.rbegin()->first >= next) return name + " never published what is journaled";
   return {};
 }
 
 // None may come before another that had returned before it was begun (I6).
-std::string FeedWorld::Parts::check_real_time(
-    const Run& run, const std::vector<std::map<std::uint64_t, std::uint64_t>>& sequences) {
+std::string FeedWorld::Parts::check_real_time(const Run& run,
+                                              const std::vector<std::map<std::uint64_t, std::uint64_t>>& sequences) {
   std::map<std::uint64_t, const Published*> by_sequence;
   for (std::size_t p = 0; p < run.producers.size(); ++p) {
     for (const Published& call : run.producers[p]->published) {
@@ -295,7 +296,8 @@ std::string FeedWorld::Parts::check_skips(const Run& run) {
            std::to_string(dead) + " producers were killed";
   }
   if (run.counters.bad_tickets.load() + run.counters.refused_entries.load() + run.counters.ring_repairs.load() +
-          run.counters.duplicates.load() != 0) {
+          run.counters.duplicates.load() !=
+      0) {
     return "the sequencer saw something bad: bad_tickets " + std::to_string(run.counters.bad_tickets.load()) +
            ", refused_entries " + std::to_string(run.counters.refused_entries.load()) + ", ring_repairs " +
            std::to_string(run.counters.ring_repairs.load());
@@ -308,13 +310,15 @@ std::string FeedWorld::Parts::check(const Plan& plan, const Run& run) {
   std::map<std::uint64_t, std::uint64_t> place_of{{0, 0}};  // position -> newest sequence below it
   std::string fault = walk_records(journal_bytes, run.sequencer->position(), 0, kFeedSeed,
                                    [&](std::uint64_t end, const RecordView& record) {
-    if (record.header.type == static_cast<std::uint16_t>(RecordType::event)) {
-      if (record.header.sequence != journaled.size() + 1) scheduler.fail("the journal's sequences are not contiguous");
-      journaled.push_back({record.header.producer_id, record.header.producer_sequence,
-                           (record.header.flags & kFlagMoreInBatch) != 0, std::string(record.payload)});
-    }
-    place_of[end] = journaled.size();
-  });
+                                     if (record.header.type == static_cast<std::uint16_t>(RecordType::event)) {
+                                       if (record.header.sequence != journaled.size() + 1)
+                                         scheduler.fail("the journal's sequences are not contiguous");
+                                       journaled.push_back({record.header.producer_id, record.header.producer_sequence,
+                                                            (record.header.flags & kFlagMoreInBatch) != 0,
+                                                            std::string(record.payload)});
+                                     }
+                                     place_of[end] = journaled.size();
+                                   });
   if (!fault.empty()) return "journal: " + fault;
   if (!scheduler.failure().empty()) return scheduler.failure();
 

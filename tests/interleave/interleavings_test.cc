@@ -1,5 +1,5 @@
-// Many seeds of a whole feed under the deterministic scheduler: nothing lost, repeated, reordered, torn; no lost wake-up
-// (I1, I4, I5, I6, I7, I9). And the same with one order or fence left out, which must be noticed.
+// Many seeds of a whole feed under the deterministic scheduler: nothing lost, repeated, reordered, torn; no lost
+// wake-up (I1, I4, I5, I6, I7, I9). And the same with one order or fence left out, which must be noticed.
 //
 // LEAT_TORTURE=long          2,000,000 seeds instead of 20,000
 // LEAT_TEST_SEED=N           begin at this seed

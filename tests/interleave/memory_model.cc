@@ -134,10 +134,8 @@ std::memory_order Memory::effective(std::memory_order order, bool is_load, bool 
         return swap ? std::memory_order_acq_rel : is_load ? std::memory_order_acquire : std::memory_order_release;
       }
       return order;
-    case Removed::release_stores:
-      return order == std::memory_order_release ? std::memory_order_relaxed : order;
-    case Removed::acquire_loads:
-      return order == std::memory_order_acquire ? std::memory_order_relaxed : order;
+    case Removed::release_stores: return order == std::memory_order_release ? std::memory_order_relaxed : order;
+    case Removed::acquire_loads: return order == std::memory_order_acquire ? std::memory_order_relaxed : order;
     case Removed::swap_release: return swap ? std::memory_order_relaxed : order;
     default: return order;
   }

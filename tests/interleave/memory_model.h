@@ -1,13 +1,14 @@
-// Weak memory, as C++20 allows it to one thread at a time: a thread may read old values of a location as long as nothing
-// that happened before forbids it.
+// Weak memory, as C++20 allows it to one thread at a time: a thread may read old values of a location as long as
+// nothing that happened before forbids it.
 //
-// Each location keeps all values it ever had, in order. Each thread has a view: the oldest value of each location that it
-// may still read. A release (store, or fence before a store) sends the view along with the value; an acquire (load, or
-// fence after a load) takes it over. Sequentially consistent operations also share one view. So stores, and loads, pass
-// each other unless an order or a fence stands between: what a missing one permits, happens here.
+// Each location keeps all values it ever had, in order. Each thread has a view: the oldest value of each location that
+// it may still read. A release (store, or fence before a store) sends the view along with the value; an acquire (load,
+// or fence after a load) takes it over. Sequentially consistent operations also share one view. So stores, and loads,
+// pass each other unless an order or a fence stands between: what a missing one permits, happens here.
 //
-// Not modelled: a load that takes its value from a store which comes later in program order (load buffering), and a store
-// that slips in before one which is already in a location's order. Swaps always see the newest value, as they must.
+// Not modelled: a load that takes its value from a store which comes later in program order (load buffering), and a
+// store that slips in before one which is already in a location's order. Swaps always see the newest value, as they
+// must.
 #pragma once
 
 #include <array>
@@ -26,13 +27,13 @@ namespace leat::sim {
 /// What is left out of the model, so that a test can see that the program needs it.
 enum class Removed : std::uint8_t {
   nothing,
-  release_fences,     ///< broadcast_ring.h: intent before words
-  acquire_fences,     ///< broadcast_ring.h: words before intent
-  seq_cst_fences,     ///< doorbell.h, ArenaReader::wake: store before look
-  seq_cst_order,      ///< inbound_ring.h: swap and `sleeping`; such operations only acquire and release
-  release_stores,     ///< commit, completion, ...: store(release) is relaxed
-  acquire_loads,      ///< peek, committed, ...: load(acquire) is relaxed
-  swap_release,       ///< a compare-and-swap orders nothing
+  release_fences,  ///< broadcast_ring.h: intent before words
+  acquire_fences,  ///< broadcast_ring.h: words before intent
+  seq_cst_fences,  ///< doorbell.h, ArenaReader::wake: store before look
+  seq_cst_order,   ///< inbound_ring.h: swap and `sleeping`; such operations only acquire and release
+  release_stores,  ///< commit, completion, ...: store(release) is relaxed
+  acquire_loads,   ///< peek, committed, ...: load(acquire) is relaxed
+  swap_release,    ///< a compare-and-swap orders nothing
 };
 
 /// A block of memory that some threads share. Some ranges of it are mirrored, as the mappings of rings and arenas are.
@@ -48,9 +49,7 @@ class Memory {
   /// Begins an execution: all zeroes, no ranges.
   void reset(Removed removed);
   [[nodiscard]] std::byte* base() const noexcept { return bytes_.get(); }
-  [[nodiscard]] bool holds(const void* at) const noexcept {
-    return at >= bytes_.get() && at < bytes_.get() + size_;
-  }
+  [[nodiscard]] bool holds(const void* at) const noexcept { return at >= bytes_.get() && at < bytes_.get() + size_; }
 
   /// [offset, offset + capacity) is mapped twice, back to back. With `plain_writer`, that thread also writes there
   /// without atomics: found by comparison before each of its operations, and taken for relaxed stores.
@@ -61,7 +60,8 @@ class Memory {
 
   std::uint64_t load(int thread, const void* at, unsigned bytes, std::memory_order order, Random& random);
   void store(int thread, void* at, unsigned bytes, std::uint64_t value, std::memory_order order);
-  std::uint64_t update(int thread, void* at, unsigned bytes, Update how, std::uint64_t operand, std::memory_order order);
+  std::uint64_t update(int thread, void* at, unsigned bytes, Update how, std::uint64_t operand,
+                       std::memory_order order);
   bool compare_exchange(int thread, void* at, unsigned bytes, std::uint64_t& expected, std::uint64_t desired,
                         std::memory_order order, Random& random);
   void fence(int thread, std::memory_order order);
@@ -115,8 +115,8 @@ class Memory {
   };
   std::size_t size_;
   std::unique_ptr<std::byte[], Free> bytes_;
-  std::vector<Locus> loci_;                    // by offset / 4; 0: not seen yet
-  std::vector<std::size_t> used_;              // offsets / 4 with a locus
+  std::vector<Locus> loci_;                     // by offset / 4; 0: not seen yet
+  std::vector<std::size_t> used_;               // offsets / 4 with a locus
   std::vector<std::vector<Message>> messages_;  // by locus
   std::size_t locus_count_ = 1;
   std::array<Thread, kMaxThreads> threads_;

@@ -48,9 +48,18 @@ class StoreBuffering : public ::testing::Test {
   // Each stores into its own and looks at the other's: both may see nothing, unless full fences stand between.
   int both_see_nothing(std::memory_order store, std::memory_order load, bool fences,
                        Removed removed = Removed::nothing) {
-    return count([&](Two& t) { t.x.store(1, store); if (fences) thread_fence(kSeqCst); a = t.y.load(load); },
-                 [&](Two& t) { t.y.store(1, store); if (fences) thread_fence(kSeqCst); b = t.x.load(load); },
-                 [&] { return a == 0 && b == 0; }, removed);
+    return count(
+        [&](Two& t) {
+          t.x.store(1, store);
+          if (fences) thread_fence(kSeqCst);
+          a = t.y.load(load);
+        },
+        [&](Two& t) {
+          t.y.store(1, store);
+          if (fences) thread_fence(kSeqCst);
+          b = t.x.load(load);
+        },
+        [&] { return a == 0 && b == 0; }, removed);
   }
   std::uint64_t a = 0;
   std::uint64_t b = 0;
@@ -72,10 +81,17 @@ TEST_F(StoreBuffering, ComesBackWithTheFenceOrTheOrderRemoved) {
 }
 
 TEST_F(StoreBuffering, IsForbiddenBetweenASequentiallyConsistentStoreAndAFence) {
-  const int found =
-      count([&](Two& t) { t.x.store(1, kSeqCst); a = t.y.load(kSeqCst); },
-            [&](Two& t) { t.y.store(1, kRelaxed); thread_fence(kSeqCst); b = t.x.load(kRelaxed); },
-            [&] { return a == 0 && b == 0; });
+  const int found = count(
+      [&](Two& t) {
+        t.x.store(1, kSeqCst);
+        a = t.y.load(kSeqCst);
+      },
+      [&](Two& t) {
+        t.y.store(1, kRelaxed);
+        thread_fence(kSeqCst);
+        b = t.x.load(kRelaxed);
+      },
+      [&] { return a == 0 && b == 0; });
   EXPECT_EQ(found, 0);
 }
 
@@ -84,28 +100,67 @@ class MessagePassing : public ::testing::Test {
   // x is the message, y says that it is there.
   template <typename Send, typename Receive>
   int missed(Send send, Receive receive, Removed removed = Removed::nothing) {
-    return count(send, [&](Two& t) { flag = message = 0; receive(t); }, [&] { return flag == 1 && message == 0; },
-                 removed);
+    return count(
+        send,
+        [&](Two& t) {
+          flag = message = 0;
+          receive(t);
+        },
+        [&] { return flag == 1 && message == 0; }, removed);
   }
   int missed_between_fences(Removed removed) {
-    return missed([](Two& t) { t.x.store(1, kRelaxed); thread_fence(kRelease); t.y.store(1, kRelaxed); },
-                  [&](Two& t) { flag = t.y.load(kRelaxed); thread_fence(kAcquire); message = t.x.load(kRelaxed); },
-                  removed);
+    return missed(
+        [](Two& t) {
+          t.x.store(1, kRelaxed);
+          thread_fence(kRelease);
+          t.y.store(1, kRelaxed);
+        },
+        [&](Two& t) {
+          flag = t.y.load(kRelaxed);
+          thread_fence(kAcquire);
+          message = t.x.load(kRelaxed);
+        },
+        removed);
   }
   std::uint64_t flag = 0;
   std::uint64_t message = 0;
 };
 
 TEST_F(MessagePassing, MayMissWhenEitherSideIsRelaxed) {
-  const auto relaxed_send = [](Two& t) { t.x.store(1, kRelaxed); t.y.store(1, kRelaxed); };
-  const auto relaxed_receive = [&](Two& t) { flag = t.y.load(kRelaxed); message = t.x.load(kRelaxed); };
-  EXPECT_GT(missed(relaxed_send, [&](Two& t) { flag = t.y.load(kAcquire); message = t.x.load(kRelaxed); }), 0);
-  EXPECT_GT(missed([](Two& t) { t.x.store(1, kRelaxed); t.y.store(1, kRelease); }, relaxed_receive), 0);
+  const auto relaxed_send = [](Two& t) {
+    t.x.store(1, kRelaxed);
+    t.y.store(1, kRelaxed);
+  };
+  const auto relaxed_receive = [&](Two& t) {
+    flag = t.y.load(kRelaxed);
+    message = t.x.load(kRelaxed);
+  };
+  EXPECT_GT(missed(relaxed_send,
+                   [&](Two& t) {
+                     flag = t.y.load(kAcquire);
+                     message = t.x.load(kRelaxed);
+                   }),
+            0);
+  EXPECT_GT(missed(
+                [](Two& t) {
+                  t.x.store(1, kRelaxed);
+                  t.y.store(1, kRelease);
+                },
+                relaxed_receive),
+            0);
 }
 
 TEST_F(MessagePassing, ArrivesByReleaseAndAcquire) {
-  EXPECT_EQ(missed([](Two& t) { t.x.store(1, kRelaxed); t.y.store(1, kRelease); },
-                   [&](Two& t) { flag = t.y.load(kAcquire); message = t.x.load(kRelaxed); }), 0);
+  EXPECT_EQ(missed(
+                [](Two& t) {
+                  t.x.store(1, kRelaxed);
+                  t.y.store(1, kRelease);
+                },
+                [&](Two& t) {
+                  flag = t.y.load(kAcquire);
+                  message = t.x.load(kRelaxed);
+                }),
+            0);
 }
 
 TEST_F(MessagePassing, ArrivesByFencesAndMissesWithEitherRemoved) {
@@ -116,25 +171,45 @@ TEST_F(MessagePassing, ArrivesByFencesAndMissesWithEitherRemoved) {
 
 // A release store orders what comes before it, not what comes after: why `intent` needs a fence.
 TEST_F(MessagePassing, ALaterStoreMayPassAReleaseStore) {
-  EXPECT_GT(missed([](Two& t) { t.x.store(1, kRelease); t.y.store(1, kRelaxed); },
-                   [&](Two& t) { flag = t.y.load(kRelaxed); thread_fence(kAcquire); message = t.x.load(kRelaxed); }), 0);
+  EXPECT_GT(missed(
+                [](Two& t) {
+                  t.x.store(1, kRelease);
+                  t.y.store(1, kRelaxed);
+                },
+                [&](Two& t) {
+                  flag = t.y.load(kRelaxed);
+                  thread_fence(kAcquire);
+                  message = t.x.load(kRelaxed);
+                }),
+            0);
 }
 
 TEST_F(MessagePassing, GoesOnThroughAnothersSwap) {
-  EXPECT_EQ(missed([](Two& t) { t.x.store(1, kRelaxed); t.y.store(1, kRelease); },
-                   [&](Two& t) {
-                     (void)t.y.fetch_add(0, kRelaxed);
-                     flag = t.y.load(kAcquire);
-                     message = t.x.load(kRelaxed);
-                   }), 0);
+  EXPECT_EQ(missed(
+                [](Two& t) {
+                  t.x.store(1, kRelaxed);
+                  t.y.store(1, kRelease);
+                },
+                [&](Two& t) {
+                  (void)t.y.fetch_add(0, kRelaxed);
+                  flag = t.y.load(kAcquire);
+                  message = t.x.load(kRelaxed);
+                }),
+            0);
 }
 
 TEST(Coherence, ALocationNeverGoesBack) {
   std::uint64_t first = 0;
   std::uint64_t second = 0;
-  const int found = count([](Two& t) { for (std::uint64_t i = 1; i <= 4; ++i) t.x.store(i, kRelaxed); },
-                          [&](Two& t) { first = t.x.load(kRelaxed); second = t.x.load(kRelaxed); },
-                          [&] { return second < first; });
+  const int found = count(
+      [](Two& t) {
+        for (std::uint64_t i = 1; i <= 4; ++i) t.x.store(i, kRelaxed);
+      },
+      [&](Two& t) {
+        first = t.x.load(kRelaxed);
+        second = t.x.load(kRelaxed);
+      },
+      [&] { return second < first; });
   EXPECT_EQ(found, 0);
 }
 
@@ -146,7 +221,8 @@ TEST(Swaps, OneOfTwoWins) {
     return at.compare_exchange_strong(expected, to, std::memory_order_relaxed);
   };
   EXPECT_EQ(count([&](Two& t) { left = swap(t.x, 1); }, [&](Two& t) { right = swap(t.x, 2); },
-                  [&] { return left == right; }), 0);
+                  [&] { return left == right; }),
+            0);
 }
 
 TEST(SchedulerAtRest, TellsALostWakeUp) {
@@ -156,7 +232,10 @@ TEST(SchedulerAtRest, TellsALostWakeUp) {
   memory.reset(Removed::nothing);
   scheduler.reset(random, 2);
   scheduler.add({.name = "sleeper",
-                 .body = [&] { for (;;) scheduler.sleep(memory.base(), 0, 1'000'000'000); },
+                 .body =
+                     [&] {
+                       for (;;) scheduler.sleep(memory.base(), 0, 1'000'000'000);
+                     },
                  .has_work = [] { return true; }});
   scheduler.run();
   EXPECT_NE(scheduler.failure().find("nobody is going to wake it"), std::string::npos) << scheduler.failure();

@@ -80,8 +80,8 @@ void ProducerRole::run() {
   }
 }
 
-void ConsumerRole::attach(std::byte* ring, std::uint64_t ring_bytes, DoorbellHeader* doorbell,
-                          const std::byte* journal, std::uint64_t feed_seed) {
+void ConsumerRole::attach(std::byte* ring, std::uint64_t ring_bytes, DoorbellHeader* doorbell, const std::byte* journal,
+                          std::uint64_t feed_seed) {
   ring_ = BroadcastReader(ring, ring_bytes);
   doorbell_ = doorbell;
   journal_ = journal;
@@ -91,16 +91,16 @@ void ConsumerRole::attach(std::byte* ring, std::uint64_t ring_bytes, DoorbellHea
 
 void ConsumerRole::take(std::uint64_t bytes, const char* source) {
   const std::uint64_t begin = position_;
-  const std::string fault = walk_records(
-      reinterpret_cast<const std::byte*>(buffer_.data()), bytes, begin, feed_seed_,
-      [&](std::uint64_t, const RecordView& record) {
-        if (record.header.type != static_cast<std::uint16_t>(RecordType::event)) return;
-        if (record.header.sequence != last_sequence() + 1) {
-          scheduler_.fail(name_ + " got sequence " + std::to_string(record.header.sequence) + " after " +
-                          std::to_string(last_sequence()));
-        }
-        received.push_back({record.header.producer_id, record.header.producer_sequence});
-      });
+  const std::string fault =
+      walk_records(reinterpret_cast<const std::byte*>(buffer_.data()), bytes, begin, feed_seed_,
+                   [&](std::uint64_t, const RecordView& record) {
+                     if (record.header.type != static_cast<std::uint16_t>(RecordType::event)) return;
+                     if (record.header.sequence != last_sequence() + 1) {
+                       scheduler_.fail(name_ + " got sequence " + std::to_string(record.header.sequence) + " after " +
+                                       std::to_string(last_sequence()));
+                     }
+                     received.push_back({record.header.producer_id, record.header.producer_sequence});
+                   });
   if (!fault.empty()) scheduler_.fail(name_ + " accepted a torn copy from the " + source + ": " + fault);
   position_ = begin + bytes;
 }

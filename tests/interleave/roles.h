@@ -60,7 +60,7 @@ class ProducerRole {
   Random random_;
   Producer::Impl* impl_ = nullptr;  // owned by producer_
   std::unique_ptr<Producer> producer_;
-  std::string payloads_[2];         // not on the stack of a fiber that may be killed
+  std::string payloads_[2];  // not on the stack of a fiber that may be killed
   bool in_publish_ = false;
   bool waits_for_receipt_ = false;
   std::uint64_t receipt_position_ = 0;
@@ -80,7 +80,7 @@ class ConsumerRole {
   void run();
   [[nodiscard]] std::uint64_t last_sequence() const noexcept { return received.size(); }
 
-  std::vector<Received> received;               ///< at sequence - 1
+  std::vector<Received> received;                 ///< at sequence - 1
   std::map<std::uint64_t, std::uint64_t> places;  ///< what read_latest() said: position -> sequence
   std::uint64_t lapped = 0;
 
@@ -104,7 +104,8 @@ std::string walk_records(const std::byte* from, std::uint64_t bytes, std::uint64
   for (std::uint64_t at = 0; at < bytes;) {
     internal::RecordView record;
     if (internal::decode_record(from + at, bytes - at, bytes, record) != internal::Decode::ok ||
-        internal::record_checksum(from + at, record.header.length, feed_seed, position + at) != record.header.checksum) {
+        internal::record_checksum(from + at, record.header.length, feed_seed, position + at) !=
+            record.header.checksum) {
       return "no good record at position " + std::to_string(position + at);
     }
     at += internal::padded_record_bytes(record.header.length);

@@ -245,8 +245,11 @@ std::uint64_t update(void* at, unsigned bytes, Update how, std::uint64_t operand
   Scheduler* const s = scheduler_for(at);
   if (s == nullptr) {
     const std::uint64_t before = Memory::newest(at, bytes);
-    plain_store(at, bytes, how == Update::exchange ? operand : how == Update::add ? before + operand
-                           : how == Update::bit_or ? (before | operand) : (before & operand));
+    plain_store(at, bytes,
+                how == Update::exchange ? operand
+                : how == Update::add    ? before + operand
+                : how == Update::bit_or ? (before | operand)
+                                        : (before & operand));
     return before;
   }
   s->memory().collect_plain_stores(s->self());

@@ -1,8 +1,8 @@
-// Runs the parts of a protocol as fibers of one thread and decides, by a seed, after which of its atomic operations each
-// gives way to which other. The futex calls of base/futex.h are its own here: it knows who sleeps, and why.
+// Runs the parts of a protocol as fibers of one thread and decides, by a seed, after which of its atomic operations
+// each gives way to which other. The futex calls of base/futex.h are its own here: it knows who sleeps, and why.
 //
-// A fiber may be stopped for good (killed), or until the others have come to rest (SIGSTOP, SIGCONT). At rest, nobody who
-// sleeps may have anything to do: such a one has lost its wake-up.
+// A fiber may be stopped for good (killed), or until the others have come to rest (SIGSTOP, SIGCONT). At rest, nobody
+// who sleeps may have anything to do: such a one has lost its wake-up.
 #pragma once
 
 #include <ucontext.h>
@@ -21,9 +21,9 @@ namespace leat::sim {
 struct FiberPlan {
   std::string name;
   std::function<void()> body;
-  std::uint64_t weight = 1;       ///< how often it is chosen, against the others
-  std::uint64_t stop_at = 0;      ///< stopped before its operation of this number; 0: never
-  bool killed = false;            ///< if stopped, then for good
+  std::uint64_t weight = 1;   ///< how often it is chosen, against the others
+  std::uint64_t stop_at = 0;  ///< stopped before its operation of this number; 0: never
+  bool killed = false;        ///< if stopped, then for good
   /// Asked while it sleeps and nobody can run: is there anything that it should have been woken for?
   std::function<bool()> has_work = [] { return false; };
   /// Whether that is forgiven: somebody was stopped or killed between publishing and waking.
@@ -44,7 +44,8 @@ class Scheduler {
   /// Begins a run: no fibers. One in `switch_one_in` operations is followed by a choice of who goes on.
   void reset(Random& random, std::uint64_t switch_one_in);
   int add(FiberPlan plan);
-  /// Until all have ended, are dead, or sleep with nothing to do. What of them is left over is forgotten, stack and all.
+  /// Until all have ended, are dead, or sleep with nothing to do. What of them is left over is forgotten, stack and
+  /// all.
   void run();
 
   /// From a fiber or a callback: the run has failed and ends. Keeps the first reason.

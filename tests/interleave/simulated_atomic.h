@@ -46,8 +46,7 @@ class Atomic {
   T fetch_and(T value, std::memory_order order = std::memory_order_seq_cst) noexcept {
     return update(sim::Update::bit_and, value, order);
   }
-  bool compare_exchange_strong(T& expected, T desired,
-                               std::memory_order order = std::memory_order_seq_cst) noexcept {
+  bool compare_exchange_strong(T& expected, T desired, std::memory_order order = std::memory_order_seq_cst) noexcept {
     std::uint64_t wide = expected;
     const bool won = sim::compare_exchange(&value_, sizeof(T), wide, desired, order);
     expected = static_cast<T>(wide);

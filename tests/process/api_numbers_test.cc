@@ -1,5 +1,5 @@
-// Every duration, count and size that the public API takes, at values that nobody means: each has its documented meaning, or is
-// refused by name with its value and its bounds. None wraps into "at once" or "for ever".
+// Every duration, count and size that the public API takes, at values that nobody means: each has its documented
+// meaning, or is refused by name with its value and its bounds. None wraps into "at once" or "for ever".
 #include <array>
 #include <cstddef>
 #include <limits>
@@ -38,8 +38,11 @@ const std::vector<Given> kNegative = {{"-1 ns", nanoseconds(-1)},
                                       {"-9223372036854775808 ns", nanoseconds::min()},
                                       {"-9223372036854775808 ns", milliseconds::min()},
                                       {"-9223372036854775808 ns", seconds::min()}};
-const std::vector<Given> kForever = {{"", nanoseconds::max()}, {"", milliseconds::max()}, {"", seconds::max()},
-                                     {"", std::chrono::hours::max()}, {"", std::chrono::hours(24 * 365 * 200)}};
+const std::vector<Given> kForever = {{"", nanoseconds::max()},
+                                     {"", milliseconds::max()},
+                                     {"", seconds::max()},
+                                     {"", std::chrono::hours::max()},
+                                     {"", std::chrono::hours(24 * 365 * 200)}};
 
 class ApiNumbers : public BrokerTest {
  protected:
@@ -59,7 +62,8 @@ TEST_F(ApiNumbers, NegativeTimeOutsOfOptionsAreRefusedByFieldValueAndBounds) {
   start();
   for (const Given& given : kNegative) {
     const auto refused = [&](const auto& result, const char* field) {
-      expect_error(result, ErrorCode::invalid_argument, {field, given.text.c_str(), "0 (no waiting) to nanoseconds::max()"});
+      expect_error(result, ErrorCode::invalid_argument,
+                   {field, given.text.c_str(), "0 (no waiting) to nanoseconds::max()"});
     };
     refused(producer_with([&](auto& o) { o.publish_timeout = given.span; }), "publish_timeout");
     refused(producer_with([&](auto& o) { o.connect_timeout = given.span; }), "connect_timeout");
@@ -88,8 +92,10 @@ TEST_F(ApiNumbers, TheLongestTimeOutsOfOptionsWaitAndTheShortestDoNot) {
     for (int i = 0; i < 20; ++i) ASSERT_TRUE(producer->publish({.topic = "t", .payload = std::string(1500, 'x')}).ok());
   }
   broker_->stop();
-  expect_error(producer_with([](auto& o) { o.connect_timeout = seconds(0); }), ErrorCode::timed_out, {"does not answer"});
-  expect_error(consumer_with([](auto& o) { o.connect_timeout = seconds(0); }), ErrorCode::timed_out, {"does not answer"});
+  expect_error(producer_with([](auto& o) { o.connect_timeout = seconds(0); }), ErrorCode::timed_out,
+               {"does not answer"});
+  expect_error(consumer_with([](auto& o) { o.connect_timeout = seconds(0); }), ErrorCode::timed_out,
+               {"does not answer"});
   broker_->cont();
   auto hasty = producer_with([](auto& o) {
     o.publish_timeout = seconds(0);
@@ -106,14 +112,16 @@ TEST_F(ApiNumbers, TheLongestTimeOutsOfOptionsWaitAndTheShortestDoNot) {
 
 TEST_F(ApiNumbers, SizesOfOptionsAreRefusedByFieldValueAndBounds) {
   start();
-  for (const std::size_t bytes : {std::size_t{1}, std::size_t{4095}, (std::size_t{1} << 30) + 1, kMostBytes / 2 + 1, kMostBytes}) {
+  for (const std::size_t bytes :
+       {std::size_t{1}, std::size_t{4095}, (std::size_t{1} << 30) + 1, kMostBytes / 2 + 1, kMostBytes}) {
     expect_error(producer_with([&](auto& o) { o.arena_bytes = bytes; }), ErrorCode::invalid_argument,
                  {"arena_bytes", std::to_string(bytes).c_str(), "4096 to 1073741824"});
   }
   // What the library takes and this leatd does not.
   expect_error(producer_with([](auto& o) { o.arena_bytes = std::size_t{1} << 30; }), ErrorCode::invalid_argument,
                {"1073741824", "ProducerOptions::arena_bytes", "--max-arena-bytes"});
-  const std::array<std::pair<std::size_t, std::size_t>, 4> taken = {{{0, 64 << 10}, {4096, 4096}, {4097, 8192}, {65535, 65536}}};
+  const std::array<std::pair<std::size_t, std::size_t>, 4> taken = {
+      {{0, 64 << 10}, {4096, 4096}, {4097, 8192}, {65535, 65536}}};
   for (const auto& [asked, given] : taken) {
     auto producer = producer_with([&, bytes = asked](auto& o) { o.arena_bytes = bytes; });
     ASSERT_TRUE(producer.ok()) << producer.error().message;
@@ -137,8 +145,10 @@ TEST_F(ApiNumbers, EveryStartIsAPlaceOrARefusalOrAReset) {
     EXPECT_EQ(offline.next(event), found) << "offline";
     return found;
   };
-  expect_error(consumer_with([](auto& o) { o.start = Start::at(0); }), ErrorCode::invalid_argument, {"sequence 0", "begin at 1"});
-  expect_error(open_journal(broker_->journal(), Start::at(0)), ErrorCode::invalid_argument, {"sequence 0", "begin at 1"});
+  expect_error(consumer_with([](auto& o) { o.start = Start::at(0); }), ErrorCode::invalid_argument,
+               {"sequence 0", "begin at 1"});
+  expect_error(open_journal(broker_->journal(), Start::at(0)), ErrorCode::invalid_argument,
+               {"sequence 0", "begin at 1"});
   EXPECT_EQ(first_poll(Start::at(1)), Poll::event);
   EXPECT_EQ(first_poll(Start::at(2)), Poll::empty);
   for (const std::uint64_t sequence : {std::uint64_t{3}, most / 2, most / 2 + 1, most - 1, most}) {
@@ -195,8 +205,9 @@ TEST_F(ApiNumbers, EveryWaitTakesAnyDuration) {
       ASSERT_EQ(consumer.wait(event, given.span), Poll::event);
       seen = event.sequence;
     }
-    const Ended ended = consumer_with([](auto& o) { o.start = Start::earliest(); })->for_each(
-        [](const EventView&) { return false; }, given.span);
+    const Ended ended = consumer_with([](auto& o) {
+                          o.start = Start::earliest();
+                        })->for_each([](const EventView&) { return false; }, given.span);
     EXPECT_EQ(ended.why, Ended::Why::stopped);
   }
 }
@@ -205,7 +216,8 @@ TEST_F(ApiNumbers, AReceiptThatWasAlteredIsRefused) {
   start();
   Producer producer = connect_producer();
   const Receipt receipt = producer.publish({.topic = "t"}).value();
-  for (const std::uint64_t position : {std::uint64_t{1}, std::uint64_t{63}, std::uint64_t{1} << 40, ~std::uint64_t{0}}) {
+  for (const std::uint64_t position :
+       {std::uint64_t{1}, std::uint64_t{63}, std::uint64_t{1} << 40, ~std::uint64_t{0}}) {
     Receipt altered = receipt;
     altered.arena_position = position;
     expect_error(producer.wait(altered, Ack::committed, kPatience), ErrorCode::invalid_argument,

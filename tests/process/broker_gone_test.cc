@@ -74,9 +74,8 @@ TEST_F(BrokerGone, WhileAClientWaitsForItsAnswerIsAnErrorAtOnce) {
   broker_->stop();
   Result<Producer> producer = Error{};
   Result<Consumer> consumer = Error{};
-  std::thread connecting([&] {
-    producer = Producer::connect({.address = broker_->address(), .connect_timeout = kPatience});
-  });
+  std::thread connecting(
+      [&] { producer = Producer::connect({.address = broker_->address(), .connect_timeout = kPatience}); });
   std::thread another([&] {
     consumer = Consumer::connect({.address = broker_->address(), .connect_timeout = kPatience, .allow_offline = false});
   });

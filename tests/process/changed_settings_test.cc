@@ -65,9 +65,9 @@ TEST_F(ChangedSettings, LargeEventsOfAnEarlierLifeAreNotCalledCorrupt) {
     }
   }
   Consumer stays = connect_consumer(Start::latest());
-  const std::vector<std::pair<std::string, std::string>> changes = {
-      {"--max-event-bytes", "4K"}, {"--segment-bytes", "64K"}, {"--ring-bytes", "64K"}, {"--ring-bytes", "8M"},
-      {"--max-event-bytes", "1K"}, {"--ring-bytes", "128K"},   {"--max-consumers", "4"}};
+  const std::vector<std::pair<std::string, std::string>> changes =
+      {{"--max-event-bytes", "4K"}, {"--segment-bytes", "64K"}, {"--ring-bytes", "64K"}, {"--ring-bytes", "8M"},
+       {"--max-event-bytes", "1K"}, {"--ring-bytes", "128K"},   {"--max-consumers", "4"}};
   std::uint64_t sequence = 3;
   for (const auto& [option, value] : changes) {
     SCOPED_TRACE(option + " " + value);
@@ -122,12 +122,15 @@ TEST_F(ChangedSettings, AProducerWhoseArenaIsGrantedNoMoreIsToldWhichOptionsToCh
   broker_->set("--max-event-bytes", "16K");
   start();
   const auto begun = std::chrono::steady_clock::now();
-  const std::initializer_list<const char*> told = {"4194304", "65536", "ProducerOptions::arena_bytes", "--max-arena-bytes"};
+  const std::initializer_list<const char*> told = {"4194304", "65536", "ProducerOptions::arena_bytes",
+                                                   "--max-arena-bytes"};
   Receipt receipt;
-  expect_error(producer.publish_and_wait({.topic = "t"}, Ack::committed, kPatience, &receipt), ErrorCode::invalid_argument, told);
+  expect_error(producer.publish_and_wait({.topic = "t"}, Ack::committed, kPatience, &receipt),
+               ErrorCode::invalid_argument, told);
   expect_error(producer.publish({.topic = "t"}), ErrorCode::invalid_argument, told);
   expect_error(producer.flush(Ack::committed, kPatience), ErrorCode::invalid_argument, told);
-  if (receipt.events != 0) expect_error(producer.wait(receipt, Ack::durable, kPatience), ErrorCode::invalid_argument, told);
+  if (receipt.events != 0)
+    expect_error(producer.wait(receipt, Ack::durable, kPatience), ErrorCode::invalid_argument, told);
   std::span<std::byte> room;
   for (int i = 0; i < 10'000; ++i) {
     ASSERT_EQ(producer.try_publish({.topic = "t"}), Publish::would_block) << "accepted where nobody takes it";
@@ -188,7 +191,8 @@ class RandomSettings : public BrokerTest {
     const std::uint64_t event = random_.below(3) == 0 ? most : 128 + random_.below(most - 127);
     set("--max-event-bytes", event);
     set("--arena-bytes", arena);
-    set("--max-arena-bytes", std::max({arena, std::bit_ceil(4 * event), one_of<std::uint64_t>({16 * kKiB, 256 * kKiB, 1024 * kKiB})}));
+    set("--max-arena-bytes",
+        std::max({arena, std::bit_ceil(4 * event), one_of<std::uint64_t>({16 * kKiB, 256 * kKiB, 1024 * kKiB})}));
     set("--inbound-slots", slots);
     set("--max-producers", one_of<std::uint64_t>({8, 16, slots / 2}));
     set("--max-consumers", one_of<std::uint64_t>({4, 8, 32}));
@@ -214,10 +218,11 @@ class RandomSettings : public BrokerTest {
     const std::uint64_t events = random_.below(4) == 0 ? 2 + random_.below(6) : 1;
     Sent sent;
     std::vector<Event> batch;
-    for (std::uint64_t i = 0; i < events; ++i) sent.payloads.push_back(payload(index, most > kFields ? most - kFields : 0));
+    for (std::uint64_t i = 0; i < events; ++i)
+      sent.payloads.push_back(payload(index, most > kFields ? most - kFields : 0));
     for (const std::string& text : sent.payloads) batch.push_back({.topic = "t", .payload = text});
-    const Publish outcome = events == 1 ? producer.try_publish(batch[0], &sent.receipt)
-                                        : producer.try_publish_batch(batch, &sent.receipt);
+    const Publish outcome =
+        events == 1 ? producer.try_publish(batch[0], &sent.receipt) : producer.try_publish_batch(batch, &sent.receipt);
     if (outcome == Publish::ok) sources_[index].open.push_back(std::move(sent));
     return outcome == Publish::ok || outcome == Publish::too_large;
   }
@@ -254,7 +259,8 @@ class RandomSettings : public BrokerTest {
     }
   }
   Consumer connect_cursor() {
-    auto consumer = Consumer::connect({.address = broker_->address(), .start = Start::earliest(), .cursor_name = "held"});
+    auto consumer =
+        Consumer::connect({.address = broker_->address(), .start = Start::earliest(), .cursor_name = "held"});
     if (!consumer) throw std::runtime_error(consumer.error().message);
     return std::move(*consumer);
   }
@@ -299,7 +305,8 @@ void RandomSettings::one_life() {
   if (!stays_) stays_.emplace(connect_consumer());
   ASSERT_NO_FATAL_FAILURE(read_to(*held_, random_.below(end + 1), cursor_overtaken_));
   for (Result<void> saved = held_->save_cursor(); !saved; saved = held_->save_cursor()) {
-    ASSERT_EQ(saved.error().code, ErrorCode::no_broker) << saved.error().message;  // it meets the new one while it waits
+    ASSERT_EQ(saved.error().code, ErrorCode::no_broker)
+        << saved.error().message;  // it meets the new one while it waits
     EventView event;
     (void)held_->wait(event, milliseconds(20));
   }

@@ -1,5 +1,5 @@
-// Clients in a poor world: standard streams closed, no descriptor left, no address space, system calls that are not there.
-// They say what is missing, and the broker keeps nothing of those who did not get in.
+// Clients in a poor world: standard streams closed, no descriptor left, no address space, system calls that are not
+// there. They say what is missing, and the broker keeps nothing of those who did not get in.
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -115,10 +115,12 @@ int run_without_call(const HelperArguments& arguments) {
   const auto number = static_cast<std::uint32_t>(arguments.number("call"));
   sock_filter code[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
                         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
-                        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(arguments.number("errno"))),
+                        BPF_STMT(BPF_RET | BPF_K,
+                                 SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(arguments.number("errno"))),
                         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
   const sock_fprog program{.len = 4, .filter = code};
-  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) return 77;
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+    return 77;
   auto producer = Producer::connect({.address = arguments.address()});
   auto consumer = Consumer::connect({.address = arguments.address(), .start = Start::latest()});
   if (!producer || !consumer) return fail("connect", producer ? consumer.error().message : producer.error().message);

@@ -29,7 +29,8 @@ class AbsurdClock : public BrokerTest {
     const char* options = std::getenv("ASAN_OPTIONS");
     broker_->set_environment(std::string("LD_PRELOAD=") + LEAT_TEST_CLOCK_SHIM);
     broker_->set_environment("LEAT_TEST_CLOCK=" + clock_->path().string());
-    broker_->set_environment(std::string("ASAN_OPTIONS=verify_asan_link_order=0:") + (options != nullptr ? options : ""));
+    broker_->set_environment(std::string("ASAN_OPTIONS=verify_asan_link_order=0:") +
+                             (options != nullptr ? options : ""));
     broker_->set("--segment-bytes", "64K");
     broker_->set("--max-event-bytes", "2K");
     broker_->set("--retain-seconds", "86400");
@@ -87,11 +88,12 @@ TEST_F(AbsurdClock, AStartWithAClockThatIsAheadPrunesNothingAndSaysSo) {
 }
 
 TEST_F(AbsurdClock, EveryClockOfTheFirstLifeAndAtTheRestartKeepsWhatIsYoung) {
-  constexpr std::array<std::int64_t, 7> kOffsets = {0, -kHourNs, 5 * kHourNs, -50 * kYearNs, -57 * kYearNs, 10 * kYearNs,
-                                                    150 * kYearNs};
+  constexpr std::array<std::int64_t, 7> kOffsets =
+      {0, -kHourNs, 5 * kHourNs, -50 * kYearNs, -57 * kYearNs, 10 * kYearNs, 150 * kYearNs};
   for (const std::int64_t first : kOffsets) {
     for (const std::int64_t second : kOffsets) {
-      if (first > 24 * kHourNs && second > 24 * kHourNs) continue;  // files' times, which no shim moves, would be ahead as well
+      if (first > 24 * kHourNs && second > 24 * kHourNs)
+        continue;  // files' times, which no shim moves, would be ahead as well
       SCOPED_TRACE(testing::Message() << first << " then " << second);
       set_off(first);
       start();

@@ -249,7 +249,8 @@ INSTANTIATE_TEST_SUITE_P(Broker, IdleStrategies, testing::Values("adaptive", "bl
 TEST_F(Consuming, AtTheDurableLevelNothingComesBeforeItIsOnDisk) {
   broker_->set("--sync-interval-ms", "20");
   start();
-  auto consumer = Consumer::connect({.address = broker_->address(), .start = Start::earliest(), .level = Level::durable});
+  auto consumer =
+      Consumer::connect({.address = broker_->address(), .start = Start::earliest(), .level = Level::durable});
   ASSERT_TRUE(consumer.ok()) << consumer.error().message;
   add_producer({"count=" + std::to_string(scaled(500)), "pause_us=100"});
   EventChecker checker(test_seed(), {.max_bytes = max_payload_});

@@ -34,7 +34,8 @@ class Interruptions {
     struct sigaction action {};
     action.sa_handler = [](int) {};
     ::sigaction(SIGALRM, &action, &before_);
-    const itimerval period{.it_interval = {.tv_sec = 0, .tv_usec = 10'000}, .it_value = {.tv_sec = 0, .tv_usec = 10'000}};
+    const itimerval period{.it_interval = {.tv_sec = 0, .tv_usec = 10'000},
+                           .it_value = {.tv_sec = 0, .tv_usec = 10'000}};
     ::setitimer(ITIMER_REAL, &period, nullptr);
   }
   ~Interruptions() {
@@ -99,7 +100,8 @@ TEST_F(ConsumersInTrouble, WithoutDescriptorsSaySoAndGoOnOnceThereAreSome) {
   {
     const NoDescriptors none;
     ASSERT_EQ(consumer.poll(event), Poll::error);
-    EXPECT_NE(consumer.last_error().message.find("Too many open files"), std::string::npos) << consumer.last_error().message;
+    EXPECT_NE(consumer.last_error().message.find("Too many open files"), std::string::npos)
+        << consumer.last_error().message;
     expect_error(consumer.event_fd(), ErrorCode::io_error, {"Too many open files", "ulimit"});
   }
   for (std::uint64_t i = 1; i <= 100; ++i) ASSERT_EQ(take_event(consumer).sequence, i);

@@ -1,5 +1,5 @@
-// A consumer, or a reader of a journal, in a fork's child: every call says so, and nothing that the child does reaches what is
-// its parent's.
+// A consumer, or a reader of a journal, in a fork's child: every call says so, and nothing that the child does reaches
+// what is its parent's.
 #include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,7 +27,8 @@ std::string in_child(const std::function<void(std::string&)>& checks) {
   ::close(ends[1]);
   std::string said;
   char part[512];
-  for (ssize_t got = 0; (got = ::read(ends[0], part, sizeof part)) > 0;) said.append(part, static_cast<std::size_t>(got));
+  for (ssize_t got = 0; (got = ::read(ends[0], part, sizeof part)) > 0;)
+    said.append(part, static_cast<std::size_t>(got));
   ::close(ends[0]);
   int status = 0;
   ::waitpid(child, &status, 0);
@@ -88,7 +89,8 @@ TEST_F(ForkedConsumers, SayUsedAfterForkInEveryCallAndTheirParentGoesOn) {
   EXPECT_EQ(take_event(*consumer).sequence, 1U);  // the others lie in its buffer now
   EXPECT_EQ(in_child([&](std::string& complaints) { use_every_way(*consumer, complaints); }), "");
   for (std::uint64_t i = 2; i <= 40; ++i) ASSERT_EQ(take_event(*consumer).sequence, i);
-  EXPECT_EQ(in_child([&](std::string& complaints) { use_every_way(*consumer, complaints); }), "") << "with nothing to read";
+  EXPECT_EQ(in_child([&](std::string& complaints) { use_every_way(*consumer, complaints); }), "")
+      << "with nothing to read";
   publish(1);
   EXPECT_EQ(take_event(*consumer).sequence, 41U);
   EXPECT_TRUE(consumer->save_cursor().ok());
@@ -122,7 +124,8 @@ TEST_F(ForkedConsumers, AreDestroyedAndReplacedInAChildWithoutAWordForTheirParen
               auto anew = Consumer::connect({.address = address, .start = Start::earliest()});
               note(complaints, anew.ok(), "connects anew");
               if (anew) *consumer = std::move(*anew);
-              note(complaints, consumer->wait(event, kPatience) == Poll::event && event.sequence == 1, "the new one reads");
+              note(complaints, consumer->wait(event, kPatience) == Poll::event && event.sequence == 1,
+                   "the new one reads");
               consumer.reset();
             }),
             "");
@@ -174,7 +177,8 @@ TEST_F(ForkedConsumers, ReadersOfJournalsSaySoToo) {
   EXPECT_EQ(in_child([&](std::string& complaints) {
               note(complaints, reader->next(event) == Poll::error, "next");
               note(complaints, reader->last_error().code == ErrorCode::used_after_fork, "the code");
-              note(complaints, reader->for_each([](const EventView&) {}).error.code == ErrorCode::used_after_fork, "for_each");
+              note(complaints, reader->for_each([](const EventView&) {}).error.code == ErrorCode::used_after_fork,
+                   "for_each");
               auto anew = read_journal(broker_->journal());
               if (anew) *reader = std::move(*anew);
               note(complaints, reader->next(event) == Poll::event && event.sequence == 1, "the new one reads");

@@ -1,5 +1,5 @@
-// What a consumer reads from goes away or is replaced: noticed by every way of calling it (the table), whatever happened to
-// the broker. Each test does one thing to the broker, under one consumer for each way.
+// What a consumer reads from goes away or is replaced: noticed by every way of calling it (the table), whatever
+// happened to the broker. Each test does one thing to the broker, under one consumer for each way.
 #include <poll.h>
 
 #include <chrono>
@@ -149,14 +149,15 @@ class ConsumersOfABrokerThatGoes : public LoadTest {
       for (std::uint64_t sequence = first; sequence < first + count; ++sequence) {
         EventView event;
         const Poll found = kWays[i].next(consumers_[i], event, first + count - 1);
-        ASSERT_EQ(found, Poll::event) << kWays[i].name << " at " << sequence << ": " << consumers_[i].last_error().message
-                                      << consumers_[i].last_reset().to_string();
+        ASSERT_EQ(found, Poll::event) << kWays[i].name << " at " << sequence << ": "
+                                      << consumers_[i].last_error().message << consumers_[i].last_reset().to_string();
         ASSERT_EQ(event.sequence, sequence) << kWays[i].name;
       }
     }
     // They are not merely readers of what is left: the broker knows each of them.
     for (std::size_t i = 0; i < std::size(kWays); ++i) {
-      for (EventView event; !consumers_[i].online();) ASSERT_EQ(consumers_[i].wait(event, milliseconds(10)), Poll::empty);
+      for (EventView event; !consumers_[i].online();)
+        ASSERT_EQ(consumers_[i].wait(event, milliseconds(10)), Poll::empty);
     }
     EXPECT_EQ(status().consumers.size(), std::size(kWays));
   }

@@ -78,11 +78,12 @@ TEST_F(ConsumersOfAnotherUser, AreToldOfAMissingBrokerNotOfMissingRightsAtTheirS
   fs::copy_file(LEAT_TEST_LEAT, leat);
   fs::permissions(leat, fs::perms::others_exec | fs::perms::others_read, fs::perm_options::add);
   const std::string log = (broker_->scratch() / "tail.log").string();
-  ChildProcess tail({.arguments = {leat.string(), "tail", "--offline", "--feed", broker_->address().feed, "--runtime-dir",
-                                   broker_->address().runtime_dir, "--data-dir", broker_->address().data_dir},
-                     .environment = {},
-                     .output = log,
-                     .user = kNobody});
+  ChildProcess tail(
+      {.arguments = {leat.string(), "tail", "--offline", "--feed", broker_->address().feed, "--runtime-dir",
+                     broker_->address().runtime_dir, "--data-dir", broker_->address().data_dir},
+       .environment = {},
+       .output = log,
+       .user = kNobody});
   EXPECT_EQ(tail.wait(), 3) << read_file(log);
 }
 

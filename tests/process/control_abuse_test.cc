@@ -189,7 +189,8 @@ TEST_F(ControlAbuse, ObserversOfOneUserAreLimitedAndTheLimitIsTold) {
   for (int i = 0; i < 63; ++i) observers.push_back(admitted(Role::observer));
   auto last = FeedObserver::connect(broker_->address());
   EXPECT_TRUE(last.ok()) << last.error().message;
-  expect_error(FeedObserver::connect(broker_->address()), ErrorCode::busy, {"observes this feed 64 times", "close some"});
+  expect_error(FeedObserver::connect(broker_->address()), ErrorCode::busy,
+               {"observes this feed 64 times", "close some"});
   observers.clear();
   Producer producer = connect_producer();
   EXPECT_TRUE(producer.publish_and_wait({.topic = "t"}, Ack::committed, kPatience).ok());
@@ -250,8 +251,10 @@ TEST_F(ControlAbuse, NoFileButTheJournalsOwnIsHandedOut) {
     EXPECT_TRUE(receive_message(socket.get(), answer, 10'000).ok());
     return answer;
   };
-  const std::vector<std::string> names = {"secret", "../" + broker_->address().feed + "/feed", "/etc/passwd", "", ".",
-                                          "cursors", "feed.new", std::string(sizeof(OpenFileMessage::name), 'f')};
+  const std::vector<std::string> names = {"secret",      "../" + broker_->address().feed + "/feed",
+                                          "/etc/passwd", "",
+                                          ".",           "cursors",
+                                          "feed.new",    std::string(sizeof(OpenFileMessage::name), 'f')};
   for (const std::string& name : names) {
     const Received answer = ask(name);
     EXPECT_EQ(answer.size, 0U) << "'" << name << "' was answered";
@@ -281,8 +284,8 @@ TEST_F(ControlAbuse, ASlotIsNobodysWithoutItsToken) {
     std::uint32_t slot;
     std::uint64_t token;
   };
-  for (const Claim& claim : {Claim{welcome.slot, welcome.token ^ 1}, Claim{welcome.slot, 1}, Claim{welcome.slot + 1, welcome.token},
-                             Claim{~0U, welcome.token}}) {
+  for (const Claim& claim : {Claim{welcome.slot, welcome.token ^ 1}, Claim{welcome.slot, 1},
+                             Claim{welcome.slot + 1, welcome.token}, Claim{~0U, welcome.token}}) {
     message.resume_slot = claim.slot;
     message.resume_token = claim.token;
     UniqueFd thief;

@@ -1,4 +1,5 @@
-// Saving a named cursor at an earlier event than the last one taken: for whoever is done with events later than it takes them.
+// Saving a named cursor at an earlier event than the last one taken: for whoever is done with events later than it
+// takes them.
 #include "support/broker_test.h"
 
 namespace leat::test {

@@ -31,7 +31,8 @@ class Errors : public LoadTest {
     return socket;
   }
   Result<internal::WelcomeMessage> say_hello(const internal::HelloMessage& hello) { return say_hello(dial(), hello); }
-  static Result<internal::WelcomeMessage> say_hello(const internal::UniqueFd& socket, const internal::HelloMessage& hello) {
+  static Result<internal::WelcomeMessage> say_hello(const internal::UniqueFd& socket,
+                                                    const internal::HelloMessage& hello) {
     if (auto sent = internal::send_message(socket.get(), &hello, sizeof hello); !sent) return sent.error();
     internal::Received received;
     if (auto got = internal::receive_message(socket.get(), received, 10'000); !got) return got.error();
@@ -80,10 +81,10 @@ TEST_F(Errors, ABadTopicIsNamed) {
   start();
   Producer producer = connect_producer();
   const std::string long_topic(256, 'a');
-  for (const std::string_view topic : {std::string_view(""), std::string_view("a..b"), std::string_view(".a"),
-                                       std::string_view("a."), std::string_view("a b"), std::string_view("a.*"),
-                                       std::string_view("a.>"), std::string_view("\xc3\xa9"),
-                                       std::string_view("a\0b", 3), std::string_view(long_topic)}) {
+  for (const std::string_view topic :
+       {std::string_view(""), std::string_view("a..b"), std::string_view(".a"), std::string_view("a."),
+        std::string_view("a b"), std::string_view("a.*"), std::string_view("a.>"), std::string_view("\xc3\xa9"),
+        std::string_view("a\0b", 3), std::string_view(long_topic)}) {
     EXPECT_EQ(producer.try_publish({.topic = topic}), Publish::bad_topic) << topic;
     const auto sent = producer.publish({.topic = topic});
     expect_error(sent, ErrorCode::bad_topic, {"topic"});
@@ -95,8 +96,8 @@ TEST_F(Errors, ABadTopicIsNamed) {
 
 TEST_F(Errors, AFullArenaBlocksAtOnceOrTimesOutSayingThatTheBrokerIsBehindOrAway) {
   start();
-  auto producer = Producer::connect(
-      {.address = broker_->address(), .arena_bytes = 4096, .publish_timeout = milliseconds(100)});
+  auto producer =
+      Producer::connect({.address = broker_->address(), .arena_bytes = 4096, .publish_timeout = milliseconds(100)});
   ASSERT_TRUE(producer.ok()) << producer.error().message;
   broker_->stop();
   const std::string payload(400, 'x');
@@ -148,8 +149,10 @@ TEST_F(Errors, AFeedThatNeverWasIsUnknownAndOneWithoutItsBrokerHasNoBroker) {
   expect_error(FeedObserver::connect(other), ErrorCode::unknown_feed, {"other"});
   expect_error(read_journal(broker_->scratch() / "nowhere"), ErrorCode::unknown_feed, {"nowhere"});
   ASSERT_EQ(broker_->terminate(), 0);
-  expect_error(Producer::connect({.address = broker_->address()}), ErrorCode::no_broker, {"control.sock", "leatd --feed"});
-  expect_error(Consumer::connect({.address = broker_->address(), .allow_offline = false}), ErrorCode::no_broker, {"test"});
+  expect_error(Producer::connect({.address = broker_->address()}), ErrorCode::no_broker,
+               {"control.sock", "leatd --feed"});
+  expect_error(Consumer::connect({.address = broker_->address(), .allow_offline = false}), ErrorCode::no_broker,
+               {"test"});
   expect_error(FeedObserver::connect(broker_->address()), ErrorCode::no_broker, {"test"});
   start();
   broker_->kill9();  // the socket's file is still there
@@ -237,7 +240,8 @@ TEST_F(Errors, ASharedFileThatIsNotReadyIsNotAttachedTo) {
 
 TEST_F(Errors, CursorMessagesThatMakeNoSenseAreRefusedAndMoveNothing) {
   start();
-  const auto ask = [&](const internal::UniqueFd& socket, internal::MessageType type, const std::string& name, std::uint64_t sequence) {
+  const auto ask = [&](const internal::UniqueFd& socket, internal::MessageType type, const std::string& name,
+                       std::uint64_t sequence) {
     internal::CursorMessage message{};
     message.header = internal::make_header(type, sizeof message);
     std::memcpy(message.name, name.data(), std::min(name.size(), sizeof message.name));
@@ -255,7 +259,8 @@ TEST_F(Errors, CursorMessagesThatMakeNoSenseAreRefusedAndMoveNothing) {
   EXPECT_EQ(ask(consumer, internal::MessageType::take_cursor, std::string(64, 'x'), 0), ErrorCode::invalid_argument);
   EXPECT_EQ(ask(consumer, internal::MessageType::take_cursor, "../feed", 0), ErrorCode::invalid_argument);
   EXPECT_EQ(ask(consumer, internal::MessageType::take_cursor, "mine", 0), ErrorCode::ok);
-  EXPECT_EQ(ask(consumer, internal::MessageType::save_cursor, "", ~0ULL), ErrorCode::invalid_argument) << "of the future";
+  EXPECT_EQ(ask(consumer, internal::MessageType::save_cursor, "", ~0ULL), ErrorCode::invalid_argument)
+      << "of the future";
   const internal::UniqueFd nameless = dial();
   ASSERT_EQ(say_hello(nameless, hello_as(internal::Role::consumer))->status, 0U);
   EXPECT_EQ(ask(nameless, internal::MessageType::save_cursor, "mine", 0), static_cast<ErrorCode>(~0U));
@@ -291,7 +296,8 @@ TEST_F(Errors, WhenAllSlotsAreTakenTheNextClientIsToldWhichOptionToRaise) {
   Producer first = connect_producer();
   {
     Producer second = connect_producer();
-    expect_error(Producer::connect({.address = broker_->address()}), ErrorCode::busy, {"2 producer", "--max-producers"});
+    expect_error(Producer::connect({.address = broker_->address()}), ErrorCode::busy,
+                 {"2 producer", "--max-producers"});
   }
   // The slot is free again once the sequencer has seen that nothing of its producer is left.
   while (!Producer::connect({.address = broker_->address()}).ok()) std::this_thread::sleep_for(milliseconds(5));

@@ -203,7 +203,8 @@ TEST_P(EventDescriptors, AreQuietAfterARestartThoughAChildHoldsTheOldConnection)
 INSTANTIATE_TEST_SUITE_P(Each, EventDescriptors,
                          testing::Values(Way{Filter::none, Level::live, true}, Way{Filter::none, Level::live, false},
                                          Way{Filter::none, Level::durable, true}, Way{Filter::rare, Level::live, true},
-                                         Way{Filter::rare, Level::live, false}, Way{Filter::rare, Level::durable, true}),
+                                         Way{Filter::rare, Level::live, false},
+                                         Way{Filter::rare, Level::durable, true}),
                          [](const auto& way) {
                            return std::string(way.param.filter == Filter::rare ? "Filtered" : "All") +
                                   (way.param.level == Level::durable ? "Durable" : "Live") +

@@ -242,7 +242,8 @@ TEST_F(NoDescriptors, LetClientsWaitWithoutSpinningAndServeThemOnceThereAreSome)
   broker_->expect_log("Too many open files");  // whatever else wants to open a file just then, the next segment say
   set_limit(3);
   std::thread late([&] { connect_consumer(); });
-  while (broker_->log().find("no file descriptor left") == std::string::npos) std::this_thread::sleep_for(milliseconds(5));
+  while (broker_->log().find("no file descriptor left") == std::string::npos)
+    std::this_thread::sleep_for(milliseconds(5));
   EXPECT_TRUE(producer.publish_and_wait({.topic = "a"}, Ack::committed, kPatience).ok()) << "who is there is served";
   std::this_thread::sleep_for(milliseconds(500));
   const std::string log = broker_->log();

@@ -301,7 +301,8 @@ TEST_F(Feed, ATopicFilterDeliversWhatMatchesAndNothingElse) {
   ASSERT_TRUE(filter.ok());
   auto consumer = Consumer::connect({.address = broker_->address(), .start = Start::earliest(), .filter = *filter});
   ASSERT_TRUE(consumer.ok()) << consumer.error().message;
-  for (const char* topic : {"session.1.done", "session.1.begun", "session.done", "session.1.2.done", "session.2.done"}) {
+  for (const char* topic :
+       {"session.1.done", "session.1.begun", "session.done", "session.1.2.done", "session.2.done"}) {
     ASSERT_TRUE(producer.publish({.topic = topic}).ok());
   }
   EXPECT_EQ(take_event(*consumer).sequence, 1U);

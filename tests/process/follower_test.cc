@@ -1,5 +1,5 @@
-// A journal directory that is renamed, removed, replaced or restored under a follower: noticed within seconds, and either gone on
-// with or told.
+// A journal directory that is renamed, removed, replaced or restored under a follower: noticed within seconds, and
+// either gone on with or told.
 #include <filesystem>
 #include <thread>
 
@@ -21,7 +21,8 @@ class Followers : public LoadTest {
     }
   }
   void stop() { ASSERT_EQ(broker_->terminate(), 0); }
-  // A reader of the journal, and a consumer without a broker, each at the end of `count` events, `before` of which are there.
+  // A reader of the journal, and a consumer without a broker, each at the end of `count` events, `before` of which are
+  // there.
   void follow(std::uint64_t count, std::uint64_t before = 0) {
     start();
     publish(count - before);

@@ -92,12 +92,30 @@ const std::map<std::string, std::function<void(const HelperArguments&, const Rec
       {"_exit", [](auto&, auto&) { ::_exit(0); }},
       {"quick_exit", [](auto&, auto&) { std::quick_exit(0); }},
       {"return", [](auto&, auto&) {}},  // from main
-      {"abort", [](auto&, auto&) { ::signal(SIGABRT, SIG_DFL); std::abort(); }},
+      {"abort",
+       [](auto&, auto&) {
+         ::signal(SIGABRT, SIG_DFL);
+         std::abort();
+       }},
       {"exec", [](auto&, auto&) { ::execl("/bin/true", "true", nullptr); }},
-      {"use", [](auto&, const Receipt& old) { use_all(old); std::exit(0); }},
-      {"destroy", [](auto&, auto&) { static_producer.reset(); static_observer.reset(); ::_exit(0); }},
-      {"move away", [](auto&, auto&) { { const Producer taken = std::move(*static_producer); } ::_exit(0); }},
-      {"assign", [](const HelperArguments& arguments, const Receipt& old) {
+      {"use",
+       [](auto&, const Receipt& old) {
+         use_all(old);
+         std::exit(0);
+       }},
+      {"destroy",
+       [](auto&, auto&) {
+         static_producer.reset();
+         static_observer.reset();
+         ::_exit(0);
+       }},
+      {"move away",
+       [](auto&, auto&) {
+         { const Producer taken = std::move(*static_producer); }
+         ::_exit(0);
+       }},
+      {"assign",
+       [](const HelperArguments& arguments, const Receipt& old) {
          auto fresh = Producer::connect({.address = arguments.address()});
          auto observer = FeedObserver::connect(arguments.address());
          if (!fresh || !observer) complain("connect anew", fresh ? observer.error().message : fresh.error().message);
@@ -110,11 +128,13 @@ const std::map<std::string, std::function<void(const HelperArguments&, const Rec
          if (!static_observer->read()) complain("observe in the child", "");
          std::exit(0);
        }},
-      {"threads", [](auto&, const Receipt& old) {
+      {"threads",
+       [](auto&, const Receipt& old) {
          std::thread([&] { use_all(old); }).join();
          std::exit(0);
        }},
-      {"fork again", [](auto&, const Receipt& old) {
+      {"fork again",
+       [](auto&, const Receipt& old) {
          const pid_t grandchild = ::fork();
          if (grandchild == 0) {
            use_all(old);
@@ -151,14 +171,18 @@ int run_forker(const HelperArguments& arguments) {
   static_producer.emplace(std::move(*producer));
   static_observer.emplace(std::move(*observer));
   Receipt old;
-  if (!static_producer->publish_and_wait({.topic = "t"}, Ack::committed, kPatience, &old)) complain("publish", "before");
+  if (!static_producer->publish_and_wait({.topic = "t"}, Ack::committed, kPatience, &old))
+    complain("publish", "before");
   std::span<std::byte> room;
   const bool claimed = arguments.number("claim") == 1;
   if (claimed && static_producer->claim({.topic = "claimed"}, 8, room) != Publish::ok) complain("claim", "");
   const std::string way = arguments.text("way");
   bool is_child = false;
   if (arguments.number("thread") == 1) {
-    std::thread([&] { is_child = fork_child(arguments, way, old); if (is_child) std::exit(0); }).join();
+    std::thread([&] {
+      is_child = fork_child(arguments, way, old);
+      if (is_child) std::exit(0);
+    }).join();
   } else {
     is_child = fork_child(arguments, way, old);
   }
@@ -183,12 +207,13 @@ class Fork : public BrokerTest {
  protected:
   void check(const std::string& way, bool claim, bool thread) {
 #ifdef __SANITIZE_THREAD__
-    if (thread && way == "threads") return;  // ThreadSanitizer lets no thread start in the child of a program with threads
+    if (thread && way == "threads")
+      return;  // ThreadSanitizer lets no thread start in the child of a program with threads
 #endif
     SCOPED_TRACE(way + (claim ? ", a claim is open" : "") + (thread ? ", from a thread" : ""));
     const std::uint64_t before = status().latest_sequence;
-    ChildProcess forker = start_helper("forker", {"way=" + way, claim ? "claim=1" : "claim=0",
-                                                  thread ? "thread=1" : "thread=0"});
+    ChildProcess forker =
+        start_helper("forker", {"way=" + way, claim ? "claim=1" : "claim=0", thread ? "thread=1" : "thread=0"});
     ASSERT_EQ(forker.wait(), 0) << helper_output();
     const std::uint64_t own = 1 + kAfterFork + (claim ? 1 : 0) + (way == "assign" ? 1 : 0);
     const FeedStatus after = status();
@@ -208,7 +233,8 @@ TEST_F(Fork, AChildEndsOrUsesItsParentsHandlesInAnyWayAndTheParentGoesOn) {
   while (!status().producers.empty()) std::this_thread::sleep_for(milliseconds(5));
 }
 
-// The parent's connection is open in the child: when the broker goes, the child must not be the one who registers again.
+// The parent's connection is open in the child: when the broker goes, the child must not be the one who registers
+// again.
 TEST_F(Fork, AChildNeverRegistersForItsParentWithTheNextBroker) {
   start();
   Producer producer = connect_producer();

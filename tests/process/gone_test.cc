@@ -1,6 +1,6 @@
-// Rings that were retired or removed, brokers that died or were replaced: every handle notices, whatever calls it makes, and
-// nothing that was accepted is lost in silence. A table: (call pattern) x (what happened); every event that was told `ok` is in
-// the feed or counted as lost, and a loss was told by a call.
+// Rings that were retired or removed, brokers that died or were replaced: every handle notices, whatever calls it
+// makes, and nothing that was accepted is lost in silence. A table: (call pattern) x (what happened); every event that
+// was told `ok` is in the feed or counted as lost, and a loss was told by a call.
 #include <unistd.h>
 
 #include <algorithm>
@@ -68,20 +68,25 @@ const std::vector<Pattern>& patterns() {
       {"try_publish now and then", try_publish, 4, milliseconds(200), false},
       {"try_publish that would block", try_publish, 2000, milliseconds(1), true},
       {"publish now and then", [](Producer& p, Tally& t) { take(t, p.publish(kEvent)); }, 4, milliseconds(200), false},
-      {"publish that waits for room", [](Producer& p, Tally& t) { take(t, p.publish(kEvent)); }, 4, milliseconds(0), true},
+      {"publish that waits for room", [](Producer& p, Tally& t) { take(t, p.publish(kEvent)); }, 4, milliseconds(0),
+       true},
       {"batches", [](Producer& p, Tally& t) { take(t, p.try_publish_batch(batch), 3); }, 100, milliseconds(0), false},
       {"publish_batch", [](Producer& p, Tally& t) { take(t, p.publish_batch(batch), 3); }, 4, milliseconds(200), false},
       {"claims", claim_and_commit, 100, milliseconds(0), false},
-      {"publish_and_wait", [](Producer& p, Tally& t) {
+      {"publish_and_wait",
+       [](Producer& p, Tally& t) {
          Receipt receipt;
          const auto done = p.publish_and_wait(kEvent, Ack::durable, kPatience, &receipt);
          if (receipt.events == 1) ++t.ok;
          if (!done && done.error().code == ErrorCode::closed) ++t.losses_told;
-       }, 4, milliseconds(0), false},
-      {"nothing but flush", [](Producer& p, Tally& t) {
+       },
+       4, milliseconds(0), false},
+      {"nothing but flush",
+       [](Producer& p, Tally& t) {
          const auto done = p.flush(Ack::committed, kPatience);
          if (!done && done.error().code == ErrorCode::closed) ++t.losses_told;
-       }, 2, milliseconds(0), true},
+       },
+       2, milliseconds(0), true},
   };
   return all;
 }
@@ -101,7 +106,8 @@ class Gone : public BrokerTest {
     ASSERT_TRUE(observer.ok()) << observer.error().message;
     broker_->stop();
     for (std::size_t i = 0; i < patterns().size(); ++i) {
-      while (patterns()[i].full_before && producers[i].try_publish(kEvent, &tallies[i].last) == Publish::ok) ++tallies[i].ok;
+      while (patterns()[i].full_before && producers[i].try_publish(kEvent, &tallies[i].last) == Publish::ok)
+        ++tallies[i].ok;
     }
     happens();
     const std::uint64_t base = anew ? 0 : patterns().size();
@@ -114,7 +120,8 @@ class Gone : public BrokerTest {
         EXPECT_EQ(producers[i].lost_count(), 0U);
       }
     }
-    EXPECT_EQ(status().latest_sequence, base + in_feed) << "some of what was accepted is neither there nor counted as lost";
+    EXPECT_EQ(status().latest_sequence, base + in_feed)
+        << "some of what was accepted is neither there nor counted as lost";
     const auto seen = observer->read();
     ASSERT_TRUE(seen.ok()) << seen.error().message;
     EXPECT_EQ(seen->latest_sequence, base + in_feed) << "an observer looks at files of a broker that is gone";
@@ -143,18 +150,22 @@ class Gone : public BrokerTest {
 };
 
 TEST_F(Gone, ARingThatWasRetiredBecauseTheFeedWasBegunAnew) {
-  walk_the_table([&] {
-    broker_->kill9();
-    std::filesystem::rename(broker_->journal(), broker_->journal().string() + ".away");
-    start();
-  }, true, true);
+  walk_the_table(
+      [&] {
+        broker_->kill9();
+        std::filesystem::rename(broker_->journal(), broker_->journal().string() + ".away");
+        start();
+      },
+      true, true);
 }
 
 TEST_F(Gone, ARingThatWasRemovedWithItsRuntimeDirectory) {
-  walk_the_table([&] {
-    std::filesystem::remove_all(broker_->runtime());
-    kill_and_start();
-  }, false, true);
+  walk_the_table(
+      [&] {
+        std::filesystem::remove_all(broker_->runtime());
+        kill_and_start();
+      },
+      false, true);
 }
 
 TEST_F(Gone, ABrokerThatWasKilledAndStartedAgainLosesNothing) {
@@ -162,22 +173,26 @@ TEST_F(Gone, ABrokerThatWasKilledAndStartedAgainLosesNothing) {
 }
 
 TEST_F(Gone, TwoCleanRestartsWithNobodySayingAWordLoseNothing) {
-  walk_the_table([&] {
-    broker_->cont();
-    ASSERT_EQ(broker_->terminate(), 0);
-    start();
-    ASSERT_EQ(broker_->terminate(), 0);
-    start();
-  }, false, false);
+  walk_the_table(
+      [&] {
+        broker_->cont();
+        ASSERT_EQ(broker_->terminate(), 0);
+        start();
+        ASSERT_EQ(broker_->terminate(), 0);
+        start();
+      },
+      false, false);
 }
 
 TEST_F(Gone, ABrokerThatWasStartedAgainWithOtherSizesLosesNothing) {
-  walk_the_table([&] {
-    broker_->set("--ring-bytes", "256K");
-    broker_->set("--inbound-slots", "512");
-    broker_->set("--max-consumers", "7");
-    kill_and_start();
-  }, false, false);
+  walk_the_table(
+      [&] {
+        broker_->set("--ring-bytes", "256K");
+        broker_->set("--inbound-slots", "512");
+        broker_->set("--max-consumers", "7");
+        kill_and_start();
+      },
+      false, false);
 }
 
 // Its tickets run out long before the arena does.
@@ -215,7 +230,8 @@ TEST_F(Gone, AtAHighRateNoMoreThanSixtyFourCallsGoIntoARemovedRing) {
     while (producer.try_publish(kEvent) != Publish::earlier_lost) {
       // A registration that takes longer than try_publish may wait (a loaded machine) is tried again at the next look.
       ASSERT_LT(++calls, 4 * 64) << "calls that went into the dead ring without being told";
-      if (calls % 16 == 0) std::this_thread::sleep_for(milliseconds(60));  // it looks at its connection no more than so often
+      if (calls % 16 == 0)
+        std::this_thread::sleep_for(milliseconds(60));  // it looks at its connection no more than so often
     }
     EXPECT_GT(producer.lost_count(), before);
   }
@@ -262,7 +278,7 @@ TEST_F(Gone, SlotsOfHandlesThatWereDestroyedUnheardAreFreeAgain) {
   ASSERT_TRUE(keeper.publish(kEvent).ok());
   producers.erase(producers.begin() + 10, producers.end());  // while there is none
   start();
-  producers.clear();     // and before they have met this one
+  producers.clear();  // and before they have met this one
   while (status().producers.size() > 1) std::this_thread::sleep_for(milliseconds(5));
   EXPECT_TRUE(keeper.publish_and_wait(kEvent, Ack::committed, kPatience).ok()) << "one that is quiet is not gone";
   EXPECT_EQ(keeper.lost_count(), 0U);

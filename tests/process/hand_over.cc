@@ -122,9 +122,11 @@ bool HandOverTest::in_reader_file(const char* name, std::uint64_t address) const
 }
 
 void HandOverTest::run_to_call(long number, const std::function<bool(const TraceStop&)>& wanted) {
-  ASSERT_TRUE(reader_trace_.run_until_syscall(
-      [&](const TraceStop& stop) { return stop.number == number && wanted(stop); }))
-      << "the reader ended before it made system call " << number << ":\n" << helper_output();
+  ASSERT_TRUE(reader_trace_.run_until_syscall([&](const TraceStop& stop) {
+    return stop.number == number && wanted(stop);
+  })) << "the reader ended before it made system call "
+      << number << ":\n"
+      << helper_output();
 }
 
 std::string HandOverTest::proc_file(const std::string& name) const {

@@ -18,27 +18,27 @@
 namespace leat::test {
 
 enum class State : std::uint8_t {
-  InTheWindow,                ///< online, its place in the ring's window, about to look
-  HoldingRecordsOfTheRing,    ///< has copied from the ring and not yet delivered all of it
-  CopyingFromTheRing,         ///< before the first word of a copy
-  LappedBeforeTheCopy,        ///< the writer has gone by, and it has not noticed
-  LappedDuringTheCopy,        ///< the writer goes by in the middle of its copy
-  RefreshingTheSegments,      ///< lapped, lists the journal's directory
+  InTheWindow,              ///< online, its place in the ring's window, about to look
+  HoldingRecordsOfTheRing,  ///< has copied from the ring and not yet delivered all of it
+  CopyingFromTheRing,       ///< before the first word of a copy
+  LappedBeforeTheCopy,      ///< the writer has gone by, and it has not noticed
+  LappedDuringTheCopy,      ///< the writer goes by in the middle of its copy
+  RefreshingTheSegments,    ///< lapped, lists the journal's directory
   OpeningAnOldSegment,
-  ReadingAnOldSegment,        ///< before the read
-  HavingReadAnOldSegment,     ///< behind the read, before it looks whether the segment is still retained
-  AtASegmentEnd,              ///< behind the last record of a segment, about to open the next
-  AtTheMarginOfTheWindow,     ///< its place is in the ring again, but too near its edge
-  BackInTheRing,              ///< its first copy from the ring after reading the journal
-  FallingAsleep,              ///< before FUTEX_WAIT
+  ReadingAnOldSegment,     ///< before the read
+  HavingReadAnOldSegment,  ///< behind the read, before it looks whether the segment is still retained
+  AtASegmentEnd,           ///< behind the last record of a segment, about to open the next
+  AtTheMarginOfTheWindow,  ///< its place is in the ring again, but too near its edge
+  BackInTheRing,           ///< its first copy from the ring after reading the journal
+  FallingAsleep,           ///< before FUTEX_WAIT
   AsleepOnTheFutex,
   AsleepOnTheEventDescriptor,
-  OfflineInTheJournal,        ///< no broker yet: before it reads a segment
-  Joining,                    ///< offline until now, before connect()
+  OfflineInTheJournal,  ///< no broker yet: before it reads a segment
+  Joining,              ///< offline until now, before connect()
   MappingTheRingItJoins,
-  FindingItsPlaceInTheRing,   ///< attached, before it reads the journal to find its place
-  RejoiningASuccessor,        ///< its broker has been replaced, before connect()
-  DurableBehindCommitted,     ///< at level durable, before FUTEX_WAIT, with committed events ahead of it
+  FindingItsPlaceInTheRing,  ///< attached, before it reads the journal to find its place
+  RejoiningASuccessor,       ///< its broker has been replaced, before connect()
+  DurableBehindCommitted,    ///< at level durable, before FUTEX_WAIT, with committed events ahead of it
 };
 
 enum class Fault : std::uint8_t {

@@ -94,9 +94,7 @@ void HandOverTest::reach_asleep(State state) {
   }
   if (state == State::FallingAsleep || state == State::DurableBehindCommitted) return;
   reader_trace_.detach();
-  const auto is_in = [&](long call) {
-    return proc_file("syscall").starts_with(std::to_string(call) + " ");
-  };
+  const auto is_in = [&](long call) { return proc_file("syscall").starts_with(std::to_string(call) + " "); };
   // Letting go of it may have interrupted the call, which then goes on under another number.
   const long call = state == State::AsleepOnTheFutex ? SYS_futex : kPollCall;
   while (process_state() != 'S' || (!is_in(call) && !is_in(SYS_restart_syscall))) {

@@ -7,7 +7,8 @@
 namespace leat::test {
 namespace {
 
-#define LEAT_NAMED(type, name) {type::name, #name}
+#define LEAT_NAMED(type, name) \
+  { type::name, #name }
 
 template <typename T>
 struct Named {
@@ -50,8 +51,7 @@ constexpr Named<Fault> kFaults[] = {
 
 #undef LEAT_NAMED
 
-class HandOver : public HandOverTest,
-                 public testing::WithParamInterface<std::tuple<Named<State>, Named<Fault>>> {};
+class HandOver : public HandOverTest, public testing::WithParamInterface<std::tuple<Named<State>, Named<Fault>>> {};
 
 TEST_P(HandOver, SurvivesTheFault) {
   const auto& [state, fault] = GetParam();

@@ -138,7 +138,9 @@ TEST_F(HostLimits, WithoutPidfdsTheEndOfAProcessIsFoundInProc) {
       std::optional<ChildProcess> held;
       while (arenas() >= 4) std::this_thread::sleep_for(milliseconds(5));  // the slots of the dead come back
       const std::size_t before = arenas();
-      held.emplace(SpawnOptions{.arguments = leat({"pub", "--topic", "a.b", "--lines"}), .environment = {}, .output = {},
+      held.emplace(SpawnOptions{.arguments = leat({"pub", "--topic", "a.b", "--lines"}),
+                                .environment = {},
+                                .output = {},
                                 .user = std::nullopt});
       (void)before;
       std::this_thread::sleep_for(milliseconds(50));
@@ -170,11 +172,13 @@ TEST_F(HostLimits, EveryCallThatMayBeMissingIsSaidOrDoneWithout) {
     broker_->set_prefix(confined({{.number = number, .error = ENOSYS}}));
     broker_->expect_log(name);
     EXPECT_EQ(broker_->run_to_exit(), 1) << name;
-    EXPECT_NE(broker_->log().find(std::string(name) + ": Function not implemented"), std::string::npos) << broker_->log();
+    EXPECT_NE(broker_->log().find(std::string(name) + ": Function not implemented"), std::string::npos)
+        << broker_->log();
     EXPECT_NE(broker_->log().find("seccomp"), std::string::npos) << broker_->log();
   }
-  const long without[] = {SYS_getrandom, SYS_signalfd4, SYS_timerfd_create, SYS_memfd_create, SYS_copy_file_range,
-                          SYS_membarrier, SYS_statx, SYS_prctl, SYS_madvise, SYS_fadvise64, SYS_sched_getaffinity, 449};
+  const long without[] =
+      {SYS_getrandom, SYS_signalfd4, SYS_timerfd_create, SYS_memfd_create, SYS_copy_file_range,   SYS_membarrier,
+       SYS_statx,     SYS_prctl,     SYS_madvise,        SYS_fadvise64,    SYS_sched_getaffinity, 449};
   for (const long number : without) {
     broker_->set_prefix(confined({{.number = number, .error = ENOSYS}}));
     start();
@@ -191,7 +195,8 @@ TEST_F(HostLimits, TooFewDescriptorsRefuseAClientWithTheReasonAndTheNextOneIsSer
   ASSERT_EQ(::prlimit(broker_->pid(), RLIMIT_NOFILE, nullptr, &before), 0);
   std::size_t open = 0;
   for ([[maybe_unused]] const auto& entry :
-       std::filesystem::directory_iterator("/proc/" + std::to_string(broker_->pid()) + "/fd")) ++open;
+       std::filesystem::directory_iterator("/proc/" + std::to_string(broker_->pid()) + "/fd"))
+    ++open;
   const rlimit few{.rlim_cur = open + 6, .rlim_max = before.rlim_max};
   ASSERT_EQ(::prlimit(broker_->pid(), RLIMIT_NOFILE, &few, nullptr), 0);
   broker_->expect_log("open files");
@@ -227,8 +232,8 @@ TEST_F(HostLimits, OneCpuIsEnough) {
 class HostCgroup : public HostLimits {
  protected:
   bool make_group(std::uint64_t bytes) {
-    for (const auto& [at, limit] : {std::pair{"/sys/fs/cgroup/memory/", "memory.limit_in_bytes"},
-                                    std::pair{"/sys/fs/cgroup/", "memory.max"}}) {
+    for (const auto& [at, limit] :
+         {std::pair{"/sys/fs/cgroup/memory/", "memory.limit_in_bytes"}, std::pair{"/sys/fs/cgroup/", "memory.max"}}) {
       const std::filesystem::path group = std::string(at) + "leat-test-" + std::to_string(::getpid());
       if (::mkdir(group.c_str(), 0755) != 0) continue;
       group_ = group;

@@ -1,4 +1,5 @@
-// Names that vanish under a running broker, processes that end while others hold their sockets, and starts that are refused.
+// Names that vanish under a running broker, processes that end while others hold their sockets, and starts that are
+// refused.
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -57,8 +58,16 @@ TEST_F(HostNames, TheSocketIsMadeAnewWhateverHappenedToItsName) {
   const std::pair<const char*, std::function<void()>> accidents[] = {
       {"removed", [&] { fs::remove(socket); }},
       {"renamed", [&] { fs::rename(socket, broker_->runtime() / "elsewhere"); }},
-      {"a file in its place", [&] { fs::remove(socket); std::ofstream(socket) << "mine"; }},
-      {"a link in its place", [&] { fs::remove(socket); fs::create_symlink("/dev/null", socket); }},
+      {"a file in its place",
+       [&] {
+         fs::remove(socket);
+         std::ofstream(socket) << "mine";
+       }},
+      {"a link in its place",
+       [&] {
+         fs::remove(socket);
+         fs::create_symlink("/dev/null", socket);
+       }},
       {"another socket in its place",
        [&] {
          fs::remove(socket);
@@ -214,17 +223,30 @@ TEST_F(HostStarts, ARefusedStartLeavesNothingThatWasNotThere) {
       {"a rule for nobody", [&](auto& words) { option(words, "--allow-publish", "user:no-such-user"); }, nothing, {}},
       {"a bad descriptor", [&](auto& words) { option(words, "--ready-fd", "87654"); }, nothing, {}},
       {"a directory in the socket's place",
-       [&](auto&) { fs::create_directories(socket); fs::permissions(broker_->runtime(), fs::perms::owner_all);
-                    fs::permissions(fs::path(broker_->address().runtime_dir), fs::perms::owner_all); },
-       [&] { fs::remove(socket); }, {}},
+       [&](auto&) {
+         fs::create_directories(socket);
+         fs::permissions(broker_->runtime(), fs::perms::owner_all);
+         fs::permissions(fs::path(broker_->address().runtime_dir), fs::perms::owner_all);
+       },
+       [&] { fs::remove(socket); },
+       {}},
       {"too few descriptors", [](auto&) {}, nothing, {"/bin/sh", "-c", "ulimit -n 16; exec \"$@\"", "sh"}},
-      {"too little file size", [](auto& words) { (void)words; }, nothing, {"/bin/sh", "-c", "ulimit -f 200; exec \"$@\"", "sh"}},
-      {"a log that cannot be written", [&](auto& words) { option(words, "--log-file", "/no/such/dir/log"); }, nothing, {}},
+      {"too little file size",
+       [](auto& words) { (void)words; },
+       nothing,
+       {"/bin/sh", "-c", "ulimit -f 200; exec \"$@\"", "sh"}},
+      {"a log that cannot be written",
+       [&](auto& words) { option(words, "--log-file", "/no/such/dir/log"); },
+       nothing,
+       {}},
       {"another journal", [&](auto& words) { option(words, "--data-dir", "/dev/null/data"); }, nothing, {}},
       {"a directory in the place of the cursors, found when the rings are there",
-       [&](auto&) { fs::create_directories(broker_->journal() / "cursors");
-                    fs::permissions(broker_->journal(), fs::perms::owner_all); },
-       [&] { fs::remove(broker_->journal() / "cursors"); }, {}},
+       [&](auto&) {
+         fs::create_directories(broker_->journal() / "cursors");
+         fs::permissions(broker_->journal(), fs::perms::owner_all);
+       },
+       [&] { fs::remove(broker_->journal() / "cursors"); },
+       {}},
   };
   for (const bool fresh : {true, false}) {
     if (!fresh) {

@@ -89,8 +89,9 @@ TEST_F(HostShares, TheCursorsOfOneUserHoldHisShareOfTheDiskAndTheOthersHoldOn) {
     ASSERT_TRUE(ours.ok()) << ours.error().message;
   }
   publish_large(120);
-  const std::string said = "cursor 'greedy' of user 65534 stands at sequence 0 and holds no more than 524288 bytes, the "
-                           "share of one user (--user-share 50) of --cursor-hold-bytes 1048576: what it has not read";
+  const std::string said =
+      "cursor 'greedy' of user 65534 stands at sequence 0 and holds no more than 524288 bytes, the "
+      "share of one user (--user-share 50) of --cursor-hold-bytes 1048576: what it has not read";
   wait_for([&] { return broker_->log().find(said) != std::string::npos; });
   wait_for([&] { return segments() > 8; });
   EXPECT_GT(status().earliest_sequence, 1U);
@@ -157,14 +158,17 @@ TEST_F(HostShares, AUserInHundredsOfGroupsIsLetInByTheLastOfThem) {
                                     program().string(), "--helper", "outsider", "feed=" + broker_->address().feed,
                                     "runtime=" + broker_->address().runtime_dir, "data=" + broker_->address().data_dir,
                                     "page=" + page_->path().string()},
-                      .environment = {}, .output = output, .user = std::nullopt});
+                      .environment = {},
+                      .output = output,
+                      .user = std::nullopt});
     return pub.wait();
   };
   EXPECT_EQ(run("65534"), 0);
   std::string said = read_file(output);
   expect_line(said, "publish: ok");
-  expect_line(said, "subscribe: permission_denied: user 65534 may not subscribe to this feed (there is no rule of "
-                    "--allow-subscribe, its pid is ");
+  expect_line(said,
+              "subscribe: permission_denied: user 65534 may not subscribe to this feed (there is no rule of "
+              "--allow-subscribe, its pid is ");
   std::filesystem::remove(output);
   EXPECT_EQ(run("0"), 0);
   said = read_file(output);

@@ -24,7 +24,8 @@ std::vector<std::string> in_shell(const std::string& before, const std::string& 
 // Whoever started the broker, as systemd does.
 class Supervisor {
  public:
-  explicit Supervisor(std::string name) : name_(std::move(name)), socket_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+  explicit Supervisor(std::string name)
+      : name_(std::move(name)), socket_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     std::memcpy(address.sun_path + 1, name_.data(), name_.size());
@@ -62,8 +63,8 @@ class HostSignals : public BrokerTest {
 
 TEST_F(HostSignals, NoSignalButThoseThatAreMeantToEndsTheBroker) {
   start();
-  for (const int signal : {SIGHUP, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGPIPE, SIGXFSZ, SIGIO, SIGCHLD, SIGWINCH,
-                           SIGURG, SIGRTMIN, SIGRTMAX, SIGHUP}) {
+  for (const int signal : {SIGHUP, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGPIPE, SIGXFSZ, SIGIO, SIGCHLD,
+                           SIGWINCH, SIGURG, SIGRTMIN, SIGRTMAX, SIGHUP}) {
     send(signal);
   }
   wait_for_log("SIGHUP: the log was opened anew");

@@ -35,7 +35,9 @@ TEST(HostUnit, SystemdHasNothingToSayAboutIt) {
   std::ofstream(directory / "leatd@.service") << unit;
   const std::string output = (directory / "said").string();
   ChildProcess verify({.arguments = {"/usr/bin/systemd-analyze", "verify", (directory / "leatd@x.service").string()},
-                       .environment = {}, .output = output, .user = std::nullopt});
+                       .environment = {},
+                       .output = output,
+                       .user = std::nullopt});
   EXPECT_EQ(verify.wait(), 0) << read_file(output);
   EXPECT_EQ(read_file(output).find("leatd@"), std::string::npos) << read_file(output);
   fs::remove_all(directory);

@@ -87,7 +87,8 @@ class Hostile : public LoadTest {
                  static_cast<unsigned long long>(accepted()), producers_.size(), consumers_.size(),
                  static_cast<unsigned long long>((*page_)[kScribbledWord].load()),
                  static_cast<unsigned long long>(now.bad_tickets), static_cast<unsigned long long>(now.skipped_tickets),
-                 static_cast<unsigned long long>(now.ring_repairs), static_cast<unsigned long long>(now.refused_entries),
+                 static_cast<unsigned long long>(now.ring_repairs),
+                 static_cast<unsigned long long>(now.refused_entries),
                  static_cast<unsigned long long>((*page_)[kResultWord].load()));
   }
   void run_against(std::vector<std::string> scribbling, std::uint64_t events) {
@@ -117,14 +118,10 @@ class Hostile : public LoadTest {
   }
 };
 
-TEST_F(Hostile, ScribblersOverAllThatTheyHaveMappedHarmNobodyElse) {
-  run_against({}, torture(4000));
-}
+TEST_F(Hostile, ScribblersOverAllThatTheyHaveMappedHarmNobodyElse) { run_against({}, torture(4000)); }
 
 // All slots of the ring, again and again: tickets of honest producers are lost by the hundred, their events are not.
-TEST_F(Hostile, ScribblersOverWholeRingsLoseNobodysEvents) {
-  run_against({"sweeps=1"}, torture(4000));
-}
+TEST_F(Hostile, ScribblersOverWholeRingsLoseNobodysEvents) { run_against({"sweeps=1"}, torture(4000)); }
 
 TEST_F(Hostile, OneThatIsKilledWhileItScribblesLeavesNothingBehind) {
   start();
@@ -142,8 +139,8 @@ TEST_F(Hostile, OneThatIsKilledWhileItScribblesLeavesNothingBehind) {
   expect_all_arrived();
 }
 
-// What cannot be prevented is mended: a client that may map a file may also cut it. Who touches it meanwhile is killed by
-// the kernel, but not the broker; and nothing that was accepted is lost.
+// What cannot be prevented is mended: a client that may map a file may also cut it. Who touches it meanwhile is killed
+// by the kernel, but not the broker; and nothing that was accepted is lost.
 TEST_F(Hostile, OneThatCutsTheSharedFilesDoesNotStopTheBroker) {
   start();
   Producer producer = connect_producer();
@@ -201,7 +198,8 @@ TEST_F(Hostile, OneThatForgesATicketPublishesNothingThatWasRefused) {
   const internal::Mapping arena = broker_->map("arena-0-1", internal::Access::read_only);
   const std::uint64_t end = reinterpret_cast<const internal::ArenaHeader*>(arena.data())->tail.load();
   const std::uint64_t last_slot = (header_of(inbound).tail.load() - 1) % kSlots;
-  internal::store_word(inbound.data() + internal::kInboundSlotsOffset + last_slot * internal::kWordBytes, internal::full_slot(0, 1, end));
+  internal::store_word(inbound.data() + internal::kInboundSlotsOffset + last_slot * internal::kWordBytes,
+                       internal::full_slot(0, 1, end));
   broker_->cont();
   ASSERT_TRUE(producer.publish_and_wait({.topic = "last"}, Ack::committed, kPatience).ok());
   Consumer consumer = connect_consumer();
@@ -209,7 +207,8 @@ TEST_F(Hostile, OneThatForgesATicketPublishesNothingThatWasRefused) {
   EXPECT_EQ(take_event(consumer).topic, "last");
 }
 
-// What a forged ticket can do at worst (sequencer_hostile_test.cc, ReSealed): the entry behind a receipt is passed over.
+// What a forged ticket can do at worst (sequencer_hostile_test.cc, ReSealed): the entry behind a receipt is passed
+// over.
 TEST_F(Hostile, OneThatHadAnotherEntryTakenLeavesNoReceiptPending) {
   start();
   Producer producer = connect_producer();
@@ -227,8 +226,8 @@ TEST_F(Hostile, OneThatHadAnotherEntryTakenLeavesNoReceiptPending) {
 
 class HeaderLeftBehind : public Hostile, public testing::WithParamInterface<std::size_t> {};
 
-// The header of the inbound ring is written over, and the broker killed before it can mend it: the next one takes the ring
-// over all the same, with what is in flight.
+// The header of the inbound ring is written over, and the broker killed before it can mend it: the next one takes the
+// ring over all the same, with what is in flight.
 TEST_P(HeaderLeftBehind, DoesNotKeepTheNextBrokerFromTakingOverTheRing) {
   start();
   Producer producer = connect_producer();
@@ -250,7 +249,8 @@ TEST_P(HeaderLeftBehind, DoesNotKeepTheNextBrokerFromTakingOverTheRing) {
   EXPECT_EQ(status().latest_sequence, 3U);
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryWord, HeaderLeftBehind, testing::Values(0, 8, 16, 24, 32, 40, 48, 64, 128, 192, 200, 256));
+INSTANTIATE_TEST_SUITE_P(EveryWord, HeaderLeftBehind,
+                         testing::Values(0, 8, 16, 24, 32, 40, 48, 64, 128, 192, 200, 256));
 
 }  // namespace
 }  // namespace leat::test

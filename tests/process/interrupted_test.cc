@@ -45,31 +45,37 @@ constexpr auto kShort = milliseconds(300);
 // Calls that wait for a broker which stands still, or away.
 const std::map<std::string, Call>& calls() {
   static const std::map<std::string, Call> all = {
-      {"Producer::connect", [](auto& address, auto&) {
+      {"Producer::connect",
+       [](auto& address, auto&) {
          return outcome_of(Producer::connect({.address = address, .connect_timeout = kShort}));
        }},
-      {"Consumer::connect", [](auto& address, auto&) {
+      {"Consumer::connect",
+       [](auto& address, auto&) {
          return outcome_of(Consumer::connect({.address = address, .connect_timeout = kShort}));
        }},
       {"FeedObserver::read", [](auto&, Handles& handles) { return outcome_of(handles.observer.read()); }},
       {"save_cursor", [](auto&, Handles& handles) { return outcome_of(handles.consumer.save_cursor()); }},
-      {"Consumer::wait", [](auto&, Handles& handles) {
+      {"Consumer::wait",
+       [](auto&, Handles& handles) {
          EventView event;
          while (handles.consumer.poll(event) == Poll::event) {
          }
          return outcome_of(handles.consumer.wait(event, kShort));
        }},
-      {"Producer::wait", [](auto&, Handles& handles) {
+      {"Producer::wait",
+       [](auto&, Handles& handles) {
          return outcome_of(handles.producer.wait(handles.receipt, Ack::committed, kShort));
        }},
       {"flush", [](auto&, Handles& handles) { return outcome_of(handles.producer.flush(Ack::durable, kShort)); }},
-      {"publish", [](auto&, Handles& handles) {  // into a full arena
+      {"publish",
+       [](auto&, Handles& handles) {  // into a full arena
          Result<Receipt> sent = Receipt{};
          while ((sent = handles.producer.publish({.topic = "t"})).ok()) {
          }
          return outcome_of(sent);
        }},
-      {"publish_and_wait", [](auto&, Handles& handles) {
+      {"publish_and_wait",
+       [](auto&, Handles& handles) {
          return outcome_of(handles.producer.publish_and_wait({.topic = "t"}, Ack::durable, kShort));
        }},
   };

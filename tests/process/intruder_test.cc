@@ -61,7 +61,8 @@ class Modes : public BrokerTest, public testing::WithParamInterface<mode_t> {
   }
   void work() {
     Producer producer = connect_producer();
-    auto consumer = Consumer::connect({.address = broker_->address(), .start = Start::earliest(), .cursor_name = "named"});
+    auto consumer =
+        Consumer::connect({.address = broker_->address(), .start = Start::earliest(), .cursor_name = "named"});
     ASSERT_TRUE(consumer.ok()) << consumer.error().message;
     ASSERT_TRUE(producer.publish_and_wait({.topic = "t"}, Ack::durable, kPatience).ok());
     ASSERT_TRUE(consumer->save_cursor().ok());
@@ -74,7 +75,8 @@ class Modes : public BrokerTest, public testing::WithParamInterface<mode_t> {
       if (name == "control.sock") expected = others ? "0666" : "0600";
       EXPECT_EQ(mode, expected) << name;
     }
-    for (const auto& [name, mode] : modes_below(broker_->journal())) EXPECT_EQ(mode, name == "." ? "0700" : "0600") << name;
+    for (const auto& [name, mode] : modes_below(broker_->journal()))
+      EXPECT_EQ(mode, name == "." ? "0700" : "0600") << name;
     // The way there: nobody else may write on it.
     for (const fs::path& path : {fs::path(broker_->address().runtime_dir), fs::path(broker_->address().data_dir)}) {
       struct stat status {};

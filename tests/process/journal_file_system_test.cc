@@ -1,7 +1,7 @@
 // Journals where room cannot be had ahead: a full disk holds producers back there too, and nothing is lost.
 //
-// With the fault shim anybody can run this; the file systems themselves (loop mounts of btrfs and xfs images) need root,
-// mkfs.btrfs and mkfs.xfs, and are skipped, with the reason, where one of these is missing.
+// With the fault shim anybody can run this; the file systems themselves (loop mounts of btrfs and xfs images) need
+// root, mkfs.btrfs and mkfs.xfs, and are skipped, with the reason, where one of these is missing.
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -41,7 +41,8 @@ class WrittenJournal : public StalledJournal, public testing::WithParamInterface
     const char* options = std::getenv("ASAN_OPTIONS");
     broker_->set_environment(std::string("LD_PRELOAD=") + LEAT_TEST_FAULT_SHIM);
     broker_->set_environment("LEAT_TEST_FAULTS=" + page.string());
-    broker_->set_environment(std::string("ASAN_OPTIONS=verify_asan_link_order=0:") + (options != nullptr ? options : ""));
+    broker_->set_environment(std::string("ASAN_OPTIONS=verify_asan_link_order=0:") +
+                             (options != nullptr ? options : ""));
     broker_->set("--journal-writes", GetParam());
     broker_->set("--segment-bytes", "64K");
     broker_->set("--max-event-bytes", "2K");
@@ -207,14 +208,14 @@ TEST_P(OtherFileSystem, HoldsProducersBackWhenItIsFullAndGoesOnWithoutLoss) {
   EXPECT_EQ(broker_->terminate(), 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Of, OtherFileSystem,
-    testing::Values(Place{"btrfs", "mkfs.btrfs -q", "loop", "auto", false},
-                    Place{"btrfs_compressed", "mkfs.btrfs -q", "loop,compress=zstd", "auto", false},
-                    Place{"btrfs_nodatacow", "mkfs.btrfs -q", "loop,nodatacow", "auto", true},
-                    Place{"btrfs_mapped_all_the_same", "mkfs.btrfs -q", "loop", "mapped", false},
-                    Place{"xfs_with_cloned_segments", "mkfs.xfs -q", "loop", "auto", true}),
-    [](const auto& place) { return std::string(place.param.name); });
+INSTANTIATE_TEST_SUITE_P(Of, OtherFileSystem,
+                         testing::Values(Place{"btrfs", "mkfs.btrfs -q", "loop", "auto", false},
+                                         Place{"btrfs_compressed", "mkfs.btrfs -q", "loop,compress=zstd", "auto",
+                                               false},
+                                         Place{"btrfs_nodatacow", "mkfs.btrfs -q", "loop,nodatacow", "auto", true},
+                                         Place{"btrfs_mapped_all_the_same", "mkfs.btrfs -q", "loop", "mapped", false},
+                                         Place{"xfs_with_cloned_segments", "mkfs.xfs -q", "loop", "auto", true}),
+                         [](const auto& place) { return std::string(place.param.name); });
 
 }  // namespace
 }  // namespace leat::test

@@ -1,5 +1,5 @@
-// Whose the files of a journal are, and where a path may lead: symbolic links at every name that leatd or leat repair ever
-// makes, a journal of another user, links in place of directories.
+// Whose the files of a journal are, and where a path may lead: symbolic links at every name that leatd or leat repair
+// ever makes, a journal of another user, links in place of directories.
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -130,7 +130,8 @@ TEST_F(JournalOwner, RootsRepairLeavesTheJournalToItsOwner) {
   // Its broker is not for root to run, nor another's.
   broker_->expect_log("belongs to user 65534");
   EXPECT_EQ(broker_->run_to_exit(), 1);
-  EXPECT_NE(broker_->log().find("belongs to user 65534, and leatd runs as user 0"), std::string::npos) << broker_->log();
+  EXPECT_NE(broker_->log().find("belongs to user 65534, and leatd runs as user 0"), std::string::npos)
+      << broker_->log();
 }
 
 TEST_F(JournalOwner, TakesALinkToADirectoryOfItsOwnAndSaysWhatADanglingOneIs) {

@@ -22,7 +22,9 @@ class LoadTest : public BrokerTest {
 
   /// Events whose publish() has returned ok.
   [[nodiscard]] std::uint64_t accepted() const;
-  [[nodiscard]] std::uint64_t delivered(std::size_t consumer) const { return (*page_)[kDeliveredWord + consumer].load(); }
+  [[nodiscard]] std::uint64_t delivered(std::size_t consumer) const {
+    return (*page_)[kDeliveredWord + consumer].load();
+  }
   void wait_for_accepted(std::uint64_t count) const;
 
   /// Ends the producers, lets the consumers come to the end, and expects that every helper found all right.

@@ -1,5 +1,5 @@
-// Looking changes nothing: each command that only looks, run on a tree that nobody can write to, by its owner and by a user
-// who can only read. A full listing before and after must be the same. Parts with another user need root.
+// Looking changes nothing: each command that only looks, run on a tree that nobody can write to, by its owner and by a
+// user who can only read. A full listing before and after must be the same. Parts with another user need root.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,8 +23,9 @@ std::map<std::string, std::string> listing(const fs::path& tree) {
   const auto note = [&](const fs::path& path) {
     struct stat status {};
     ASSERT_EQ(::lstat(path.c_str(), &status), 0) << path;
-    std::string text = std::to_string(status.st_ino) + " " + std::to_string(status.st_mode) + " " + std::to_string(status.st_uid) + " " +
-                       std::to_string(status.st_gid) + " " + std::to_string(status.st_size) + " " + std::to_string(status.st_nlink);
+    std::string text = std::to_string(status.st_ino) + " " + std::to_string(status.st_mode) + " " +
+                       std::to_string(status.st_uid) + " " + std::to_string(status.st_gid) + " " +
+                       std::to_string(status.st_size) + " " + std::to_string(status.st_nlink);
     for (const timespec& time : {status.st_mtim, status.st_ctim}) {
       text += " " + std::to_string(time.tv_sec) + "." + std::to_string(time.tv_nsec);
     }
@@ -44,8 +45,9 @@ class Looking : public OtherUserTest {
   };
   std::vector<Command> commands() const {
     const std::string journal = broker_->journal().string();
-    const std::vector<std::string> feed = {"--feed", "test", "--runtime-dir", broker_->address().runtime_dir, "--data-dir",
-                                           broker_->address().data_dir};
+    const std::vector<std::string> feed = {"--feed",        "test",
+                                           "--runtime-dir", broker_->address().runtime_dir,
+                                           "--data-dir",    broker_->address().data_dir};
     const auto of_feed = [&](std::vector<std::string> words) {
       words.insert(words.end(), feed.begin(), feed.end());
       return words;

@@ -1,5 +1,5 @@
-// The journal is less, or another, when the broker comes back, in every way that this happens to it: a receipt of an event
-// that is gone is never told to be committed or durable.
+// The journal is less, or another, when the broker comes back, in every way that this happens to it: a receipt of an
+// event that is gone is never told to be committed or durable.
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -27,7 +27,9 @@ std::uint64_t offset_of(const fs::path& directory, std::uint64_t sequence) {
     const std::uint64_t position = buffer.position();
     internal::RecordView record;
     if (buffer.next(record, files.feed_seed(), files.data_bytes()) != internal::RecordBuffer::Next::record) break;
-    if (record.header.type != static_cast<std::uint16_t>(internal::RecordType::event) || record.header.sequence != sequence) continue;
+    if (record.header.type != static_cast<std::uint16_t>(internal::RecordType::event) ||
+        record.header.sequence != sequence)
+      continue;
     const auto size = fs::file_size(directory / files.segments().front().to_string());
     return internal::segment_geometry(size).data_offset + position - files.segments().front().first_position;
   }
@@ -42,9 +44,9 @@ void overwrite(const fs::path& file, std::uint64_t offset, const std::string& by
 
 struct Way {
   const char* name;
-  const char* sync;      ///< while the events are published
-  bool clean;            ///< how the broker ends
-  std::uint64_t kept;    ///< events up to here are there afterwards, and their receipts may say so
+  const char* sync;    ///< while the events are published
+  bool clean;          ///< how the broker ends
+  std::uint64_t kept;  ///< events up to here are there afterwards, and their receipts may say so
   std::function<void(BrokerProcess&)> happens;
 };
 

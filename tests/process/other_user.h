@@ -21,8 +21,9 @@ class OtherUserTest : public BrokerTest {
     // Everything on the way is open, so that what stays closed is closed by leatd.
     namespace fs = std::filesystem;
     for (const fs::path& path : {broker_->scratch(), fs::path(broker_->address().runtime_dir).parent_path()}) {
-      fs::permissions(path, fs::perms::others_exec | fs::perms::others_read | fs::perms::others_write |
-                                fs::perms::group_all, fs::perm_options::add);
+      fs::permissions(path,
+                      fs::perms::others_exec | fs::perms::others_read | fs::perms::others_write | fs::perms::group_all,
+                      fs::perm_options::add);
     }
     fs::permissions(page_->path(), fs::perms::all, fs::perm_options::add);
     // The helper must be able to run: the build directory may be closed to others.
@@ -36,9 +37,13 @@ class OtherUserTest : public BrokerTest {
 
   /// What the helper printed. It must end with 0.
   std::string run_as_nobody(const std::string& helper, const std::vector<std::string>& extra) {
-    std::vector<std::string> words = {program().string(), "--helper", helper, "feed=" + broker_->address().feed,
+    std::vector<std::string> words = {program().string(),
+                                      "--helper",
+                                      helper,
+                                      "feed=" + broker_->address().feed,
                                       "runtime=" + broker_->address().runtime_dir,
-                                      "data=" + broker_->address().data_dir, "page=" + page_->path().string(),
+                                      "data=" + broker_->address().data_dir,
+                                      "page=" + page_->path().string(),
                                       "broker=" + std::to_string(broker_->pid())};
     words.insert(words.end(), extra.begin(), extra.end());
     const std::string log = (broker_->scratch() / (helper + ".log")).string();

@@ -1,5 +1,6 @@
-// What a host may deny: room for the small files (`feed`, `cursors`), locked memory, threads, all CPUs but one, pages that a fork
-// wipes; and environments that name no place. Each is a clear error or done without, and leaves nothing half done.
+// What a host may deny: room for the small files (`feed`, `cursors`), locked memory, threads, all CPUs but one, pages
+// that a fork wipes; and environments that name no place. Each is a clear error or done without, and leaves nothing
+// half done.
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -39,7 +40,9 @@ class PoorHost : public BrokerTest {
     prefix.insert(prefix.end(), words.begin(), words.end());
     return prefix;
   }
-  static std::vector<std::string> in_shell(const std::string& before) { return {"/bin/sh", "-c", before + "exec \"$@\"", "sh"}; }
+  static std::vector<std::string> in_shell(const std::string& before) {
+    return {"/bin/sh", "-c", before + "exec \"$@\"", "sh"};
+  }
   // Its output goes through a pipe: the limit strikes the feed's files only.
   static std::vector<std::string> with_no_room_in_files() {
     return {"/bin/bash", "-c", "( ulimit -f 0; exec \"$@\" ) 2>&1 | cat; exit ${PIPESTATUS[0]}", "bash"};
@@ -50,7 +53,8 @@ class PoorHost : public BrokerTest {
   void publish(int count, std::size_t bytes = 10) {
     Producer producer = connect_producer();
     for (int i = 0; i < count; ++i) {
-      ASSERT_TRUE(producer.publish_and_wait({.topic = "t", .payload = std::string(bytes, 'x')}, Ack::durable, kPatience).ok());
+      ASSERT_TRUE(
+          producer.publish_and_wait({.topic = "t", .payload = std::string(bytes, 'x')}, Ack::durable, kPatience).ok());
     }
   }
   void wait_for_log(const std::string& text) const {
@@ -66,7 +70,8 @@ class PoorHost : public BrokerTest {
   }
   Consumer named(const std::string& name) {
     for (;;) {
-      auto consumer = Consumer::connect({.address = broker_->address(), .start = Start::earliest(), .cursor_name = name});
+      auto consumer =
+          Consumer::connect({.address = broker_->address(), .start = Start::earliest(), .cursor_name = name});
       if (consumer) return std::move(*consumer);
       if (consumer.error().code != ErrorCode::busy) throw std::runtime_error(consumer.error().message);
     }
@@ -130,8 +135,9 @@ TEST_F(PoorHost, ALimitOnFileSizesThatStrikesTheIdentityRefusesTheStartAndLeaves
   if (!fs::exists("/bin/bash")) GTEST_SKIP() << "no bash here";
   const Ran first = run(after(with_no_room_in_files(), broker_->command()));
   EXPECT_EQ(first.status, 1) << first.said;
-  expect_parts(first.said, {"File too large (errno 27); raise the limit on the size of files (ulimit -f, LimitFSIZE of systemd)",
-                            (broker_->journal() / "feed.new").c_str()});
+  expect_parts(first.said,
+               {"File too large (errno 27); raise the limit on the size of files (ulimit -f, LimitFSIZE of systemd)",
+                (broker_->journal() / "feed.new").c_str()});
   EXPECT_FALSE(fs::exists(broker_->journal())) << "made by a start that was refused";
   EXPECT_FALSE(fs::exists(broker_->runtime()));
   start();
@@ -207,7 +213,8 @@ TEST_F(PoorDisk, ThatIsFullLosesNoCursorAndIsTold) {
   start();
   publish(1);
   make_cursors(1);
-  save_while_the_file_cannot_be_written([&] { fill(); }, [&] { empty(); }, "No space left on device (errno 28); free some space");
+  save_while_the_file_cannot_be_written([&] { fill(); }, [&] { empty(); },
+                                        "No space left on device (errno 28); free some space");
 }
 
 TEST_F(PoorDisk, ThatIsFullAtTheEndKeepsTheOldIdentityAndLosesNothing) {
@@ -217,7 +224,8 @@ TEST_F(PoorDisk, ThatIsFullAtTheEndKeepsTheOldIdentityAndLosesNothing) {
   const std::string before = read_file(broker_->journal() / "feed");
   fill();
   EXPECT_EQ(broker_->terminate(), 1);
-  expect_parts(broker_->log(), {"the journal could not be closed: ", "feed.new: No space left on device", "free some space"});
+  expect_parts(broker_->log(),
+               {"the journal could not be closed: ", "feed.new: No space left on device", "free some space"});
   EXPECT_EQ(read_file(broker_->journal() / "feed"), before);
   expect_no_leftovers();
   empty();
@@ -230,10 +238,10 @@ TEST_F(PoorHost, WithoutLockedMemoryAllGoesOn) {
   broker_->set_prefix(in_shell("ulimit -l 0; "));
   start();
   publish(3);
-  const Ran tail = run(after(in_shell("ulimit -l 0; "),
-                             {LEAT_TEST_LEAT, "tail", "--feed", broker_->address().feed, "--runtime-dir",
-                              broker_->address().runtime_dir, "--data-dir", broker_->address().data_dir, "--from", "earliest",
-                              "--count", "3"}));
+  const Ran tail =
+      run(after(in_shell("ulimit -l 0; "), {LEAT_TEST_LEAT, "tail", "--feed", broker_->address().feed, "--runtime-dir",
+                                            broker_->address().runtime_dir, "--data-dir", broker_->address().data_dir,
+                                            "--from", "earliest", "--count", "3"}));
   EXPECT_EQ(tail.status, 0) << tail.said;
 }
 
@@ -245,7 +253,8 @@ TEST_F(PoorHost, WithoutAnyThreadRefusesTheStartAndLeavesNothing) {
   broker_->set_prefix(confined({{.number = SYS_clone3, .error = ENOSYS}, {.number = SYS_clone, .error = EAGAIN}}));
   broker_->expect_log("thread");
   EXPECT_EQ(broker_->run_to_exit(), 1) << broker_->log();
-  expect_parts(broker_->log(), {"starting the thread", "Resource temporarily unavailable", "ulimit -u, TasksMax of systemd"});
+  expect_parts(broker_->log(),
+               {"starting the thread", "Resource temporarily unavailable", "ulimit -u, TasksMax of systemd"});
   EXPECT_FALSE(fs::exists(broker_->journal()));
   EXPECT_FALSE(fs::exists(broker_->runtime()));
 }
@@ -264,7 +273,8 @@ TEST_F(PoorUser, WithTooFewThreadsRefusesTheStartAndLeavesNothing) {
   int refused = 0;
   for (int processes = 1;; ++processes) {
     ASSERT_LT(processes, 64);
-    std::vector<std::string> words = {"/bin/bash", "-c", "ulimit -u " + std::to_string(processes) + "; exec \"$@\"", "bash"};
+    std::vector<std::string> words = {"/bin/bash", "-c", "ulimit -u " + std::to_string(processes) + "; exec \"$@\"",
+                                      "bash"};
     words.insert(words.end(), command.begin(), command.end());
     const std::string output = (broker_->scratch() / ("poor" + std::to_string(processes))).string();
     ChildProcess process({.arguments = words, .environment = {}, .output = output, .user = kPoor});
@@ -319,8 +329,9 @@ class RealTime : public PoorHost {
   void feed_goes_on(bool broker_is, bool clients_are) {
     broker_->set_prefix(on_the_cpu(broker_is));
     start();
-    const std::vector<std::string> address = {"--feed", broker_->address().feed, "--runtime-dir",
-                                              broker_->address().runtime_dir, "--data-dir", broker_->address().data_dir};
+    const std::vector<std::string> address = {"--feed",        broker_->address().feed,
+                                              "--runtime-dir", broker_->address().runtime_dir,
+                                              "--data-dir",    broker_->address().data_dir};
     const std::string out = (broker_->scratch() / "tailed").string();
     const auto tail_words = after(after(on_the_cpu(clients_are), {LEAT_TEST_LEAT, "tail"}),
                                   after(address, {"--from", "earliest", "--count", "400"}));
@@ -333,10 +344,13 @@ class RealTime : public PoorHost {
     for (int i = 0; i < 2; ++i) {  // two at a time: one may be stopped between its ticket and its slot
       auto words = after({"/bin/sh", "-c", "exec \"$@\" <'" + lines + "'", "sh"},
                          after(on_the_cpu(clients_are), {LEAT_TEST_LEAT, "pub", "--lines", "--topic", "t"}));
-      publishers.emplace_back(SpawnOptions{.arguments = after(words, address), .environment = {},
-                                           .output = (broker_->scratch() / "published").string(), .user = std::nullopt});
+      publishers.emplace_back(SpawnOptions{.arguments = after(words, address),
+                                           .environment = {},
+                                           .output = (broker_->scratch() / "published").string(),
+                                           .user = std::nullopt});
     }
-    for (ChildProcess& publisher : publishers) EXPECT_EQ(publisher.wait(), 0) << read_file(broker_->scratch() / "published");
+    for (ChildProcess& publisher : publishers)
+      EXPECT_EQ(publisher.wait(), 0) << read_file(broker_->scratch() / "published");
     EXPECT_EQ(tail.wait(), 0) << read_file(out);
     EXPECT_EQ(status().latest_sequence, 400U);
     wait_until_asleep(broker_->pid());
@@ -397,17 +411,20 @@ TEST_F(PoorEnvironment, ARelativePathOnTheCommandLineIsTaken) {
   const std::string output = (broker_->scratch() / "relative").string();
   const auto words = after({"/bin/sh", "-c", "cd '" + directory.string() + "'; exec \"$@\"", "sh"},
                            {broker_->command().front(), "--feed", "f", "--runtime-dir", "run", "--data-dir", "./data"});
-  ChildProcess leatd({.arguments = words, .environment = {"LEAT_RUNTIME_DIR=other", "LEAT_DATA_DIR=other"}, .output = output,
+  ChildProcess leatd({.arguments = words,
+                      .environment = {"LEAT_RUNTIME_DIR=other", "LEAT_DATA_DIR=other"},
+                      .output = output,
                       .user = std::nullopt});
-  while (leatd.running() && read_file(output).find("ready: ") == std::string::npos) std::this_thread::sleep_for(milliseconds(2));
+  while (leatd.running() && read_file(output).find("ready: ") == std::string::npos)
+    std::this_thread::sleep_for(milliseconds(2));
   ASSERT_TRUE(leatd.running()) << read_file(output);
-  const std::vector<std::string> pub = {LEAT_TEST_LEAT, "pub", "--feed", "f", "--runtime-dir", "run", "--data-dir", "./data",
-                                        "--topic", "t", "x"};
+  const std::vector<std::string> pub = {LEAT_TEST_LEAT, "pub",     "--feed", "f", "--runtime-dir", "run", "--data-dir",
+                                        "./data",       "--topic", "t",      "x"};
   const Ran published = in_directory(directory, {}, pub);
   EXPECT_EQ(published.status, 0) << published.said;
-  auto consumer = Consumer::connect({.address = {.feed = "f", .runtime_dir = (directory / "run").string(),
-                                                 .data_dir = (directory / "data").string()},
-                                     .start = Start::earliest()});
+  auto consumer = Consumer::connect(
+      {.address = {.feed = "f", .runtime_dir = (directory / "run").string(), .data_dir = (directory / "data").string()},
+       .start = Start::earliest()});
   ASSERT_TRUE(consumer.ok()) << consumer.error().message;
   EXPECT_EQ(take_event(*consumer).sequence, 1U);
   leatd.send_signal(SIGTERM);

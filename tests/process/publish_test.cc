@@ -39,7 +39,8 @@ TEST_F(Publishing, ABatchWithOneBadEventPublishesNothing) {
   start();
   Producer producer = connect_producer();
   const std::string key(256, 'k');
-  for (const Event& bad : {Event{.topic = "a b"}, Event{.topic = "a", .key = key}, Event{.topic = "a", .durable = false}}) {
+  for (const Event& bad :
+       {Event{.topic = "a b"}, Event{.topic = "a", .key = key}, Event{.topic = "a", .durable = false}}) {
     const std::array<Event, 3> batch = {Event{.topic = "a"}, Event{.topic = "a"}, bad};
     EXPECT_NE(producer.try_publish_batch(batch), Publish::ok);
     EXPECT_FALSE(producer.publish_batch(batch).ok());
@@ -93,8 +94,9 @@ TEST_F(Publishing, BatchesStayWholeOverKillsOfTheBroker) {
   (*page_)[kStopWord].store(1);
   for (ChildProcess& helper : helpers) EXPECT_EQ(helper.wait(), 0) << helper_output();
   while (!status().producers.empty()) std::this_thread::sleep_for(milliseconds(5));
-  ASSERT_TRUE(connect_producer().publish_and_wait({.topic = "batch", .key = "end", .message_id = "0/0/1"},
-                                                  Ack::committed, kPatience).ok());
+  ASSERT_TRUE(connect_producer()
+                  .publish_and_wait({.topic = "batch", .key = "end", .message_id = "0/0/1"}, Ack::committed, kPatience)
+                  .ok());
   check_batches(broker_->journal(), *page_, helpers.size());
 }
 
@@ -164,7 +166,8 @@ TEST_F(Publishing, WithoutSyncDurableIsReachedAtACleanStopOnly) {
   auto receipt = producer.publish({.topic = "t"});
   ASSERT_TRUE(receipt.ok());
   ASSERT_TRUE(producer.wait(*receipt, Ack::committed, kPatience).ok());
-  auto durable = Consumer::connect({.address = broker_->address(), .start = Start::earliest(), .level = Level::durable});
+  auto durable =
+      Consumer::connect({.address = broker_->address(), .start = Start::earliest(), .level = Level::durable});
   ASSERT_TRUE(durable.ok());
   EventView event;
   EXPECT_EQ(durable->wait(event, milliseconds(50)), Poll::empty);
@@ -200,7 +203,8 @@ TEST_F(Publishing, ASpinningWaitGoesOnWithTheNextBroker) {
   auto receipt = producer->publish({.topic = "t"});
   ASSERT_TRUE(receipt.ok());
   // The wait, not the start, is on the other thread: a broker of these tests dies with the thread that started it.
-  std::thread waiter([&] { EXPECT_TRUE(producer->wait(*receipt, Ack::committed, kPatience).ok()) << "the next broker takes it"; });
+  std::thread waiter(
+      [&] { EXPECT_TRUE(producer->wait(*receipt, Ack::committed, kPatience).ok()) << "the next broker takes it"; });
   std::this_thread::sleep_for(milliseconds(20));
   start();
   waiter.join();

@@ -26,7 +26,8 @@ TEST_F(Receipts, OfAnotherHandleOfTheSameOrAnotherFeedAreRefusedByEveryLevel) {
   ASSERT_TRUE(elsewhere->publish_and_wait({.topic = "e"}, Ack::durable, kPatience, &of_elsewhere).ok());
   ASSERT_EQ(b.publish_and_wait({.topic = "b"}, Ack::durable, kPatience).value(), 2U);
   for (const Ack level : {Ack::accepted, Ack::committed, Ack::durable}) {
-    expect_error(b.wait(of_a, level, kPatience), ErrorCode::invalid_argument, {"another handle", "producer is 1, this one 2"});
+    expect_error(b.wait(of_a, level, kPatience), ErrorCode::invalid_argument,
+                 {"another handle", "producer is 1, this one 2"});
     expect_error(b.wait(of_elsewhere, level, kPatience), ErrorCode::invalid_argument, {"another feed"});
     expect_error(b.wait(Receipt{}, level, kPatience), ErrorCode::invalid_argument, {"empty receipt"});
     EXPECT_TRUE(a.wait(of_a, level, kPatience).ok());
@@ -59,15 +60,15 @@ TEST_F(Receipts, NothingPublishedIsTimedOutAndPublishedButNotSeenIsPending) {
   ASSERT_TRUE(producer.ok());
   broker_->stop();
   Receipt receipt;
-  expect_error(producer->publish_and_wait({.topic = "first"}, Ack::committed, milliseconds(20), &receipt), ErrorCode::pending,
-               {"will be journaled", "do not publish it again"});
+  expect_error(producer->publish_and_wait({.topic = "first"}, Ack::committed, milliseconds(20), &receipt),
+               ErrorCode::pending, {"will be journaled", "do not publish it again"});
   EXPECT_EQ(receipt.events, 1U) << "the receipt comes back, to wait on";
   std::uint64_t filled = 1;
   while (producer->try_publish({.topic = "fill"}) == Publish::ok) ++filled;
   Receipt none = receipt;
   // publish_timeout is 30 seconds, but this call has less.
-  expect_error(producer->publish_and_wait({.topic = "last"}, Ack::committed, milliseconds(20), &none), ErrorCode::timed_out,
-               {"was not published"});
+  expect_error(producer->publish_and_wait({.topic = "last"}, Ack::committed, milliseconds(20), &none),
+               ErrorCode::timed_out, {"was not published"});
   EXPECT_EQ(none.events, 0U);
   expect_error(producer->flush(Ack::committed, milliseconds(20)), ErrorCode::pending, {"will be journaled"});
   broker_->cont();
@@ -78,8 +79,8 @@ TEST_F(Receipts, NothingPublishedIsTimedOutAndPublishedButNotSeenIsPending) {
 
 TEST_F(Receipts, NoTimeOutWrapsAndNegativeOnesDoNotWait) {
   start();
-  auto producer = Producer::connect({.address = broker_->address(), .arena_bytes = 4096, .publish_timeout = kForever,
-                                     .connect_timeout = kForever});
+  auto producer = Producer::connect(
+      {.address = broker_->address(), .arena_bytes = 4096, .publish_timeout = kForever, .connect_timeout = kForever});
   ASSERT_TRUE(producer.ok()) << producer.error().message;
   const std::string payload(1500, 'x');
   for (int i = 0; i < 200; ++i) {  // most of them wait for room
@@ -105,8 +106,9 @@ TEST_F(Receipts, SizesThatWrapAreTooLarge) {
   Producer producer = connect_producer();
   std::span<std::byte> room;
   const std::size_t bound = producer.max_event_bytes();
-  for (const std::size_t bytes : {std::numeric_limits<std::size_t>::max(), std::size_t(-1) - 40, std::size_t(-1) - 55,
-                                  std::size_t(-1) - 64, std::size_t{1} << 63, std::size_t{1} << 32, bound, bound - 48}) {
+  for (const std::size_t bytes :
+       {std::numeric_limits<std::size_t>::max(), std::size_t(-1) - 40, std::size_t(-1) - 55, std::size_t(-1) - 64,
+        std::size_t{1} << 63, std::size_t{1} << 32, bound, bound - 48}) {
     EXPECT_EQ(producer.claim({.topic = "t"}, bytes, room), Publish::too_large) << bytes;
     if (bytes <= bound) continue;
     const Event wrapping{.topic = "t", .payload = {"x", bytes}};  // never read
@@ -132,12 +134,14 @@ TEST_F(Receipts, OptionsOutOfBoundsAreRefusedBeforeAnybodyIsAsked) {
     expect_error(Producer::connect({.address = address, .connect_timeout = timeout}), ErrorCode::invalid_argument,
                  {"connect_timeout", "negative"});
   }
-  for (const std::string& name : {std::string(33, 'n'), std::string("two\nlines"), std::string("\x1b[31m"), std::string("\xc3\xa9")}) {
+  for (const std::string& name :
+       {std::string(33, 'n'), std::string("two\nlines"), std::string("\x1b[31m"), std::string("\xc3\xa9")}) {
     expect_error(Producer::connect({.address = address, .name = name}), ErrorCode::invalid_argument, {"name", "32"});
   }
   FeedAddress owned = address;
   owned.owner = "nobody-of-this-name";
-  expect_error(Producer::connect({.address = owned}), ErrorCode::invalid_argument, {"nobody-of-this-name", "LEAT_OWNER"});
+  expect_error(Producer::connect({.address = owned}), ErrorCode::invalid_argument,
+               {"nobody-of-this-name", "LEAT_OWNER"});
   start();
   const auto odd = Producer::connect({.address = address, .name = std::string(32, 'n'), .arena_bytes = 5000});
   ASSERT_TRUE(odd.ok()) << odd.error().message;

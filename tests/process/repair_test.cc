@@ -87,7 +87,8 @@ TEST_F(RepairTool, MendsASealedSegmentAndTheFeedGoesOn) {
   const std::string before = read_file(segments()[1]);
   const Outcome planned = leat({"repair", "--dry-run"});
   EXPECT_EQ(planned.status, 1);
-  EXPECT_NE(planned.text.find("event " + std::to_string(lost) + " will be given up"), std::string::npos) << planned.text;
+  EXPECT_NE(planned.text.find("event " + std::to_string(lost) + " will be given up"), std::string::npos)
+      << planned.text;
   EXPECT_EQ(leat({"repair"}).status, 1) << "nobody said yes";
   EXPECT_EQ(read_file(segments()[1]), before);
 

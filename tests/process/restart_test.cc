@@ -31,8 +31,8 @@ class Restart : public LoadTest {
     wait_for_accepted(accepted() + 1 + prng_.below(scaled(12000)));
     std::this_thread::sleep_for(std::chrono::microseconds(prng_.below(5000)));
   }
-  // Publishes while the broker is away; before the next one starts, somebody removes the producer's arena, so that it knows
-  // nothing of it any more.
+  // Publishes while the broker is away; before the next one starts, somebody removes the producer's arena, so that it
+  // knows nothing of it any more.
   void lose_in_flight(Producer& producer, Receipt& in_flight) {
     broker_->kill9();
     auto sent = producer.publish({.topic = "a"});
@@ -286,7 +286,8 @@ TEST_F(Restart, AReceiptThatIsWaitedForWhileItsProducerRegistersAnewIsClosed) {
   Producer producer = connect_producer();
   Receipt in_flight;
   ASSERT_NO_FATAL_FAILURE(lose_in_flight(producer, in_flight));
-  expect_error(producer.wait(in_flight, Ack::committed, kPatience), ErrorCode::closed, {"while this event was in flight"});
+  expect_error(producer.wait(in_flight, Ack::committed, kPatience), ErrorCode::closed,
+               {"while this event was in flight"});
 }
 
 }  // namespace

@@ -47,7 +47,8 @@ TEST_P(RuntimeNames, AreMissedAtOnceAndNothingThatWasAcceptedIsLostInSilence) {
     return;
   }
   wait_for_log("was removed or replaced while the feed was served");
-  // All that was accepted is journaled, and the same process serves the feed with new rings, to which clients come by themselves.
+  // All that was accepted is journaled, and the same process serves the feed with new rings, to which clients come by
+  // themselves.
   while (broker_->log().find("ready:", broker_->log().find("was removed or replaced")) == std::string::npos) {
     std::this_thread::sleep_for(milliseconds(10));
   }

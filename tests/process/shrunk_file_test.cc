@@ -23,7 +23,8 @@ class ShrunkFile : public LoadTest {
   void publish_over_segments(std::size_t count) {
     Producer producer = connect_producer();
     while (segments().size() < count) {
-      ASSERT_TRUE(producer.publish_and_wait({.topic = "t", .payload = std::string(1000, 'x')}, Ack::durable, kPatience).ok());
+      ASSERT_TRUE(
+          producer.publish_and_wait({.topic = "t", .payload = std::string(1000, 'x')}, Ack::durable, kPatience).ok());
     }
   }
 };
@@ -54,7 +55,8 @@ TEST_F(ShrunkFile, TheCurrentSegmentCutAnywhereIsAFailStopAndNeverASilentLoss) {
     start();
     {
       Producer producer = connect_producer();
-      ASSERT_TRUE(producer.publish_and_wait({.topic = "t", .payload = std::string(900, 'x')}, Ack::durable, kPatience).ok());
+      ASSERT_TRUE(
+          producer.publish_and_wait({.topic = "t", .payload = std::string(900, 'x')}, Ack::durable, kPatience).ok());
       ASSERT_EQ(::truncate(segments().back().c_str(), static_cast<off_t>(prng.below(9000))), 0);
       while (broker_->running()) {  // until a store reaches what is gone
         (void)producer.try_publish({.topic = "t", .payload = std::string(900, 'y')});

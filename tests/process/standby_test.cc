@@ -209,8 +209,10 @@ TEST_F(Standby, CanBeAskedForInAFile) {
   std::ofstream(config) << "standby = true\n";
   auto command = broker_->command();
   command.insert(command.end(), {"--config", config.string()});
-  ChildProcess standby({.arguments = std::move(command), .environment = {},
-                        .output = (broker_->scratch() / "leatd.log").string(), .user = std::nullopt});
+  ChildProcess standby({.arguments = std::move(command),
+                        .environment = {},
+                        .output = (broker_->scratch() / "leatd.log").string(),
+                        .user = std::nullopt});
   wait_for_log("standby: another broker");
   broker_->kill9();
   expect_served_by(standby);

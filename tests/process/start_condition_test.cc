@@ -1,5 +1,5 @@
-// A start is a condition that is kept: a time that is yet to come is waited for, over restarts and with filters; a time before
-// what is retained is told. And what a filter leaves out moves a named cursor.
+// A start is a condition that is kept: a time that is yet to come is waited for, over restarts and with filters; a time
+// before what is retained is told. And what a filter leaves out moves a named cursor.
 #include <cstdio>
 #include <thread>
 
@@ -117,7 +117,8 @@ TEST_F(Starts, AtATimeBeforeWhatIsRetainedAreAReset) {
   ASSERT_EQ(live->poll(event), Poll::reset);
   EXPECT_EQ(live->last_reset().reason, Reset::Reason::expired);
   EXPECT_EQ(live->last_reset().wanted_time_ns, before);
-  EXPECT_NE(live->last_reset().to_string().find("all from time 20"), std::string::npos) << live->last_reset().to_string();
+  EXPECT_NE(live->last_reset().to_string().find("all from time 20"), std::string::npos)
+      << live->last_reset().to_string();
   EXPECT_EQ(take_event(*live).sequence, live->last_reset().resume.sequence + 1);
   ASSERT_EQ(broker_->terminate(), 0);
   auto reader = open_journal(broker_->journal(), Start::at_time(before));
@@ -143,8 +144,8 @@ TEST_F(Starts, OfTheToolAtATimeBeforeWhatIsRetainedEndUnderStrict) {
     return ChildProcess({.arguments = words, .environment = {}, .output = log, .user = {}}).wait();
   };
   const FeedAddress address = broker_->address();
-  const std::vector<std::string> tail = {"tail",          "--feed",     address.feed,    "--runtime-dir",
-                                         address.runtime_dir, "--data-dir", address.data_dir};
+  const std::vector<std::string> tail =
+      {"tail", "--feed", address.feed, "--runtime-dir", address.runtime_dir, "--data-dir", address.data_dir};
   const std::vector<std::string> replay = {"replay", "--journal", broker_->journal().string()};
   for (const auto& command : {tail, replay}) {
     EXPECT_EQ(run(command), 0) << "without --strict it is told, and gone on";
@@ -236,7 +237,8 @@ TEST_F(Starts, WithANameTakeNoPlaceOfAnotherFeed) {
   ASSERT_TRUE(consumer.ok());
   const Cursor first = take_event(*consumer).cursor;
   EXPECT_EQ(take_event(*consumer).sequence, 2U);
-  expect_error(consumer->save_cursor({.epoch = first.epoch + 1, .sequence = 1}), ErrorCode::invalid_argument, {"not of this feed"});
+  expect_error(consumer->save_cursor({.epoch = first.epoch + 1, .sequence = 1}), ErrorCode::invalid_argument,
+               {"not of this feed"});
   EXPECT_TRUE(consumer->save_cursor(first).ok());
   while (cursor_of("mine") != 1) std::this_thread::sleep_for(milliseconds(5));
 }
@@ -264,12 +266,14 @@ TEST_F(BoundsOfOptions, OfAConsumerAreToldBeforeAnythingIsDone) {
     change(options);
     return Consumer::connect(options);
   };
-  expect_error(with([](auto& o) { o.name = std::string(33, 'n'); }), ErrorCode::invalid_argument, {"33 bytes", "at most 32"});
+  expect_error(with([](auto& o) { o.name = std::string(33, 'n'); }), ErrorCode::invalid_argument,
+               {"33 bytes", "at most 32"});
   expect_error(with([](auto& o) { o.name = "a\nb"; }), ErrorCode::invalid_argument, {"control character"});
   expect_error(with([](auto& o) { o.cursor_name = "a/b"; }), ErrorCode::invalid_argument, {"a/b", "1 to 63"});
   expect_error(with([](auto& o) { o.cursor_name = std::string(64, 'c'); }), ErrorCode::invalid_argument, {"1 to 63"});
   expect_error(with([](auto& o) { o.start = Start::at(0); }), ErrorCode::invalid_argument, {"begin at 1", "earliest"});
-  expect_error(with([](auto& o) { o.start.kind = static_cast<Start::Kind>(9); }), ErrorCode::invalid_argument, {"kind 9"});
+  expect_error(with([](auto& o) { o.start.kind = static_cast<Start::Kind>(9); }), ErrorCode::invalid_argument,
+               {"kind 9"});
   expect_error(with([](auto& o) { o.level = static_cast<Level>(9); }), ErrorCode::invalid_argument, {"level 9"});
   EXPECT_TRUE(with([](auto& o) { o.name = std::string(32, 'n'); }).ok());
   for (const auto timeout : {std::chrono::nanoseconds::max(), std::chrono::nanoseconds(kPatience)}) {

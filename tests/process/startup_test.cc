@@ -44,15 +44,21 @@ TEST_F(Startup, ASecondBrokerOnTheSameFeedExitsWithThreeAndLeavesTheFirstAlone) 
 
 TEST_F(Startup, ABadOptionExitsWithTwoAndOneLineThatNamesIt) {
   const std::pair<std::vector<std::string>, const char*> cases[] = {
-      {{"--ring-bytes", "12345"}, "--ring-bytes"},       {{"--ring-bytes", "lots"}, "--ring-bytes"},
-      {{"--no-such-option"}, "--no-such-option"},        {{"--sync", "sometimes"}, "--sync"},
-      {{"--max-event-bytes", "128M"}, "--max-event-bytes"}, {{"--inbound-slots", "100"}, "--inbound-slots"},
-      {{"--allow-publish", "everybody"}, "--allow-publish everybody"}, {{"--segment-bytes", "1"}, "--segment-bytes"},
-      {{"--config", "/no/such/file"}, "/no/such/file"},  {{"--log-level", "loud"}, "--log-level"},
+      {{"--ring-bytes", "12345"}, "--ring-bytes"},
+      {{"--ring-bytes", "lots"}, "--ring-bytes"},
+      {{"--no-such-option"}, "--no-such-option"},
+      {{"--sync", "sometimes"}, "--sync"},
+      {{"--max-event-bytes", "128M"}, "--max-event-bytes"},
+      {{"--inbound-slots", "100"}, "--inbound-slots"},
+      {{"--allow-publish", "everybody"}, "--allow-publish everybody"},
+      {{"--segment-bytes", "1"}, "--segment-bytes"},
+      {{"--config", "/no/such/file"}, "/no/such/file"},
+      {{"--log-level", "loud"}, "--log-level"},
   };
   for (const auto& [words, named] : cases) {
-    std::vector<std::string> command = {broker_->command()[0], "--feed", "test", "--runtime-dir",
-                                        broker_->address().runtime_dir, "--data-dir", broker_->address().data_dir};
+    std::vector<std::string> command =
+        {broker_->command()[0],      "--feed", "test", "--runtime-dir", broker_->address().runtime_dir, "--data-dir",
+         broker_->address().data_dir};
     command.insert(command.end(), words.begin(), words.end());
     std::string said;
     EXPECT_EQ(run_other(command, said), 2) << words[0] << ": " << said;

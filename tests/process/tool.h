@@ -28,7 +28,8 @@ class Tool : public BrokerTest {
     const std::string command = "leat='" LEAT_TEST_LEAT "'; export LEAT_RUNTIME_DIR='" + address.runtime_dir +
                                 "' LEAT_DATA_DIR='" + address.data_dir + "'; { " + script + "\n} >'" + out.string() +
                                 "' 2>'" + err.string() + "'";
-    ChildProcess child({.arguments = {"/bin/sh", "-c", command}, .environment = {}, .output = {}, .user = std::nullopt});
+    ChildProcess child(
+        {.arguments = {"/bin/sh", "-c", command}, .environment = {}, .output = {}, .user = std::nullopt});
     const int status = child.wait();
     return {.status = status, .out = slurp(out), .err = slurp(err)};
   }
@@ -42,7 +43,8 @@ class Tool : public BrokerTest {
     EXPECT_EQ(outcome.status, status) << outcome.err;
     EXPECT_EQ(outcome.err.rfind("leat: ", 0), 0U) << outcome.err;
     EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
-    for (const char* part : parts) EXPECT_NE(outcome.err.find(part), std::string::npos) << part << " in " << outcome.err;
+    for (const char* part : parts)
+      EXPECT_NE(outcome.err.find(part), std::string::npos) << part << " in " << outcome.err;
   }
   std::string feed() const { return " --feed " + broker_->address().feed + " "; }
 };

@@ -21,24 +21,28 @@ using nlohmann::json;
 
 class ToolAck : public Tool {
  protected:
-  void publish_numbers(int count) { shell("seq " + std::to_string(count) + " | \"$leat\" pub --lines --topic n" + feed()); }
+  void publish_numbers(int count) {
+    shell("seq " + std::to_string(count) + " | \"$leat\" pub --lines --topic n" + feed());
+  }
 
-  // `leat tail --cursor c --ack line OPTIONS | reader`, the reader's answers on a fifo. The reader is a shell script's body; it
-  // reads events from standard input, answers on descriptor 3, and may write into "$handled".
+  // `leat tail --cursor c --ack line OPTIONS | reader`, the reader's answers on a fifo. The reader is a shell script's
+  // body; it reads events from standard input, answers on descriptor 3, and may write into "$handled".
   Outcome tail_with(const std::string& options, const std::string& reader) {
     const std::string scratch = broker_->scratch().string();
     const std::string body = "handled='" + scratch + "/handled'; exec 3>'" + scratch + "/answers'\n" + reader;
     std::ofstream(broker_->scratch() / "reader.sh") << body << '\n';
     return shell("cd '" + scratch + "'; rm -f answers; mkfifo answers; { \"$leat\" tail" + feed() +
-                 "--cursor c --from earliest --format raw --ack line " + options + " <answers; echo $? >status; } | sh reader.sh; "
+                 "--cursor c --from earliest --format raw --ack line " + options +
+                 " <answers; echo $? >status; } | sh reader.sh; "
                  "exit \"$(cat status)\"");
   }
   // As run(), with files of its own, while another run() goes on.
   std::string run_quietly(const std::string& arguments) {
     const auto out = broker_->scratch() / "quiet.out";
-    ChildProcess child({.arguments = {"/bin/sh", "-c", "exec '" LEAT_TEST_LEAT "' " + arguments + feed() + "--runtime-dir '" +
-                                                           broker_->address().runtime_dir + "' --data-dir '" +
-                                                           broker_->address().data_dir + "' >'" + out.string() + "'"},
+    ChildProcess child({.arguments = {"/bin/sh", "-c",
+                                      "exec '" LEAT_TEST_LEAT "' " + arguments + feed() + "--runtime-dir '" +
+                                          broker_->address().runtime_dir + "' --data-dir '" +
+                                          broker_->address().data_dir + "' >'" + out.string() + "'"},
                         .environment = {},
                         .output = {},
                         .user = std::nullopt});
@@ -58,7 +62,8 @@ TEST_F(ToolAck, AReaderThatIsKilledInTheMiddleMissesNothing) {
   constexpr int kEvents = 60;
   publish_numbers(kEvents);
   // It handles seven events, answers for six of them, and is killed before it answers for the seventh.
-  const std::string dying = "n=0; while read -r e; do echo $e >>$handled; n=$((n+1)); [ $n -lt 7 ] || kill -9 $$; echo >&3; done";
+  const std::string dying =
+      "n=0; while read -r e; do echo $e >>$handled; n=$((n+1)); [ $n -lt 7 ] || kill -9 $$; echo >&3; done";
   const std::string patient = "while read -r e; do echo $e >>$handled; echo >&3; [ $e -lt 60 ] || exit 0; done";
   for (int round = 0; round < 5; ++round) {
     const Outcome died = tail_with("", dying);
@@ -67,7 +72,8 @@ TEST_F(ToolAck, AReaderThatIsKilledInTheMiddleMissesNothing) {
     const std::vector<int> numbers = handled();
     ASSERT_EQ(numbers.size(), static_cast<std::size_t>(7 * (round + 1)));
     for (int i = 0; i < 7; ++i) {
-      EXPECT_EQ(numbers[static_cast<std::size_t>(7 * round + i)], 6 * round + i + 1) << "the seventh comes again, nothing is skipped";
+      EXPECT_EQ(numbers[static_cast<std::size_t>(7 * round + i)], 6 * round + i + 1)
+          << "the seventh comes again, nothing is skipped";
     }
   }
   EXPECT_EQ(tail_with("", patient).status, 0) << "all was acknowledged";
@@ -83,7 +89,8 @@ TEST_F(ToolAck, TheNextReaderGetsTheCursorOfOneThatDiedWhileNothingHappened) {
   // Dead before it reads a second event, of which there is none: tail must find out by itself, or this never ends.
   for (const char* options : {"", "--filter 'none.>'"}) {
     tail_with(options, "kill -9 $$");
-    const Outcome again = shell("echo 1 | \"$leat\" tail" + feed() + "--cursor c --from earliest --count 1 --format raw --ack line");
+    const Outcome again =
+        shell("echo 1 | \"$leat\" tail" + feed() + "--cursor c --from earliest --count 1 --format raw --ack line");
     EXPECT_EQ(again.err.find("in use"), std::string::npos) << again.err;
     if (std::string(options).empty()) {
       EXPECT_EQ(again.status, 0) << again.err;
@@ -118,7 +125,8 @@ TEST_F(ToolAck, AWrongAnswerEndsItAndMovesNothing) {
   start();
   publish_numbers(3);
   for (const char* wrong : {"99", "nonsense", "-1"}) {
-    const Outcome outcome = tail_with("--count 2", "read -r e; read -r e; echo " + std::string(wrong) + " >&3; cat >/dev/null");
+    const Outcome outcome =
+        tail_with("--count 2", "read -r e; read -r e; echo " + std::string(wrong) + " >&3; cat >/dev/null");
     expect_one_line(outcome, 1, {"acknowledgement", wrong, "1 to 2"});
   }
   tail_with("--count 1", "read -r e; echo $e >$handled; echo >&3; cat >/dev/null");
@@ -136,8 +144,9 @@ TEST_F(ToolAck, OptionsThatCannotWorkAreRefusedFirst) {
 
 TEST_F(ToolAck, PubTellsWhatBecameOfEachLineInOrder) {
   start();
-  const std::string input = R"(printf '%s\n' '{"topic":"a","payload":"1"}' 'no json' '' '{"topic":"a","durable":false}' )"
-                            R"('{"topic":"b c"}' '{"topic":"a","payload":"2"}' | )";
+  const std::string input =
+      R"(printf '%s\n' '{"topic":"a","payload":"1"}' 'no json' '' '{"topic":"a","durable":false}' )"
+      R"('{"topic":"b c"}' '{"topic":"a","payload":"2"}' | )";
   for (const std::string level : {"committed", "durable"}) {
     const Outcome outcome = shell(input + "\"$leat\" pub --ndjson --acks --keep-going --ack " + level + feed());
     EXPECT_EQ(outcome.status, 6) << outcome.err;
@@ -172,7 +181,8 @@ TEST_F(ToolAck, PubTellsThemWhileItsInputStaysOpen) {
   EXPECT_EQ(slurp(broker_->scratch() / "acked").find("{\"line\":1,\"sequence\":1,"), 0U);
 }
 
-// `leat pub --ack accepted` with its input on a fifo: one line is in the feed, three more were accepted by a broker that is dead.
+// `leat pub --ack accepted` with its input on a fifo: one line is in the feed, three more were accepted by a broker
+// that is dead.
 class ToolAccepted : public ToolAck {
  protected:
   void publish_under_two_brokers(const std::function<void()>& in_between) {

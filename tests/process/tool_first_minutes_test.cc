@@ -18,8 +18,9 @@ class ToolFirstMinutes : public Tool {
  protected:
   ChildProcess start_leat(std::vector<std::string> arguments, const std::string& output) {
     arguments.insert(arguments.begin(), LEAT_TEST_LEAT);
-    for (const std::string& more : {std::string("--feed"), broker_->address().feed, std::string("--runtime-dir"),
-                                    broker_->address().runtime_dir, std::string("--data-dir"), broker_->address().data_dir}) {
+    for (const std::string& more :
+         {std::string("--feed"), broker_->address().feed, std::string("--runtime-dir"), broker_->address().runtime_dir,
+          std::string("--data-dir"), broker_->address().data_dir}) {
       arguments.push_back(more);
     }
     return ChildProcess({.arguments = std::move(arguments),
@@ -35,10 +36,12 @@ TEST_F(ToolFirstMinutes, EveryCommandThatConnectsWaitsForABrokerThatIsStillToCom
     const char* output;
   };
   std::vector<Case> cases = {{{"pub", "--topic", "a.b", "--wait", "100", "hello"}, "1\n"},
-                             {{"tail", "--wait", "100", "--from", "earliest", "--count", "1", "--format", "raw"}, "hello\n"},
+                             {{"tail", "--wait", "100", "--from", "earliest", "--count", "1", "--format", "raw"},
+                              "hello\n"},
                              {{"stat", "--wait", "100", "--sample", "0"}, "running"}};
   std::vector<ChildProcess> children;
-  for (std::size_t i = 0; i < cases.size(); ++i) children.push_back(start_leat(cases[i].arguments, "early" + std::to_string(i)));
+  for (std::size_t i = 0; i < cases.size(); ++i)
+    children.push_back(start_leat(cases[i].arguments, "early" + std::to_string(i)));
   start();
   for (std::size_t i = 0; i < cases.size(); ++i) {
     EXPECT_EQ(children[i].wait(), 0) << cases[i].arguments[0];
@@ -123,13 +126,15 @@ TEST_F(ToolFirstMinutes, ShowsTheNamesThatItWasGiven) {
 }
 
 TEST_F(ToolFirstMinutes, ListsWhatIsServedAndWhatIsStored) {
-  const std::string own = " --runtime-dir '" + broker_->address().runtime_dir + "' --data-dir '" + broker_->address().data_dir + "' ";
+  const std::string own =
+      " --runtime-dir '" + broker_->address().runtime_dir + "' --data-dir '" + broker_->address().data_dir + "' ";
   const auto look = [&]() -> json {
     const Outcome listed = run("feeds --format json" + own);
     EXPECT_EQ(listed.status, 0) << listed.err;
     const json all = json::parse(listed.out);
     for (const json& found : all["feeds"]) {  // the host may have others
-      const bool here = found["data_dir"] == broker_->address().data_dir || found["runtime_dir"] == broker_->address().runtime_dir;
+      const bool here =
+          found["data_dir"] == broker_->address().data_dir || found["runtime_dir"] == broker_->address().runtime_dir;
       if (found["feed"] == broker_->address().feed && here) return found;
     }
     return nullptr;
@@ -162,7 +167,8 @@ TEST_F(ToolFirstMinutes, SaysWhereElseAFeedOfThatNameIsServedOrStored) {
   const std::string elsewhere = (broker_->scratch() / "elsewhere").string();
   // The environment names the directories of the broker; this command line names others.
   expect_one_line(run("tail --wait 0" + feed() + "--runtime-dir '" + elsewhere + "'"), 3,
-                  {"is served in", broker_->address().runtime_dir.c_str(), "--runtime-dir", std::to_string(broker_->pid()).c_str()});
+                  {"is served in", broker_->address().runtime_dir.c_str(), "--runtime-dir",
+                   std::to_string(broker_->pid()).c_str()});
   ASSERT_EQ(broker_->terminate(), 0);
   expect_one_line(run("tail --wait 0" + feed() + "--data-dir '" + elsewhere + "'"), 3,
                   {"unknown feed", "a journal of feed", broker_->address().data_dir.c_str(), "--data-dir"});

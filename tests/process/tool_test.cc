@@ -1,4 +1,5 @@
-// leat, the command line, as a user or a script meets it: outputs, exit statuses, one line that says what and what to do.
+// leat, the command line, as a user or a script meets it: outputs, exit statuses, one line that says what and what to
+// do.
 #include <csignal>
 #include <thread>
 
@@ -39,9 +40,12 @@ TEST_F(Tool, PublishesLinesAndNdjsonAndCountsWhatItDidNot) {
   start();
   Outcome lines = shell("printf 'a\\n\\nc' | \"$leat\" pub" + feed() + "--topic t --lines");
   EXPECT_EQ(lines.status, 0) << lines.err;
-  EXPECT_NE(lines.err.find("3 published, 0 refused, 0 ephemeral skipped, sequences 1..3"), std::string::npos) << lines.err;
-  const Outcome objects = shell(R"(printf '%s\n' '{"topic":"x.y","key":"k","payload":{"n":1}}' '{"topic":"z","durable":false}' \
-    '{"payload":"p"}' | "$leat" pub --ndjson --topic t --key wins)" + feed());
+  EXPECT_NE(lines.err.find("3 published, 0 refused, 0 ephemeral skipped, sequences 1..3"), std::string::npos)
+      << lines.err;
+  const Outcome objects =
+      shell(R"(printf '%s\n' '{"topic":"x.y","key":"k","payload":{"n":1}}' '{"topic":"z","durable":false}' \
+    '{"payload":"p"}' | "$leat" pub --ndjson --topic t --key wins)" +
+            feed());
   EXPECT_EQ(objects.status, 0) << objects.err;
   EXPECT_NE(objects.err.find("2 published, 0 refused, 1 ephemeral skipped, sequences 4..5"), std::string::npos)
       << objects.err;

@@ -94,7 +94,11 @@ class Trust : public OtherUserTest {
   }
   ChildProcess start(const std::string& helper, const std::vector<std::string>& extra, uid_t user,
                      const std::vector<std::string>& environment = {}) {
-    std::vector<std::string> words = {program().string(), "--helper", helper, "feed=test", "page=" + page_->path().string(),
+    std::vector<std::string> words = {program().string(),
+                                      "--helper",
+                                      helper,
+                                      "feed=test",
+                                      "page=" + page_->path().string(),
                                       "data=" + (broker_->scratch() / "data").string()};
     words.insert(words.end(), extra.begin(), extra.end());
     std::vector<std::string> all = {"LEAT_RUNTIME_DIR=", "XDG_RUNTIME_DIR=", "LEAT_OWNER="};

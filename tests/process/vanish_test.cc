@@ -37,7 +37,8 @@ class VanishedJournal : public BrokerTest {
   fs::path aside() const { return broker_->journal().string() + ".x"; }
   void expect_all_from(std::uint64_t first) {
     Consumer consumer = connect_consumer();
-    for (std::uint64_t sequence = first; sequence <= last_; ++sequence) ASSERT_EQ(take_event(consumer).sequence, sequence);
+    for (std::uint64_t sequence = first; sequence <= last_; ++sequence)
+      ASSERT_EQ(take_event(consumer).sequence, sequence);
   }
 
   std::uint64_t last_ = 0;

@@ -29,30 +29,39 @@ struct Field {
 #define FIELD(type, member) \
   { #type "." #member, offsetof(type, member), sizeof(type::member) }
 
-const std::vector<Field> kSegmentHeader = {
-    FIELD(SegmentHeader, magic), FIELD(SegmentHeader, layout_version), FIELD(SegmentHeader, index_entries),
-    FIELD(SegmentHeader, feed_uuid), FIELD(SegmentHeader, first_sequence), FIELD(SegmentHeader, first_position),
-    FIELD(SegmentHeader, data_offset), FIELD(SegmentHeader, data_bytes), FIELD(SegmentHeader, epoch),
-    FIELD(SegmentHeader, created_ns), FIELD(SegmentHeader, checksum)};
+const std::vector<Field> kSegmentHeader = {FIELD(SegmentHeader, magic),          FIELD(SegmentHeader, layout_version),
+                                           FIELD(SegmentHeader, index_entries),  FIELD(SegmentHeader, feed_uuid),
+                                           FIELD(SegmentHeader, first_sequence), FIELD(SegmentHeader, first_position),
+                                           FIELD(SegmentHeader, data_offset),    FIELD(SegmentHeader, data_bytes),
+                                           FIELD(SegmentHeader, epoch),          FIELD(SegmentHeader, created_ns),
+                                           FIELD(SegmentHeader, checksum)};
 const std::vector<Field> kIndexEntry = {FIELD(IndexEntry, position), FIELD(IndexEntry, sequence),
                                         FIELD(IndexEntry, timestamp_ns), FIELD(IndexEntry, checksum)};
-const std::vector<Field> kRecordHeader = {
-    FIELD(RecordHeader, checksum), FIELD(RecordHeader, length), FIELD(RecordHeader, type), FIELD(RecordHeader, flags),
-    FIELD(RecordHeader, sequence), FIELD(RecordHeader, timestamp_ns), FIELD(RecordHeader, producer_sequence),
-    FIELD(RecordHeader, producer_id), FIELD(RecordHeader, topic_length), FIELD(RecordHeader, key_length),
-    FIELD(RecordHeader, message_id_length), FIELD(RecordHeader, reserved)};
+const std::vector<Field> kRecordHeader = {FIELD(RecordHeader, checksum),
+                                          FIELD(RecordHeader, length),
+                                          FIELD(RecordHeader, type),
+                                          FIELD(RecordHeader, flags),
+                                          FIELD(RecordHeader, sequence),
+                                          FIELD(RecordHeader, timestamp_ns),
+                                          FIELD(RecordHeader, producer_sequence),
+                                          FIELD(RecordHeader, producer_id),
+                                          FIELD(RecordHeader, topic_length),
+                                          FIELD(RecordHeader, key_length),
+                                          FIELD(RecordHeader, message_id_length),
+                                          FIELD(RecordHeader, reserved)};
 const std::vector<Field> kMarkBody = {FIELD(MarkBody, durable_position), FIELD(MarkBody, durable_sequence),
                                       FIELD(MarkBody, next_producer_id), FIELD(MarkBody, reserved)};
-const std::vector<Field> kIdentity = {
-    FIELD(IdentityHeader, magic), FIELD(IdentityHeader, layout_version), FIELD(IdentityHeader, epoch_count),
-    FIELD(IdentityHeader, feed_uuid), FIELD(IdentityHeader, directory_inode), FIELD(IdentityHeader, closed_position),
-    FIELD(IdentityHeader, closed_sequence), FIELD(IdentityHeader, closed_change_ns)};
+const std::vector<Field> kIdentity = {FIELD(IdentityHeader, magic),           FIELD(IdentityHeader, layout_version),
+                                      FIELD(IdentityHeader, epoch_count),     FIELD(IdentityHeader, feed_uuid),
+                                      FIELD(IdentityHeader, directory_inode), FIELD(IdentityHeader, closed_position),
+                                      FIELD(IdentityHeader, closed_sequence), FIELD(IdentityHeader, closed_change_ns)};
 const std::vector<Field> kEpoch = {FIELD(EpochEntry, id), FIELD(EpochEntry, first_sequence),
                                    FIELD(EpochEntry, first_position)};
 const std::vector<Field> kCursors = {FIELD(CursorsHeader, magic), FIELD(CursorsHeader, layout_version),
                                      FIELD(CursorsHeader, count), FIELD(CursorsHeader, feed_uuid)};
-const std::vector<Field> kCursor = {FIELD(CursorEntry, name), FIELD(CursorEntry, epoch), FIELD(CursorEntry, sequence),
-                                    FIELD(CursorEntry, saved_ns), FIELD(CursorEntry, uid), FIELD(CursorEntry, reserved)};
+const std::vector<Field> kCursor = {FIELD(CursorEntry, name),     FIELD(CursorEntry, epoch),
+                                    FIELD(CursorEntry, sequence), FIELD(CursorEntry, saved_ns),
+                                    FIELD(CursorEntry, uid),      FIELD(CursorEntry, reserved)};
 const std::vector<Field> kChecksum = {{"checksum", 0, 8}};
 #undef FIELD
 
@@ -95,7 +104,8 @@ std::vector<Place> places_of(const Specimen& specimen) {
       RecordHeader header{};
       std::memcpy(&header, bytes.data() + record.offset, sizeof header);
       if (header.length < kRecordHeaderBytes || record.offset + header.length > bytes.size()) return;
-      put_checksum(bytes, record.offset, record_checksum(bytes.data() + record.offset, header.length, seed, record.position));
+      put_checksum(bytes, record.offset,
+                   record_checksum(bytes.data() + record.offset, header.length, seed, record.position));
     };
     places.push_back({record.file, record.offset, &kRecordHeader, reseal});
     if (record.type == static_cast<std::uint16_t>(RecordType::mark)) {
@@ -128,7 +138,8 @@ class BitRotOfFields : public ::testing::TestWithParam<Close> {
     for (const Place& place : places_of(specimen_)) {
       for (const Field& field : *place.fields) {
         const std::uint64_t at = place.offset + field.offset;
-        for (const std::string& content : other_contents(specimen_.image.at(place.file).substr(at, field.bytes), random_)) {
+        for (const std::string& content :
+             other_contents(specimen_.image.at(place.file).substr(at, field.bytes), random_)) {
           damage(place, field, at, content);
         }
       }
@@ -162,12 +173,11 @@ TEST_P(BitRotOfFields, UnderAGoodChecksumCrashNobody) {
   outcomes_.print("fields under good checksums");
 }
 
-INSTANTIATE_TEST_SUITE_P(Journals, BitRotOfFields, ::testing::Values(Close::no, Close::cleanly), [](const auto& of) {
-  return of.param == Close::cleanly ? "ClosedCleanly" : "NotClosed";
-});
+INSTANTIATE_TEST_SUITE_P(Journals, BitRotOfFields, ::testing::Values(Close::no, Close::cleanly),
+                         [](const auto& of) { return of.param == Close::cleanly ? "ClosedCleanly" : "NotClosed"; });
 
-// A recycled segment holds old records of the same feed behind its end. Wherever the new ones stop, and whatever part of
-// the old ones would come to stand there, none of them passes.
+// A recycled segment holds old records of the same feed behind its end. Wherever the new ones stop, and whatever part
+// of the old ones would come to stand there, none of them passes.
 TEST(StaleBytes, OfARecycledSegmentNeverPassForRecords) {
   spdlog::set_level(spdlog::level::off);
   const Specimen specimen = make_specimen(kEvents, kSegments, Close::no);
@@ -202,7 +212,8 @@ TEST(StaleBytes, OfAnotherSegmentAtTheSameOffsetsNeverPassForRecords) {
   Examiner examiner(specimen, outcomes);
   const SegmentName last = specimen.segments.back();
   const std::string file = last.to_string();
-  const std::uint64_t end = segment_geometry(kMinSegmentBytes).data_offset + specimen.end_position - last.first_position;
+  const std::uint64_t end =
+      segment_geometry(kMinSegmentBytes).data_offset + specimen.end_position - last.first_position;
   for (const SegmentName& other : specimen.segments) {
     for (std::uint64_t from = end; from < kMinSegmentBytes; from += kWordBytes) {
       const std::string old = specimen.image.at(other.to_string()).substr(from, kMinSegmentBytes - from);

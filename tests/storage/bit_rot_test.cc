@@ -87,7 +87,8 @@ TEST_P(BitRot, OfAnyBitIsHarmlessOrTold) {
   ASSERT_GT(specimen.first_sequence, 1u) << "older segments were recycled";
   Examiner examiner(specimen, outcomes_);
   is_long() ? flip_all(examiner, specimen) : flip_some(examiner, specimen, kShortFlips, random_);
-  outcomes_.print(is_long() ? "every bit of three segments, feed and cursors" : "bits of three segments, feed and cursors");
+  outcomes_.print(is_long() ? "every bit of three segments, feed and cursors"
+                            : "bits of three segments, feed and cursors");
   EXPECT_GT(outcomes_.reader_told, 0u) << how();
   EXPECT_GT(outcomes_.intact, 0u);
 }
@@ -112,9 +113,8 @@ TEST_P(BitRot, OfAnyLengthIsTold) {
   outcomes_.print(is_long() ? "every truncation" : "truncations");
 }
 
-INSTANTIATE_TEST_SUITE_P(Journals, BitRot, ::testing::Values(Close::no, Close::cleanly), [](const auto& of) {
-  return of.param == Close::cleanly ? "ClosedCleanly" : "NotClosed";
-});
+INSTANTIATE_TEST_SUITE_P(Journals, BitRot, ::testing::Values(Close::no, Close::cleanly),
+                         [](const auto& of) { return of.param == Close::cleanly ? "ClosedCleanly" : "NotClosed"; });
 
 }  // namespace
 }  // namespace leat::test

@@ -16,8 +16,9 @@ struct BrokerInternals {
   ProducerRegistry& registry() { return *parts.registry_; }
   CursorTable& cursors() { return *parts.cursors_; }
   JournalHandover& handover() { return *parts.handover_; }
-  void begin() { syncer().begin(parts.recovered_.segments, parts.journal_->current().fd.get(),
-                                parts.recovered_.last_timestamp_ns); }
+  void begin() {
+    syncer().begin(parts.recovered_.segments, parts.journal_->current().fd.get(), parts.recovered_.last_timestamp_ns);
+  }
   Result<void> close_journal() { return parts.close_journal(); }
 };
 

@@ -1,6 +1,6 @@
-// A disk under a journal directory, as a loss of power would find it. It follows every call that the broker makes on the
-// directory and its files, and every store through a mapping, and keeps apart what a sync has brought to the disk and
-// what was only meant to get there.
+// A disk under a journal directory, as a loss of power would find it. It follows every call that the broker makes on
+// the directory and its files, and every store through a mapping, and keeps apart what a sync has brought to the disk
+// and what was only meant to get there.
 //
 //   a file's bytes   by sectors of 512: what the last sync left, and each later content in turn. Any of them may be on
 //                    the disk, for each sector on its own; a sector may also hold two of them, cut at a word
@@ -36,10 +36,10 @@ class Disk {
   ~Disk();
 
   struct File {
-    std::string durable;                                     ///< as the last sync left it
+    std::string durable;  ///< as the last sync left it
     std::string current;
-    std::vector<std::size_t> sizes;                          ///< since then, oldest first
-    std::map<std::size_t, std::vector<std::string>> sectors; ///< the same, by number of the sector
+    std::vector<std::size_t> sizes;                           ///< since then, oldest first
+    std::map<std::size_t, std::vector<std::string>> sectors;  ///< the same, by number of the sector
   };
   struct NameChange {
     ino_t file = 0;

@@ -28,10 +28,12 @@ std::uint64_t number_after(const std::string& text, std::string_view before) {
 }  // namespace
 
 void Outcomes::print(const char* what) const {
-  std::printf("%s: %llu cases: %llu intact, %llu damaged where recovery need not look or nobody vouched, %llu told by the "
-              "reader, %llu refused by recovery\n", what, static_cast<unsigned long long>(cases),
-              static_cast<unsigned long long>(intact), static_cast<unsigned long long>(cut),
-              static_cast<unsigned long long>(reader_told), static_cast<unsigned long long>(recovery_refused));
+  std::printf(
+      "%s: %llu cases: %llu intact, %llu damaged where recovery need not look or nobody vouched, %llu told by the "
+      "reader, %llu refused by recovery\n",
+      what, static_cast<unsigned long long>(cases), static_cast<unsigned long long>(intact),
+      static_cast<unsigned long long>(cut), static_cast<unsigned long long>(reader_told),
+      static_cast<unsigned long long>(recovery_refused));
 }
 
 Examiner::Examiner(const Specimen& specimen, Outcomes& outcomes)
@@ -50,7 +52,8 @@ std::string Examiner::judge(const std::string& file) {
   const std::uint64_t span = specimen_.last_sequence - specimen_.first_sequence + 1;
   const std::uint64_t from = specimen_.first_sequence + random_() % span;
   const Found part = read(Start::at(from), from);
-  if (auto broken = check_reading(part, file, false); !broken.empty()) return "from " + std::to_string(from) + ": " + broken;
+  if (auto broken = check_reading(part, file, false); !broken.empty())
+    return "from " + std::to_string(from) + ": " + broken;
   if (whole.told) ++outcomes_.reader_told;
   return check_recovery(whole, file);
 }
@@ -98,11 +101,12 @@ std::string Examiner::check_reading(const Found& found, const std::string& file,
   }
   if (found.message.find(file) == std::string::npos) return "the message does not name the file: " + found.message;
   if (!file.ends_with(".seg")) return "";
-  // From which sequence on: the one after what was read, or, for who began behind the damage or could not begin, another.
+  // From which sequence on: the one after what was read, or, for who began behind the damage or could not begin,
+  // another.
   const std::uint64_t from = number_after(found.message, "from sequence ");
   const bool range = !found.opened ? from > 0 : whole ? from == found.last + 1 : from > 0 && from <= found.last + 1;
-  const bool place = found.message.find("offset ") != std::string::npos ||
-                     found.message.find("not as long") != std::string::npos;
+  const bool place =
+      found.message.find("offset ") != std::string::npos || found.message.find("not as long") != std::string::npos;
   return range && place ? "" : "the message names no place, or no range: " + found.message;
 }
 
@@ -114,7 +118,8 @@ std::string Examiner::check_recovery(const Found& whole, const std::string& file
     const std::string& message = recovered.error().message;
     if (message.find(file) == std::string::npos) return "recovery does not name the file: " + message;
     if (file.ends_with(".seg") && message.find("sequence ") == std::string::npos) return "no range: " + message;
-    return outcomes_.cases % kLooksEach != 0 || journal_.is_untouched() ? "" : "recovery refused, and changed something";
+    return outcomes_.cases % kLooksEach != 0 || journal_.is_untouched() ? ""
+                                                                        : "recovery refused, and changed something";
   }
   if (recovered->end_sequence < specimen_.proven_sequence) {
     return "recovery ends at sequence " + std::to_string(recovered->end_sequence) + ", proven are " +

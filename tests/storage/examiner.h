@@ -13,9 +13,9 @@ namespace leat::test {
 
 struct Outcomes {
   std::uint64_t cases = 0;
-  std::uint64_t intact = 0;            ///< reader and recovery found all
-  std::uint64_t cut = 0;               ///< recovery went on; what nobody vouched for, or an older segment, is damaged
-  std::uint64_t reader_told = 0;       ///< the reader named the place
+  std::uint64_t intact = 0;       ///< reader and recovery found all
+  std::uint64_t cut = 0;          ///< recovery went on; what nobody vouched for, or an older segment, is damaged
+  std::uint64_t reader_told = 0;  ///< the reader named the place
   std::uint64_t recovery_refused = 0;
   std::uint64_t failures = 0;
 

@@ -1,5 +1,5 @@
-// The calls that change files or names, caught by the linker: `-Wl,--wrap=NAME` sends those of the product here. Each is
-// forwarded; what concerns the directory under watch is told to the Disk.
+// The calls that change files or names, caught by the linker: `-Wl,--wrap=NAME` sends those of the product here. Each
+// is forwarded; what concerns the directory under watch is told to the Disk.
 //
 // fstat tells each directory the same inode number, and each file the same time of change: disks that a crash left are
 // built in a directory of their own, and must look as if they were the one of before. The clock is a counter while a

@@ -48,12 +48,13 @@ Reading read_offline(const std::filesystem::path& directory) {
     const Poll found = reader->next(event);
     if (found == Poll::empty) return reading;
     if (found != Poll::event) {
-      reading.broken = "the reader says " +
-                       (found == Poll::error ? reader->last_error().message : reader->last_reset().to_string());
+      reading.broken =
+          "the reader says " + (found == Poll::error ? reader->last_error().message : reader->last_reset().to_string());
       return reading;
     }
     if (event.sequence != reading.last_sequence() + 1) {
-      reading.broken = "the reader gives sequence " + number(event.sequence) + " after " + number(reading.last_sequence());
+      reading.broken =
+          "the reader gives sequence " + number(event.sequence) + " after " + number(reading.last_sequence());
       return reading;
     }
     reading.events.push_back(event_number(event.payload));
@@ -64,8 +65,8 @@ Reading read_offline(const std::filesystem::path& directory) {
 // Every event is the one that was published under its number, all durable ones are there, and no more than were made.
 std::string compare(const Reading& reading, const Told& told) {
   if (reading.first_sequence > told.earliest_sequence) {
-    return "it begins at sequence " + number(reading.first_sequence) + ", retained are " + number(told.earliest_sequence) +
-           " on";
+    return "it begins at sequence " + number(reading.first_sequence) + ", retained are " +
+           number(told.earliest_sequence) + " on";
   }
   if (reading.last_sequence() < told.durable_sequence) {
     return "it ends at sequence " + number(reading.last_sequence()) + ", durable was " + number(told.durable_sequence);
@@ -113,7 +114,8 @@ std::string compare_recovered(const broker::Recovered& recovered, const Reading&
            number(reading.last_sequence());
   }
   if (recovered.end_position < told.durable_position) {
-    return "recovery ends at position " + number(recovered.end_position) + ", durable was " + number(told.durable_position);
+    return "recovery ends at position " + number(recovered.end_position) + ", durable was " +
+           number(told.durable_position);
   }
   if (!reading.events.empty() && recovered.next_producer_id <= reading.producer_id) {
     return "producer id " + number(reading.producer_id) + " would be given again";
@@ -121,7 +123,8 @@ std::string compare_recovered(const broker::Recovered& recovered, const Reading&
   return "";
 }
 
-std::string open_again(int fd, const std::string& directory, const broker::Recovered& recovered, const Reading& reading) {
+std::string open_again(int fd, const std::string& directory, const broker::Recovered& recovered,
+                       const Reading& reading) {
   if (auto stored = store_identity(fd, directory, recovered.identity); !stored) return stored.error().message;
   const Reading again = read_offline(directory);
   if (!again.broken.empty()) return "after recovery " + again.broken;
@@ -142,8 +145,8 @@ std::string disagreement(int fd, const std::string& directory, const Reading& re
   if (check->intact() || check->cut_behind == reading.last_sequence()) return "";
   std::string what = "leat verify calls damage what leatd starts on:";
   for (const Damage& damage : check->damages) {
-    what += "\n    " + std::string(to_string(damage.kind)) + " " + damage.file + " [" + number(damage.from_position) + ", " +
-            number(damage.to_position) + "): " + damage.what;
+    what += "\n    " + std::string(to_string(damage.kind)) + " " + damage.file + " [" + number(damage.from_position) +
+            ", " + number(damage.to_position) + "): " + damage.what;
   }
   return what;
 }

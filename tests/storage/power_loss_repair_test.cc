@@ -1,6 +1,6 @@
-// Power loss within a repair: damaged journals are repaired over a recorded disk, and at every call disks are built that
-// a loss of power could leave there. The next repair must finish each of them: with the loss that the first one named,
-// and no other, and with all bytes kept aside. Once a repair has returned, a loss of power undoes nothing of it.
+// Power loss within a repair: damaged journals are repaired over a recorded disk, and at every call disks are built
+// that a loss of power could leave there. The next repair must finish each of them: with the loss that the first one
+// named, and no other, and with all bytes kept aside. Once a repair has returned, a loss of power undoes nothing of it.
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
 
@@ -40,9 +40,9 @@ std::set<std::string> kept_in(const Image& image) {
 }
 
 struct Interrupted {
-  std::set<Image> disks;          // that a loss of power at some moment of the repair could leave
-  std::set<Image> finished;       // or once it has returned
-  std::set<std::string> kept;     // what it keeps aside, if nothing interrupts it
+  std::set<Image> disks;       // that a loss of power at some moment of the repair could leave
+  std::set<Image> finished;    // or once it has returned
+  std::set<std::string> kept;  // what it keeps aside, if nothing interrupts it
 };
 
 Interrupted interrupt_repair(JournalMaker& journal, const JournalCheck& check, std::mt19937_64& random,
@@ -97,7 +97,9 @@ TEST(PowerLoss, WithinARepairLeavesWhatTheNextOneFinishes) {
     test::DamagedJournal made = make_damaged_journal(seed);
     JournalMaker& journal = *made.journal;
     const auto check = internal::check_journal(journal.fd(), journal.path().string());
-    const auto refuses = [](const internal::Damage& damage) { return damage.kind == internal::DamageKind::contradiction; };
+    const auto refuses = [](const internal::Damage& damage) {
+      return damage.kind == internal::DamageKind::contradiction;
+    };
     if (!check || check->intact() || std::ranges::any_of(check->damages, refuses)) continue;
     ++counts.journals;
     std::mt19937_64 random(seed);
@@ -120,10 +122,11 @@ TEST(PowerLoss, WithinARepairLeavesWhatTheNextOneFinishes) {
       FAIL() << broken << "\nrepeat: LEAT_TEST_SEED=" << seed << made.story;
     }
   }
-  std::printf("power loss within repairs: %llu disks at %llu moments of the repairs of %llu journals; on %llu of them "
-              "the next repair had something to do\n",
-              static_cast<unsigned long long>(counts.disks), static_cast<unsigned long long>(counts.moments),
-              static_cast<unsigned long long>(counts.journals), static_cast<unsigned long long>(counts.unfinished));
+  std::printf(
+      "power loss within repairs: %llu disks at %llu moments of the repairs of %llu journals; on %llu of them "
+      "the next repair had something to do\n",
+      static_cast<unsigned long long>(counts.disks), static_cast<unsigned long long>(counts.moments),
+      static_cast<unsigned long long>(counts.journals), static_cast<unsigned long long>(counts.unfinished));
   EXPECT_GT(counts.unfinished, counts.disks / 10);
 }
 

@@ -1,6 +1,7 @@
-// Power loss: the real broker runs without threads over a recorded disk, and at every call that it makes on the journal,
-// and after every round, disks are built that a loss of power could leave there. Each must open to all that was durable,
-// a clean cut behind it, and never a wrong record. Then one of them is the disk that the next broker starts on.
+// Power loss: the real broker runs without threads over a recorded disk, and at every call that it makes on the
+// journal, and after every round, disks are built that a loss of power could leave there. Each must open to all that
+// was durable, a clean cut behind it, and never a wrong record. Then one of them is the disk that the next broker
+// starts on.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -132,18 +133,20 @@ class Story {
     tell("begins");
     if (broker_->visible_sequence() == told_.visible_sequence) return true;
     report("the broker begins at sequence " + std::to_string(broker_->visible_sequence()) + ", visible was " +
-           std::to_string(told_.visible_sequence), {});
+               std::to_string(told_.visible_sequence),
+           {});
     return false;
   }
 
   // With LEAT_TELL_STORY in the environment: what happens, for whoever looks into a failure.
   void tell(const char* what) const {
     if (std::getenv("LEAT_TELL_STORY") == nullptr) return;
-    std::printf("  a life %s: policy %d, %zu events in line, visible %llu, durable %llu, retained from %llu, stalled %d\n", what,
-                static_cast<int>(options_.sync), told_.line.size(),
-                static_cast<unsigned long long>(told_.visible_sequence),
-                static_cast<unsigned long long>(told_.durable_sequence),
-                static_cast<unsigned long long>(told_.earliest_sequence), broker_->stalled() ? 1 : 0);
+    std::printf(
+        "  a life %s: policy %d, %zu events in line, visible %llu, durable %llu, retained from %llu, stalled %d\n",
+        what, static_cast<int>(options_.sync), told_.line.size(),
+        static_cast<unsigned long long>(told_.visible_sequence),
+        static_cast<unsigned long long>(told_.durable_sequence),
+        static_cast<unsigned long long>(told_.earliest_sequence), broker_->stalled() ? 1 : 0);
   }
 
   void listen() {
@@ -159,9 +162,15 @@ class Story {
     const std::size_t steps = 30 + below(60);
     for (std::size_t i = 0; i < steps && !broken_; ++i) {
       switch (below(10)) {
-        case 0: case 1: case 2: case 3: case 4: publish(); break;
-        case 5: case 6: broker_->tidy(); break;
-        case 7: case 8: broker_->sync(); break;
+        case 0:
+        case 1:
+        case 2:
+        case 3:
+        case 4: publish(); break;
+        case 5:
+        case 6: broker_->tidy(); break;
+        case 7:
+        case 8: broker_->sync(); break;
         default: one_in(3) ? save_cursor() : publish(); break;
       }
       disk_->observe();
@@ -280,7 +289,8 @@ class Story {
       kept = "; kept in " + path.string();
     }
     ADD_FAILURE() << what << "\n  after " << counts_.disks << " disks, in the story of seed " << seed_
-                  << " (repeat: LEAT_TEST_SEED=" << seed_ << "; with LEAT_KEEP_DISKS=<directory> the disk is kept)" << kept;
+                  << " (repeat: LEAT_TEST_SEED=" << seed_ << "; with LEAT_KEEP_DISKS=<directory> the disk is kept)"
+                  << kept;
   }
 
   std::uint64_t seed_;
@@ -310,15 +320,16 @@ TEST(PowerLoss, LeavesAllThatWasDurableAndACleanCut) {
   for (; counts.disks < target && counts.failures < kAllowedFailures; ++stories) {
     Story(seed++, counts, known).play();
   }
-  std::printf("power loss: %llu disks judged (%llu repeated ones left out) at %llu moments of %llu stories: %llu starts, "
-              "%llu losses of power (%llu of them lost a visible tail), %llu kills, %llu clean stops, %llu events, "
-              "%llu segments recycled\n",
-              static_cast<unsigned long long>(counts.disks), static_cast<unsigned long long>(counts.repeated),
-              static_cast<unsigned long long>(counts.moments), static_cast<unsigned long long>(stories),
-              static_cast<unsigned long long>(counts.starts), static_cast<unsigned long long>(counts.power_losses),
-              static_cast<unsigned long long>(counts.tails_lost), static_cast<unsigned long long>(counts.kills),
-              static_cast<unsigned long long>(counts.closes), static_cast<unsigned long long>(counts.events),
-              static_cast<unsigned long long>(counts.recycled));
+  std::printf(
+      "power loss: %llu disks judged (%llu repeated ones left out) at %llu moments of %llu stories: %llu starts, "
+      "%llu losses of power (%llu of them lost a visible tail), %llu kills, %llu clean stops, %llu events, "
+      "%llu segments recycled\n",
+      static_cast<unsigned long long>(counts.disks), static_cast<unsigned long long>(counts.repeated),
+      static_cast<unsigned long long>(counts.moments), static_cast<unsigned long long>(stories),
+      static_cast<unsigned long long>(counts.starts), static_cast<unsigned long long>(counts.power_losses),
+      static_cast<unsigned long long>(counts.tails_lost), static_cast<unsigned long long>(counts.kills),
+      static_cast<unsigned long long>(counts.closes), static_cast<unsigned long long>(counts.events),
+      static_cast<unsigned long long>(counts.recycled));
   EXPECT_GT(counts.tails_lost, 0u);
   EXPECT_GT(counts.recycled, 0u);
 }

@@ -14,10 +14,10 @@ namespace leat::test {
 
 struct Specimen {
   Image image;
-  std::vector<std::string> payloads;        ///< of all events ever, by sequence - 1
-  std::uint64_t first_sequence = 1;         ///< retained
+  std::vector<std::string> payloads;  ///< of all events ever, by sequence - 1
+  std::uint64_t first_sequence = 1;   ///< retained
   std::uint64_t last_sequence = 0;
-  std::uint64_t proven_sequence = 0;        ///< what the newest mark, or the clean close, vouches for
+  std::uint64_t proven_sequence = 0;  ///< what the newest mark, or the clean close, vouches for
   std::uint64_t end_position = 0;
   std::uint64_t feed_seed = 0;
   std::vector<internal::SegmentName> segments;

@@ -19,9 +19,9 @@ namespace leat::test {
 namespace {
 
 const std::map<std::string, std::string> kDefaults = {
-    {"--ring-bytes", "256K"},    {"--inbound-slots", "1024"},  {"--arena-bytes", "64K"},
-    {"--max-producers", "16"},   {"--max-consumers", "32"},    {"--max-event-bytes", "32K"},
-    {"--segment-bytes", "1M"},   {"--retain-bytes", "0"},      {"--sync-interval-ms", "5"},
+    {"--ring-bytes", "256K"},  {"--inbound-slots", "1024"}, {"--arena-bytes", "64K"},
+    {"--max-producers", "16"}, {"--max-consumers", "32"},   {"--max-event-bytes", "32K"},
+    {"--segment-bytes", "1M"}, {"--retain-bytes", "0"},     {"--sync-interval-ms", "5"},
 };
 
 }  // namespace
@@ -30,7 +30,9 @@ BrokerProcess::BrokerProcess(std::string tag) : options_(kDefaults) {
   std::ranges::replace(tag, '/', '-');  // as in the names of parameterised tests
   runtime_root_ = make_unique_directory(shared_memory_root(), tag);
   scratch_ = make_unique_directory(temporary_root(), tag);
-  address_ = {.feed = "test", .runtime_dir = (runtime_root_ / "run").string(), .data_dir = (scratch_ / "data").string()};
+  address_ = {.feed = "test",
+              .runtime_dir = (runtime_root_ / "run").string(),
+              .data_dir = (scratch_ / "data").string()};
 }
 
 BrokerProcess::~BrokerProcess() {
@@ -42,7 +44,7 @@ BrokerProcess::~BrokerProcess() {
 }
 
 std::vector<std::string> BrokerProcess::command() const {
-  std::vector<std::string> words = {LEAT_TEST_LEATD,   "--feed",     address_.feed,    "--runtime-dir",
+  std::vector<std::string> words = {LEAT_TEST_LEATD,      "--feed",     address_.feed,    "--runtime-dir",
                                     address_.runtime_dir, "--data-dir", address_.data_dir};
   for (const auto& [option, value] : options_) {
     if (value.empty()) continue;
@@ -91,8 +93,8 @@ int BrokerProcess::run_to_exit() {
 }
 
 int BrokerProcess::terminate() {
-  // In this order. LeakSanitizer looks at a process that ends by stopping it, and a SIGCONT that comes just then takes its
-  // SIGSTOP away: both would wait for ever.
+  // In this order. LeakSanitizer looks at a process that ends by stopping it, and a SIGCONT that comes just then takes
+  // its SIGSTOP away: both would wait for ever.
   process_.cont();
   process_.send_signal(SIGTERM);
   return process_.wait();
@@ -121,7 +123,8 @@ internal::Mapping BrokerProcess::map(const std::string& name, internal::Access a
 std::string BrokerProcess::log() const { return read_file(scratch_ / "leatd.log"); }
 
 std::vector<std::string> BrokerProcess::unexpected_log_lines() const {
-  static constexpr const char* kBad[] = {"[error]", "[critical]", "ERROR: ", "WARNING: ThreadSanitizer", "runtime error"};
+  static constexpr const char* kBad[] = {"[error]", "[critical]", "ERROR: ", "WARNING: ThreadSanitizer",
+                                         "runtime error"};
   std::vector<std::string> found;
   std::istringstream lines(log());
   for (std::string line; std::getline(lines, line);) {

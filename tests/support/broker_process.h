@@ -26,7 +26,8 @@ class BrokerProcess {
   void set(const std::string& option, std::uint64_t value) { set(option, std::to_string(value)); }
   /// Before start(): adds to the environment, e.g. "LD_PRELOAD=...".
   void set_environment(const std::string& entry) { environment_.push_back(entry); }
-  /// Before start(): the words before leatd's own, e.g. {"/bin/sh", "-c", "ulimit -f 8; exec \"$@\"", "sh"}. They must exec it.
+  /// Before start(): the words before leatd's own, e.g. {"/bin/sh", "-c", "ulimit -f 8; exec \"$@\"", "sh"}. They must
+  /// exec it.
   void set_prefix(std::vector<std::string> words) { prefix_ = std::move(words); }
   void set_runtime_dir(const std::filesystem::path& path) { address_.runtime_dir = path.string(); }
   void set_data_dir(const std::filesystem::path& path) { address_.data_dir = path.string(); }
@@ -53,7 +54,9 @@ class BrokerProcess {
   [[nodiscard]] pid_t pid() const noexcept { return process_.pid(); }
 
   [[nodiscard]] const FeedAddress& address() const noexcept { return address_; }
-  [[nodiscard]] std::filesystem::path journal() const { return std::filesystem::path(address_.data_dir) / address_.feed; }
+  [[nodiscard]] std::filesystem::path journal() const {
+    return std::filesystem::path(address_.data_dir) / address_.feed;
+  }
   [[nodiscard]] std::filesystem::path runtime() const {
     return std::filesystem::path(address_.runtime_dir) / address_.feed;
   }

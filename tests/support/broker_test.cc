@@ -61,9 +61,13 @@ FeedStatus BrokerTest::status() {
 
 ChildProcess BrokerTest::start_helper(const std::string& helper, std::vector<std::string> arguments,
                                       std::vector<std::string> environment, std::optional<uid_t> user) {
-  std::vector<std::string> words = {own_executable(), "--helper", helper, "feed=" + broker_->address().feed,
+  std::vector<std::string> words = {own_executable(),
+                                    "--helper",
+                                    helper,
+                                    "feed=" + broker_->address().feed,
                                     "runtime=" + broker_->address().runtime_dir,
-                                    "data=" + broker_->address().data_dir, "page=" + page_->path().string()};
+                                    "data=" + broker_->address().data_dir,
+                                    "page=" + page_->path().string()};
   words.insert(words.end(), arguments.begin(), arguments.end());
   return ChildProcess({.arguments = std::move(words),
                        .environment = std::move(environment),

@@ -64,8 +64,9 @@ template <typename T>
 void expect_error(const Result<T>& result, ErrorCode code, std::initializer_list<const char*> parts) {
   ASSERT_FALSE(result.ok()) << "expected " << error_name(code);
   EXPECT_EQ(error_name(result.error().code), error_name(code)) << result.error().message;
-  for (const char* part : parts) EXPECT_NE(result.error().message.find(part), std::string::npos)
-      << "no '" << part << "' in: " << result.error().message;
+  for (const char* part : parts)
+    EXPECT_NE(result.error().message.find(part), std::string::npos)
+        << "no '" << part << "' in: " << result.error().message;
 }
 
 }  // namespace leat::test

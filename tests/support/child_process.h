@@ -11,10 +11,10 @@
 namespace leat::test {
 
 struct SpawnOptions {
-  std::vector<std::string> arguments;     ///< arguments[0] is the program's path
-  std::vector<std::string> environment;   ///< NAME=VALUE, added to our own
-  std::string output;                     ///< file that standard output and error are appended to; empty: ours
-  std::optional<uid_t> user;              ///< run as this user and group (needs root)
+  std::vector<std::string> arguments;    ///< arguments[0] is the program's path
+  std::vector<std::string> environment;  ///< NAME=VALUE, added to our own
+  std::string output;                    ///< file that standard output and error are appended to; empty: ours
+  std::optional<uid_t> user;             ///< run as this user and group (needs root)
 };
 
 /// Move-only. fork and exec, so nothing of the parent's handles is shared. Dies with the test (PR_SET_PDEATHSIG).

@@ -1,4 +1,5 @@
-// Programs under a seccomp filter that answers some system calls with an errno, as an old kernel or a container's profile does.
+// Programs under a seccomp filter that answers some system calls with an errno, as an old kernel or a container's
+// profile does.
 #pragma once
 
 #include <string>

@@ -1,4 +1,5 @@
-// What a test and tests/support/fault_shim.cc agree on: which system calls of leatd are counted, and which of them fails.
+// What a test and tests/support/fault_shim.cc agree on: which system calls of leatd are counted, and which of them
+// fails.
 #pragma once
 
 #include <fcntl.h>
@@ -15,15 +16,51 @@ namespace leat::test {
 
 /// The calls that the shim stands before. Near relatives count as one: open and openat, stat and fstat, ...
 enum class Call : std::uint32_t {
-  none, open, read, pread, write, pwrite, allocate, fsync, fdatasync, mmap, rename, unlink, stat, mkdir, chmod, flock,
-  statvfs, fcntl, fdopendir, readdir, socket, bind, listen, accept, getsockopt, sendmsg, recvmsg, poll, epoll_create,
-  epoll_ctl, epoll_wait, eventfd, signalfd, pidfd_open, thread,
+  none,
+  open,
+  read,
+  pread,
+  write,
+  pwrite,
+  allocate,
+  fsync,
+  fdatasync,
+  mmap,
+  rename,
+  unlink,
+  stat,
+  mkdir,
+  chmod,
+  flock,
+  statvfs,
+  fcntl,
+  fdopendir,
+  readdir,
+  socket,
+  bind,
+  listen,
+  accept,
+  getsockopt,
+  sendmsg,
+  recvmsg,
+  poll,
+  epoll_create,
+  epoll_ctl,
+  epoll_wait,
+  eventfd,
+  signalfd,
+  pidfd_open,
+  thread,
 };
-inline constexpr std::array<std::string_view, 35> kCallNames = {
-    "none", "open", "read", "pread", "write", "pwrite", "allocate", "fsync", "fdatasync", "mmap", "rename", "unlink",
-    "stat", "mkdir", "chmod", "flock", "statvfs", "fcntl", "fdopendir", "readdir", "socket", "bind", "listen", "accept",
-    "getsockopt", "sendmsg", "recvmsg", "poll", "epoll_create", "epoll_ctl", "epoll_wait", "eventfd", "signalfd",
-    "pidfd_open", "thread"};
+inline constexpr std::array<std::string_view, 35> kCallNames = {"none",         "open",       "read",       "pread",
+                                                                "write",        "pwrite",     "allocate",   "fsync",
+                                                                "fdatasync",    "mmap",       "rename",     "unlink",
+                                                                "stat",         "mkdir",      "chmod",      "flock",
+                                                                "statvfs",      "fcntl",      "fdopendir",  "readdir",
+                                                                "socket",       "bind",       "listen",     "accept",
+                                                                "getsockopt",   "sendmsg",    "recvmsg",    "poll",
+                                                                "epoll_create", "epoll_ctl",  "epoll_wait", "eventfd",
+                                                                "signalfd",     "pidfd_open", "thread"};
 inline constexpr std::size_t kCallCount = kCallNames.size();
 
 /// In place of an errno: read or write half of what was asked for.
@@ -31,13 +68,13 @@ inline constexpr int kShortCount = 0;
 
 /// Lies in a file that both map. The test may change it while leatd runs; counts go on over restarts of leatd.
 struct FaultPlan {
-  std::atomic<Call> call{Call::none};                      ///< which one fails; none: all are only counted
-  std::atomic<int> error{0};                               ///< errno, or kShortCount
-  std::atomic<std::uint64_t> first{0};                     ///< from the how-manieth on, by `counts`; 1 is the first
-  std::atomic<std::uint64_t> times{0};                     ///< how many fail
-  std::atomic<std::uint64_t> hits{0};                      ///< how many did
+  std::atomic<Call> call{Call::none};   ///< which one fails; none: all are only counted
+  std::atomic<int> error{0};            ///< errno, or kShortCount
+  std::atomic<std::uint64_t> first{0};  ///< from the how-manieth on, by `counts`; 1 is the first
+  std::atomic<std::uint64_t> times{0};  ///< how many fail
+  std::atomic<std::uint64_t> hits{0};   ///< how many did
   std::array<std::atomic<std::uint64_t>, kCallCount> counts{};
-  std::array<char, 256> where{};                           ///< what the first one that failed was about
+  std::array<char, 256> where{};  ///< what the first one that failed was about
 
   std::atomic<std::uint64_t>& count(Call which) { return counts[static_cast<std::size_t>(which)]; }
 };

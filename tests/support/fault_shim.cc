@@ -83,9 +83,12 @@ Verdict judge(Call call, const char* path, int fd) {
 }  // namespace
 
 // The real one, looked up once.
-#define LEAT_NEXT(name) \
-  (__extension__({ static const auto real = reinterpret_cast<decltype(&::name)>(::dlsym(RTLD_NEXT, #name)); real; }))
-#define LEAT_SHIM(result, name, ...) \
+#define LEAT_NEXT(name)                                                                      \
+  (__extension__({                                                                           \
+    static const auto real = reinterpret_cast<decltype(&::name)>(::dlsym(RTLD_NEXT, #name)); \
+    real;                                                                                    \
+  }))
+#define LEAT_SHIM(result, name, ...)                         \
   extern "C" result shim_##name(__VA_ARGS__) __asm__(#name); \
   extern "C" result shim_##name(__VA_ARGS__)
 
@@ -159,7 +162,9 @@ LEAT_SHIM(int, unlinkat, int at, const char* path, int flags) {
   return fails(Call::unlink, path, -1) ? -1 : LEAT_NEXT(unlinkat)(at, path, flags);
 }
 
-LEAT_SHIM(int, fstat, int fd, struct stat* to) { return fails(Call::stat, nullptr, fd) ? -1 : LEAT_NEXT(fstat)(fd, to); }
+LEAT_SHIM(int, fstat, int fd, struct stat* to) {
+  return fails(Call::stat, nullptr, fd) ? -1 : LEAT_NEXT(fstat)(fd, to);
+}
 
 LEAT_SHIM(int, lstat, const char* path, struct stat* to) {
   return fails(Call::stat, path, -1) ? -1 : LEAT_NEXT(lstat)(path, to);
@@ -177,7 +182,9 @@ LEAT_SHIM(int, chmod, const char* path, mode_t mode) {
   return fails(Call::chmod, path, -1) ? -1 : LEAT_NEXT(chmod)(path, mode);
 }
 
-LEAT_SHIM(int, flock, int fd, int operation) { return fails(Call::flock, nullptr, fd) ? -1 : LEAT_NEXT(flock)(fd, operation); }
+LEAT_SHIM(int, flock, int fd, int operation) {
+  return fails(Call::flock, nullptr, fd) ? -1 : LEAT_NEXT(flock)(fd, operation);
+}
 
 LEAT_SHIM(int, statvfs, const char* path, struct statvfs* to) {
   return fails(Call::statvfs, path, -1) ? -1 : LEAT_NEXT(statvfs)(path, to);
@@ -193,7 +200,9 @@ LEAT_SHIM(int, fcntl, int fd, int command, ...) {
 
 LEAT_SHIM(DIR*, fdopendir, int fd) { return fails(Call::fdopendir, nullptr, fd) ? nullptr : LEAT_NEXT(fdopendir)(fd); }
 
-LEAT_SHIM(dirent*, readdir, DIR* stream) { return fails(Call::readdir, nullptr, -1) ? nullptr : LEAT_NEXT(readdir)(stream); }
+LEAT_SHIM(dirent*, readdir, DIR* stream) {
+  return fails(Call::readdir, nullptr, -1) ? nullptr : LEAT_NEXT(readdir)(stream);
+}
 
 LEAT_SHIM(int, socket, int domain, int type, int protocol) {
   return fails(Call::socket, nullptr, -1) ? -1 : LEAT_NEXT(socket)(domain, type, protocol);
@@ -203,7 +212,9 @@ LEAT_SHIM(int, bind, int fd, const sockaddr* address, socklen_t bytes) {
   return fails(Call::bind, nullptr, fd) ? -1 : LEAT_NEXT(bind)(fd, address, bytes);
 }
 
-LEAT_SHIM(int, listen, int fd, int backlog) { return fails(Call::listen, nullptr, fd) ? -1 : LEAT_NEXT(listen)(fd, backlog); }
+LEAT_SHIM(int, listen, int fd, int backlog) {
+  return fails(Call::listen, nullptr, fd) ? -1 : LEAT_NEXT(listen)(fd, backlog);
+}
 
 LEAT_SHIM(int, accept4, int fd, sockaddr* address, socklen_t* bytes, int flags) {
   return fails(Call::accept, nullptr, fd) ? -1 : LEAT_NEXT(accept4)(fd, address, bytes, flags);
@@ -225,7 +236,9 @@ LEAT_SHIM(int, poll, pollfd* fds, nfds_t count, int timeout_ms) {
   return fails(Call::poll, nullptr, count > 0 ? fds[0].fd : -1) ? -1 : LEAT_NEXT(poll)(fds, count, timeout_ms);
 }
 
-LEAT_SHIM(int, epoll_create1, int flags) { return fails(Call::epoll_create, nullptr, -1) ? -1 : LEAT_NEXT(epoll_create1)(flags); }
+LEAT_SHIM(int, epoll_create1, int flags) {
+  return fails(Call::epoll_create, nullptr, -1) ? -1 : LEAT_NEXT(epoll_create1)(flags);
+}
 
 LEAT_SHIM(int, epoll_ctl, int set, int operation, int fd, epoll_event* event) {
   return fails(Call::epoll_ctl, nullptr, fd) ? -1 : LEAT_NEXT(epoll_ctl)(set, operation, fd, event);
@@ -248,7 +261,8 @@ LEAT_SHIM(long, syscall, long number, long a, long b, long c, long d, long e, lo
   return LEAT_NEXT(syscall)(number, a, b, c, d, e, f);
 }
 
-LEAT_SHIM(int, pthread_create, pthread_t* thread, const pthread_attr_t* attributes, void* (*run)(void*), void* argument) {
+LEAT_SHIM(int, pthread_create, pthread_t* thread, const pthread_attr_t* attributes, void* (*run)(void*),
+          void* argument) {
   return fails(Call::thread, nullptr, -1) ? errno : LEAT_NEXT(pthread_create)(thread, attributes, run, argument);
 }
 

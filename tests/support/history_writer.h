@@ -10,8 +10,8 @@
 
 namespace leat::test {
 
-/// One write() a fact: what was written is the kernel's, and outlives this process. Ends the process when it cannot write:
-/// a history with a hole is worse than none.
+/// One write() a fact: what was written is the kernel's, and outlives this process. Ends the process when it cannot
+/// write: a history with a hole is worse than none.
 class HistoryWriter {
  public:
   /// `rotate_bytes` not 0: goes on in <path>.1, .2, ... after so many bytes, for a reader that follows and removes.
@@ -41,8 +41,8 @@ class HistoryWriter {
   int fd_ = -1;
 };
 
-/// Fact `received` of an event made by Generated (event_checker.h): key "<producer>", message id its number. An event that
-/// is not one has an empty producer name replaced by "nobody", so that the checker finds it.
+/// Fact `received` of an event made by Generated (event_checker.h): key "<producer>", message id its number. An event
+/// that is not one has an empty producer name replaced by "nobody", so that the checker finds it.
 history::Fact received(const EventView& event);
 
 }  // namespace leat::test

@@ -1,5 +1,5 @@
-// Numbers that tests are given from outside. What is none ends the program: a test that runs with another number than was meant
-// would say what is not so.
+// Numbers that tests are given from outside. What is none ends the program: a test that runs with another number than
+// was meant would say what is not so.
 #pragma once
 
 #include <cstdint>

@@ -52,8 +52,8 @@ bool tracing_is_allowed(std::string& why) {
   int status = 0;
   const bool stopped = pid > 0 && wait_for(pid, status) && WIFSTOPPED(status);
   // A step is tried too: some sandboxes have ptrace without it.
-  const bool stepped = stopped && ::ptrace(PTRACE_SINGLESTEP, pid, nullptr, nullptr) == 0 && wait_for(pid, status) &&
-                       WIFSTOPPED(status);
+  const bool stepped =
+      stopped && ::ptrace(PTRACE_SINGLESTEP, pid, nullptr, nullptr) == 0 && wait_for(pid, status) && WIFSTOPPED(status);
   if (stepped) {
     ::kill(pid, SIGKILL);
     wait_for(pid, status);
@@ -182,9 +182,7 @@ void Tracer::reap() {
 }
 
 std::uint64_t Tracer::instruction() const { return peek_user(tid_, offsetof(user_regs_struct, rip)); }
-long Tracer::system_call() const {
-  return static_cast<long>(peek_user(tid_, offsetof(user_regs_struct, orig_rax)));
-}
+long Tracer::system_call() const { return static_cast<long>(peek_user(tid_, offsetof(user_regs_struct, orig_rax))); }
 
 std::uint64_t Tracer::argument(int index) const {
   constexpr std::size_t kOffsets[] = {offsetof(user_regs_struct, rdi), offsetof(user_regs_struct, rsi),

@@ -16,16 +16,16 @@ bool tracing_is_allowed(std::string& why);
 /// How a traced thread came to a stop.
 struct TraceStop {
   enum class Kind : std::uint8_t {
-    signal,        ///< about to get `number`; also a breakpoint or a finished step, as SIGTRAP
-    syscall_enter, ///< about to make the system call `number`
-    syscall_exit,  ///< system call `number` has returned
-    event,         ///< an interrupt() has taken hold
-    ended,         ///< the thread is gone, with wait status `number`
+    signal,         ///< about to get `number`; also a breakpoint or a finished step, as SIGTRAP
+    syscall_enter,  ///< about to make the system call `number`
+    syscall_exit,   ///< system call `number` has returned
+    event,          ///< an interrupt() has taken hold
+    ended,          ///< the thread is gone, with wait status `number`
   };
   Kind kind = Kind::ended;
   long number = 0;
-  std::uint64_t address = 0;          ///< signal: si_addr of a fault
-  std::uint64_t arguments[6] = {};    ///< syscall_enter
+  std::uint64_t address = 0;        ///< signal: si_addr of a fault
+  std::uint64_t arguments[6] = {};  ///< syscall_enter
 };
 
 /// Owns the trace of one thread. Whatever is still traced when this dies is let go on. Ends with the tracer
@@ -61,9 +61,9 @@ class Tracer {
   /// Waits for the end of a thread that has been killed; only then can its process be reaped by others.
   void reap();
 
-  [[nodiscard]] std::uint64_t instruction() const;     ///< where it stands
+  [[nodiscard]] std::uint64_t instruction() const;        ///< where it stands
   [[nodiscard]] std::uint64_t argument(int index) const;  ///< of a system call: 0 is rdi
-  [[nodiscard]] long system_call() const;               ///< the one it is in, or -1
+  [[nodiscard]] long system_call() const;                 ///< the one it is in, or -1
   [[nodiscard]] std::uint64_t word_at(std::uint64_t address) const;
   [[nodiscard]] std::string text_at(std::uint64_t address) const;
   [[nodiscard]] pid_t tid() const noexcept { return tid_; }

@@ -25,9 +25,11 @@ void add_options(CLI::App& app, CommandLine& line) {
 // For this program itself and for scripts/run; not shown by --help.
 void add_hidden_commands(CLI::App& app, CommandLine& line) {
   CLI::App* producer = app.add_subcommand("producer", "Be one producer process")->group("");
-  cmdline::add_number(*producer, "--index", line.share.index, QuantityRule::count(0, kMaxProducers - 1), "Which of them")
+  cmdline::add_number(*producer, "--index", line.share.index, QuantityRule::count(0, kMaxProducers - 1),
+                      "Which of them")
       ->required();
-  cmdline::add_number(*producer, "--count", line.share.count, QuantityRule::count(1, kMaxProducers), "How many there are")
+  cmdline::add_number(*producer, "--count", line.share.count, QuantityRule::count(1, kMaxProducers),
+                      "How many there are")
       ->required();
   cmdline::add_number(*producer, "--input-fd", line.input_fd, QuantityRule::count(0, INT32_MAX), "The lines, inherited")
       ->required();

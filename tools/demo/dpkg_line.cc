@@ -21,8 +21,8 @@ std::string_view take_word(std::string_view& rest) {
 std::string token(std::string_view word) {
   std::string result(word.substr(0, kMaxTokenBytes));
   std::replace_if(
-      result.begin(), result.end(),
-      [](char c) { return c <= ' ' || c > '~' || c == '.' || c == '*' || c == '>'; }, '_');
+      result.begin(), result.end(), [](char c) { return c <= ' ' || c > '~' || c == '.' || c == '*' || c == '>'; },
+      '_');
   return result;
 }
 

@@ -70,8 +70,8 @@ void Ledger::check_sequence(std::uint64_t sequence) {
   if (first_sequence_ == 0) {
     first_sequence_ = sequence;
   } else if (sequence != last_sequence_ + 1) {
-    keep_first(sequence_fault_, "sequence " + std::to_string(sequence) + " came after " +
-                                    std::to_string(last_sequence_));
+    keep_first(sequence_fault_,
+               "sequence " + std::to_string(sequence) + " came after " + std::to_string(last_sequence_));
   }
   last_sequence_ = sequence;
 }
@@ -94,8 +94,8 @@ Check Ledger::check_count() const {
       keep_first(fault, "producer_id " + std::to_string(producer.producer_id) + ": " + producer.describe_end());
     }
   }
-  const std::string numbers = std::to_string(lines_.size()) + " lines, " + std::to_string(published) +
-                              " published, " + std::to_string(received_) + " received";
+  const std::string numbers = std::to_string(lines_.size()) + " lines, " + std::to_string(published) + " published, " +
+                              std::to_string(received_) + " received";
   if (published != lines_.size() || received_ != published) keep_first(fault, numbers);
   return verdict("events in = events out", fault, numbers);
 }
@@ -116,10 +116,9 @@ Check Ledger::check_receipts() const {
 
 std::vector<Check> Ledger::checks() const {
   const std::string range = std::to_string(first_sequence_) + " to " + std::to_string(last_sequence_);
-  const std::string mix = std::to_string(producers_.size()) + " producers, " + std::to_string(changes_) +
-                          " changes from one to another";
-  return {check_count(),
-          verdict("sequences contiguous", sequence_fault_, range),
+  const std::string mix =
+      std::to_string(producers_.size()) + " producers, " + std::to_string(changes_) + " changes from one to another";
+  return {check_count(), verdict("sequences contiguous", sequence_fault_, range),
           verdict("each producer's order kept", order_fault_, mix),
           verdict("topic, key and bytes unchanged", content_fault_, std::to_string(payload_bytes_) + " payload bytes"),
           check_receipts()};

@@ -61,8 +61,8 @@ class Ledger {
   std::uint64_t received_ = 0;
   std::uint64_t foreign_ = 0;
   std::uint64_t payload_bytes_ = 0;
-  std::uint64_t changes_ = 0;        // neighbours in the feed that come from different producers of this run
-  std::uint32_t last_producer_ = 0;  // producer_id; 0: none yet
+  std::uint64_t changes_ = 0;         // neighbours in the feed that come from different producers of this run
+  std::uint32_t last_producer_ = 0;   // producer_id; 0: none yet
   std::uint64_t first_sequence_ = 0;  // 0: nothing received yet
   std::uint64_t last_sequence_ = 0;
   std::string count_fault_;  // the first of each kind; empty: none

@@ -19,8 +19,8 @@ int run(const CLI::App& app, const demo::CommandLine& line) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  leat::internal::prepare_program();   // a producer that died shows as a failed write
-  std::signal(SIGCHLD, SIG_DFL);  // were it ignored, the producers' ends could not be asked for
+  leat::internal::prepare_program();  // a producer that died shows as a failed write
+  std::signal(SIGCHLD, SIG_DFL);      // were it ignored, the producers' ends could not be asked for
   demo::CommandLine line;
   CLI::App app{"leat-demo: publishes a log from several processes at once and checks what a consumer receives."};
   demo::declare_options(app, line);

@@ -49,8 +49,8 @@ Result<Done> publish_share(Producer& producer, const Input& input, Share share) 
     const std::string_view payload = input.lines()[line];
     const DpkgEvent parsed = parse_dpkg_line(payload);
     const std::string message_id = std::to_string(line + 1);
-    auto receipt = producer.publish(
-        {.topic = parsed.topic, .key = parsed.key, .message_id = message_id, .payload = payload});
+    auto receipt =
+        producer.publish({.topic = parsed.topic, .key = parsed.key, .message_id = message_id, .payload = payload});
     if (!receipt) return Error{receipt.error().code, "line " + message_id + ": " + receipt.error().message};
     ++done.events;
     const bool last = line + share.count >= input.lines().size();

@@ -35,8 +35,8 @@ int complain(const Error& error) {
 Result<Consumer> subscribe(const FeedAddress& address) {
   const Clock::time_point deadline = Clock::now() + kConnectTimeout;
   while (true) {
-    auto consumer = Consumer::connect(
-        {.address = address, .name = "leat-demo", .start = Start::latest(), .allow_offline = false});
+    auto consumer =
+        Consumer::connect({.address = address, .name = "leat-demo", .start = Start::latest(), .allow_offline = false});
     if (consumer) return consumer;
     const ErrorCode code = consumer.error().code;
     const bool may_come = code == ErrorCode::no_broker || code == ErrorCode::unknown_feed;
@@ -110,8 +110,8 @@ void print_topics(const Ledger& ledger) {
 void print_producers(const ProducerProcesses& producers) {
   std::printf("\n  %8s %12s %10s %14s\n", "pid", "producer_id", "events", "last sequence");
   for (const ProducerProcess& process : producers.all()) {
-    std::printf("  %8d %12" PRIu32 " %10" PRIu64 " %14" PRIu64 "\n", static_cast<int>(process.pid),
-                process.producer_id, process.events, process.last_sequence);
+    std::printf("  %8d %12" PRIu32 " %10" PRIu64 " %14" PRIu64 "\n", static_cast<int>(process.pid), process.producer_id,
+                process.events, process.last_sequence);
   }
 }
 

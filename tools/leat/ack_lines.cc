@@ -39,7 +39,9 @@ void AckLines::settle(std::uint64_t line, std::string outcome) {
   if (Entry* const entry = find(line); entry != nullptr && entry->outcome.empty()) entry->outcome = std::move(outcome);
 }
 
-void AckLines::reached(std::uint64_t line, std::uint64_t sequence) { settle(line, "\"sequence\":" + std::to_string(sequence)); }
+void AckLines::reached(std::uint64_t line, std::uint64_t sequence) {
+  settle(line, "\"sequence\":" + std::to_string(sequence));
+}
 void AckLines::failed(std::uint64_t line, const Error& error) { settle(line, members_of(error)); }
 void AckLines::skipped(std::uint64_t line) { settle(line, "\"skipped\":\"ephemeral\""); }
 

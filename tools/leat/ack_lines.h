@@ -12,8 +12,8 @@ namespace leat::tool {
 /// Keeps the lines of later events back until those of all earlier ones are known. No I/O.
 class AckLines {
  public:
-  /// A line of input, of which one line must be printed. Numbers ascend. `producer_id` and `producer_sequence` (0: none)
-  /// name the event as the broker will know it.
+  /// A line of input, of which one line must be printed. Numbers ascend. `producer_id` and `producer_sequence` (0:
+  /// none) name the event as the broker will know it.
   void expect(std::uint64_t line);
   void published(std::uint64_t line, std::uint32_t producer_id, std::uint64_t producer_sequence);
 

@@ -32,7 +32,8 @@ Result<void> AckLedger::take_line(std::string_view line) {
   const std::string waiting = printed_.empty() ? "no event waits for one"
                                                : "those of " + std::to_string(printed_.front().sequence) + " to " +
                                                      std::to_string(printed_.back().sequence) + " are waited for";
-  if (printed_.empty()) return Error{ErrorCode::invalid_argument, quoted + ": " + waiting + "; write one line for each event"};
+  if (printed_.empty())
+    return Error{ErrorCode::invalid_argument, quoted + ": " + waiting + "; write one line for each event"};
   std::uint64_t sequence = printed_.front().sequence;
   if (!text.empty()) {
     const auto number = parse_decimal(text);
@@ -43,7 +44,8 @@ Result<void> AckLedger::take_line(std::string_view line) {
   }
   const auto event = std::ranges::lower_bound(printed_, sequence, {}, &Cursor::sequence);
   if (event == printed_.end() || event->sequence != sequence) {
-    return Error{ErrorCode::invalid_argument, quoted + " is of no event that was printed and not acknowledged; " + waiting};
+    return Error{ErrorCode::invalid_argument,
+                 quoted + " is of no event that was printed and not acknowledged; " + waiting};
   }
   acknowledged_ = *event;
   printed_.erase(printed_.begin(), event + 1);

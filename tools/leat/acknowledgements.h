@@ -19,8 +19,8 @@ class AckLedger {
   /// An event was printed. In order of sequence.
   void note_printed(const Cursor& event);
 
-  /// A line of the reader: empty for the next event in order, or the sequence of an event that was printed, which stands for
-  /// all that were printed before it too. Error: invalid_argument, saying what was expected.
+  /// A line of the reader: empty for the next event in order, or the sequence of an event that was printed, which
+  /// stands for all that were printed before it too. Error: invalid_argument, saying what was expected.
   Result<void> take_line(std::string_view line);
 
   [[nodiscard]] std::uint64_t waiting() const noexcept { return printed_.size(); }

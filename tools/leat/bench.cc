@@ -99,8 +99,9 @@ class Bench {
       std::uint64_t batch;
       Result<Throughput> (*measure)(const Load&);
     };
-    for (const Row& row : {Row{"into the ring", 1, into_the_ring}, Row{"into the ring, batches", options_.batch, into_the_ring},
-                           Row{"to one consumer", 1, throughput}, Row{"to one consumer, batches", options_.batch, throughput}}) {
+    for (const Row& row :
+         {Row{"into the ring", 1, into_the_ring}, Row{"into the ring, batches", options_.batch, into_the_ring},
+          Row{"to one consumer", 1, throughput}, Row{"to one consumer, batches", options_.batch, throughput}}) {
       const std::string name = std::string(row.name) + ", " + journal;
       note(name.c_str());
       auto measured = row.measure(load(*broker, options_.events, row.batch));
@@ -139,8 +140,8 @@ class Bench {
     std::vector<std::string> lines;
     using enum Table::Align;
     Table latency({left, right, right, right, right, right, right});
-    latency.add({"latency, us (" + std::to_string(options_.payload_bytes) + " B)", "p50", "p90", "p99", "p99.9", "p99.99",
-                 "p50 / floor"});
+    latency.add({"latency, us (" + std::to_string(options_.payload_bytes) + " B)", "p50", "p90", "p99", "p99.9",
+                 "p99.99", "p50 / floor"});
     for (const auto& row : latencies_) {
       std::vector<std::string> cells = {row.name};
       for (const double fraction : kPercentiles) {
@@ -171,7 +172,8 @@ class Bench {
       for (std::size_t i = 0; i < std::size(kPercentiles); ++i) {
         entry[std::string(kPercentileNames[i]) + "_ns"] = row.latencies.at(kPercentiles[i]);
       }
-      if (row.floor_ns > 0) entry["p50_over_floor"] = static_cast<double>(row.latencies.at(0.5)) / static_cast<double>(row.floor_ns);
+      if (row.floor_ns > 0)
+        entry["p50_over_floor"] = static_cast<double>(row.latencies.at(0.5)) / static_cast<double>(row.floor_ns);
       root["latency"].push_back(entry);
     }
     for (const auto& [name, measured] : throughputs_) {
@@ -204,8 +206,9 @@ class Bench {
 
 void register_bench(CLI::App& app, Commands& commands) {
   CLI::App* bench = app.add_subcommand(
-      "bench", "Measure this machine end to end: starts a leatd of its own in temporary directories, measures latency "
-               "and throughput through it, live and durable, beside the machine's floors.");
+      "bench",
+      "Measure this machine end to end: starts a leatd of its own in temporary directories, measures latency "
+      "and throughput through it, live and durable, beside the machine's floors.");
   auto options = std::make_shared<BenchOptions>();
   add_integer(*bench, "--payload", options->payload_bytes, 0, 65536, "payload bytes of an event", "64");
   add_integer(*bench, "--samples", options->samples, 1000, 100'000'000, "samples of live latency", "200000");
@@ -214,8 +217,9 @@ void register_bench(CLI::App& app, Commands& commands) {
   add_integer(*bench, "--events", options->events, 1000, 1'000'000'000, "events of a throughput run", "5000000");
   add_integer(*bench, "--batch", options->batch, 2, 4096, "events of a batch", "64");
   add_choice(*bench, "--idle", options->idle, {"spin", "adaptive", "block"}, "the broker's idle strategy");
-  bench->add_option("--dir", options->directory, "where the journal is written: the file system to be measured "
-                                                 "(default: the directory for temporary files)");
+  bench->add_option("--dir", options->directory,
+                    "where the journal is written: the file system to be measured "
+                    "(default: the directory for temporary files)");
   add_choice(*bench, "--format", options->format, {"text", "json"}, "how to print");
   commands.push_back({bench, [options] { return Bench(*options).run(); }, {"leat bench", "leat bench --format json"}});
 }

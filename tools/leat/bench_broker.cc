@@ -78,11 +78,9 @@ Result<PrivateBroker> PrivateBroker::start(const std::string& data_parent, const
 }
 
 Result<void> PrivateBroker::launch(const std::vector<std::string>& options) {
-  std::vector<std::string> words = {leatd_path(),     "--feed",     "bench",
-                                    "--runtime-dir",  address_.runtime_dir,
-                                    "--data-dir",     address_.data_dir,
-                                    "--log-level",    "warning",
-                                    "--log-file",     (data_root_ / "log").string()};
+  std::vector<std::string> words =
+      {leatd_path(),      "--feed",      "bench",   "--runtime-dir", address_.runtime_dir,         "--data-dir",
+       address_.data_dir, "--log-level", "warning", "--log-file",    (data_root_ / "log").string()};
   words.insert(words.end(), options.begin(), options.end());
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());

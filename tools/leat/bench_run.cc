@@ -131,8 +131,8 @@ Result<Latencies> bare_fdatasync(const std::string& directory, std::uint64_t rou
 Result<Latencies> delivery_latency(const Load& load, Level level) {
   auto producer = producer_for(load);
   if (!producer) return producer.error();
-  auto consumer = Consumer::connect(
-      {.address = load.address, .name = "leat-bench", .level = level, .idle = Idle::spin});
+  auto consumer =
+      Consumer::connect({.address = load.address, .name = "leat-bench", .level = level, .idle = Idle::spin});
   if (!consumer) return consumer.error();
   const std::string payload(load.payload_bytes, 'x');
   const Event event{.topic = "bench.event", .payload = payload};

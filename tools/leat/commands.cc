@@ -20,7 +20,8 @@ int print_help(const CLI::App& app, const Commands& commands, const std::string&
   if (wanted.empty()) {
     output.buffer() += app.help();
   } else {
-    const auto found = std::ranges::find_if(commands, [&](const Command& known) { return known.app->get_name() == wanted; });
+    const auto found =
+        std::ranges::find_if(commands, [&](const Command& known) { return known.app->get_name() == wanted; });
     if (found == commands.end()) return fail(kExitUsage, unknown_command(app, wanted));
     output.buffer() += found->app->help();
   }
@@ -32,9 +33,11 @@ int print_help(const CLI::App& app, const Commands& commands, const std::string&
 
 std::string unknown_command(const CLI::App& app, const std::string& typed) {
   std::vector<std::string> names;
-  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(command->get_name());
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(command->get_name());
   const std::string meant = cmdline::nearest(typed, names);
-  return "unknown command '" + typed + "'" + (meant.empty() ? "" : " (did you mean " + meant + "?)") + "; see leat --help";
+  return "unknown command '" + typed + "'" + (meant.empty() ? "" : " (did you mean " + meant + "?)") +
+         "; see leat --help";
 }
 
 void declare_commands(CLI::App& app, Commands& commands) {
@@ -43,7 +46,8 @@ void declare_commands(CLI::App& app, Commands& commands) {
   auto wanted = std::make_shared<std::string>();
   CLI::App* const help = app.add_subcommand("help", "Say all about a command, or what commands there are");
   help->add_option("COMMAND", *wanted, "The command to be explained (default: what commands there are)");
-  commands.push_back({help, [&app, &commands, wanted] { return print_help(app, commands, *wanted); }, {"leat help pub"}});
+  commands.push_back(
+      {help, [&app, &commands, wanted] { return print_help(app, commands, *wanted); }, {"leat help pub"}});
 }
 
 }  // namespace leat::tool

@@ -68,10 +68,8 @@ int drop(const CursorsOptions& options, const std::vector<NamedCursor>& cursors)
     return fail(kExitFailed, "no cursor '" + options.drop + "'; leat cursors lists those that there are");
   }
   auto consumer = connect_patiently(options.wait, options.address, [&options] {
-    return Consumer::connect({.address = options.address,
-                              .name = "leat-cursors",
-                              .cursor_name = options.drop,
-                              .allow_offline = false});
+    return Consumer::connect(
+        {.address = options.address, .name = "leat-cursors", .cursor_name = options.drop, .allow_offline = false});
   });
   if (!consumer) return stop_signal() != 0 ? stopped_status() : fail(consumer.error());
   if (auto dropped = consumer->drop_cursor(); !dropped) return fail(dropped.error());
@@ -104,7 +102,8 @@ int run_cursors(const CursorsOptions& options) {
 void register_cursors(CLI::App& app, Commands& commands) {
   auto options = std::make_shared<CursorsOptions>();
   CLI::App* const cursors = app.add_subcommand(
-      "cursors", "List a feed's named cursors as the broker last wrote them down, or drop one; needs no broker to list");
+      "cursors",
+      "List a feed's named cursors as the broker last wrote them down, or drop one; needs no broker to list");
   add_feed_options(*cursors, options->address);
   add_wait_option(*cursors, options->wait);
   cursors->add_option("--drop", options->drop,

@@ -31,7 +31,8 @@ class EventSource {
   // A reader that acknowledges (tail --ack line):
   /// The event that was taken last is to be printed.
   virtual void note_printed(const EventView& /*event*/) {}
-  /// Takes what the reader says back, waiting up to `wait` for it, and moves the cursor by it. False: it will say no more.
+  /// Takes what the reader says back, waiting up to `wait` for it, and moves the cursor by it. False: it will say no
+  /// more.
   virtual Result<bool> listen(std::chrono::nanoseconds /*wait*/) { return true; }
   /// Events that were printed and not acknowledged.
   [[nodiscard]] virtual std::uint64_t unacknowledged() const { return 0; }
@@ -43,7 +44,7 @@ struct LoopOptions {
   std::uint64_t last_sequence = 0;        ///< 0: no bound
   std::chrono::nanoseconds timeout = {};  ///< 0: none
   bool strict = false;
-  bool end_when_empty = false;            ///< do not wait for more
+  bool end_when_empty = false;  ///< do not wait for more
 };
 
 /// Runs until an end is reached, and returns the exit status. Complains about what went wrong. The filter is applied

@@ -40,7 +40,8 @@ class EventPrinter {
   /// Appends one line, with its newline.
   void append(std::string& out, const EventView& event) const;
 
-  /// Appends a line about a reset, for standard output, if the format has one (json). False if not: report it elsewhere.
+  /// Appends a line about a reset, for standard output, if the format has one (json). False if not: report it
+  /// elsewhere.
   bool append(std::string& out, const Reset& reset) const;
 
   [[nodiscard]] Format format() const noexcept { return options_.format; }

@@ -33,7 +33,8 @@ std::string_view hint_for(ErrorCode code) {
     case ErrorCode::closed: return "run leat again";
     case ErrorCode::used_after_fork: return "run leat again";
     case ErrorCode::untrusted: return "name the directory of the broker that is meant: --runtime-dir";
-    case ErrorCode::pending: return "do not publish it again: it is in the feed, or will be; see leat stat for who is behind";
+    case ErrorCode::pending:
+      return "do not publish it again: it is in the feed, or will be; see leat stat for who is behind";
   }
   return "see leat --help";
 }
@@ -54,7 +55,8 @@ const char* const kExitCodesHelp =
     "  9  verify --history: a promise was broken\n"
     "  Ctrl-C, SIGTERM, SIGHUP: whole lines are written, then leat ends by that signal (130, 143, 129 in a shell).\n"
     "\n"
-    "Environment: LEAT_RUNTIME_DIR, LEAT_DATA_DIR, LEAT_OWNER (see --runtime-dir, --data-dir, --owner of each command), "
+    "Environment: LEAT_RUNTIME_DIR, LEAT_DATA_DIR, LEAT_OWNER (see --runtime-dir, --data-dir, --owner of each "
+    "command), "
     "NO_COLOR.";
 
 ExitCode exit_code_for(ErrorCode code) noexcept {

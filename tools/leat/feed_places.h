@@ -1,5 +1,5 @@
-// Where feeds may lie on this host besides the directories of this command: those of other users, and those that systemd
-// makes. Looks only; needs no broker.
+// Where feeds may lie on this host besides the directories of this command: those of other users, and those that
+// systemd makes. Looks only; needs no broker.
 #pragma once
 
 #include <filesystem>
@@ -15,8 +15,8 @@ namespace leat::tool {
 /// defaults, /run/leat, and every /dev/shm/leat-<uid> and /run/user/<uid>/leat. Those that are there, each once.
 std::vector<std::filesystem::path> runtime_roots(const FeedAddress& address);
 
-/// Directories that may hold `<feed>/feed`: the one of `address` first, then this user's default, /var/lib/leat, and the
-/// default of each user whose home may be looked into. Those that are there, each once.
+/// Directories that may hold `<feed>/feed`: the one of `address` first, then this user's default, /var/lib/leat, and
+/// the default of each user whose home may be looked into. Those that are there, each once.
 std::vector<std::filesystem::path> data_roots(const FeedAddress& address);
 
 /// Who listens on a socket.
@@ -28,7 +28,8 @@ struct Listener {
 /// The process that listens on `socket`; nothing if none does, or if this user may not ask.
 std::optional<Listener> listener_on(const std::filesystem::path& socket);
 
-/// A process holds the lock of this feed, which leatd takes before all else: if nobody answers it is starting (or ending).
+/// A process holds the lock of this feed, which leatd takes before all else: if nobody answers it is starting (or
+/// ending).
 bool is_being_started(const FeedAddress& address);
 
 /// "root", or the number where the name is not known.

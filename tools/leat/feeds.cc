@@ -109,14 +109,16 @@ void look_for_stored(const FeedAddress& address, Found& found) {
       const fs::path directory = root / name;
       struct stat status {};
       const bool there = ::lstat((directory / "feed").c_str(), &status) == 0;
-      const bool hidden = !there && errno == EACCES && ::lstat(directory.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+      const bool hidden =
+          !there && errno == EACCES && ::lstat(directory.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
       if (!there && !hidden) continue;
       if (stop_signal() != 0) return;
       FoundFeed feed{.name = name, .state = "stored", .uid = status.st_uid, .data_dir = root.string()};
       auto journal = hidden ? Result<JournalInfo>(Error{ErrorCode::permission_denied, ""}) : inspect_journal(directory);
       if (journal) {
-        const auto same = std::ranges::find_if(
-            found.feeds, [&](const FoundFeed& other) { return other.served && !other.uuid.empty() && other.uuid == journal->feed_uuid; });
+        const auto same = std::ranges::find_if(found.feeds, [&](const FoundFeed& other) {
+          return other.served && !other.uuid.empty() && other.uuid == journal->feed_uuid;
+        });
         if (same != found.feeds.end() && same->data_dir.empty()) {
           same->data_dir = root.string();
           continue;
@@ -140,9 +142,9 @@ std::string text_of(const Found& found) {
   table.add({"feed", "state", "user", "pid", "earliest", "latest", "runtime-dir", "data-dir"});
   const auto number = [](const std::optional<std::uint64_t>& value) { return value ? std::to_string(*value) : "-"; };
   for (const FoundFeed& feed : found.feeds) {
-    table.add({feed.name, feed.state, feed.uid ? user_name(*feed.uid) : "-", feed.pid > 0 ? std::to_string(feed.pid) : "-",
-               number(feed.earliest), number(feed.latest), feed.runtime_dir.empty() ? "-" : feed.runtime_dir,
-               feed.data_dir.empty() ? "-" : feed.data_dir});
+    table.add({feed.name, feed.state, feed.uid ? user_name(*feed.uid) : "-",
+               feed.pid > 0 ? std::to_string(feed.pid) : "-", number(feed.earliest), number(feed.latest),
+               feed.runtime_dir.empty() ? "-" : feed.runtime_dir, feed.data_dir.empty() ? "-" : feed.data_dir});
   }
   std::vector<std::string> lines;
   if (found.feeds.empty()) {
@@ -196,12 +198,14 @@ int run_feeds(const FeedsOptions& options) {
 
 void register_feeds(CLI::App& app, Commands& commands) {
   auto options = std::make_shared<FeedsOptions>();
-  CLI::App* const feeds = app.add_subcommand("feeds", "List the feeds that are served or stored on this host, and by whom");
+  CLI::App* const feeds =
+      app.add_subcommand("feeds", "List the feeds that are served or stored on this host, and by whom");
   add_directory_options(*feeds, options->address);
   add_choice(*feeds, "--format", options->format, {"text", "json"}, "text: aligned columns; json: one object");
-  feeds->footer("Looked at are the directories of the options and the environment, the defaults of this user and of others, "
-                "/run/leat and /var/lib/leat. state: of the broker (running, stalled, failed), or why it is not known; stored: "
-                "a journal that no broker found here serves. Nothing is changed by looking.");
+  feeds->footer(
+      "Looked at are the directories of the options and the environment, the defaults of this user and of others, "
+      "/run/leat and /var/lib/leat. state: of the broker (running, stalled, failed), or why it is not known; stored: "
+      "a journal that no broker found here serves. Nothing is changed by looking.");
   commands.push_back({feeds, [options] { return run_feeds(*options); }, {"leat feeds", "leat feeds --format json"}});
 }
 

@@ -21,7 +21,7 @@ class LineReader {
     too_long,  ///< a line over the bound was passed over
     idle,      ///< nothing to read for a slice, or a stop signal came: look after other things, then call again
     end,
-    failed,    ///< see error()
+    failed,  ///< see error()
   };
 
   LineReader(int fd, std::size_t max_line_bytes) : fd_(fd), max_line_bytes_(max_line_bytes) {}
@@ -39,7 +39,7 @@ class LineReader {
 
   int fd_;
   std::size_t max_line_bytes_;
-  std::string buffer_;         // unread bytes start at begin_
+  std::string buffer_;  // unread bytes start at begin_
   std::size_t begin_ = 0;
   std::size_t searched_ = 0;   // no newline in [begin_, searched_)
   bool passing_over_ = false;  // inside a line that is too long
@@ -49,7 +49,8 @@ class LineReader {
   Error error_;
 };
 
-/// All of `fd` up to its end. Errors: too_large beyond `max_bytes`, which `bound` describes; io_error, closed when a stop signal came.
+/// All of `fd` up to its end. Errors: too_large beyond `max_bytes`, which `bound` describes; io_error, closed when a
+/// stop signal came.
 Result<std::string> read_all(int fd, std::size_t max_bytes, const std::string& bound);
 
 }  // namespace leat::tool

@@ -27,7 +27,8 @@ using namespace leat::tool;
 /// What stands first in the line and is no option, value or command that this one knows; empty if there is none.
 std::string first_unknown(const CLI::App& app) {
   const std::vector<std::string> remaining = app.remaining();
-  const auto option = std::ranges::find_if(remaining, [](const std::string& word) { return word.size() > 1 && word[0] == '-'; });
+  const auto option =
+      std::ranges::find_if(remaining, [](const std::string& word) { return word.size() > 1 && word[0] == '-'; });
   if (option != remaining.end()) return option->substr(0, option->find('='));
   return remaining.empty() ? std::string() : remaining.front();
 }
@@ -39,7 +40,8 @@ std::string about_unknown(const CLI::App& command, const std::string& name, cons
     for (const std::string& word : option->get_lnames()) known.push_back("--" + word);
   }
   const std::string meant = leat::cmdline::nearest(typed, known);
-  return "unknown option '" + typed + "'" + (meant.empty() ? "" : " (did you mean " + meant + "?)") + "; see " + name + " --help";
+  return "unknown option '" + typed + "'" + (meant.empty() ? "" : " (did you mean " + meant + "?)") + "; see " + name +
+         " --help";
 }
 
 int usage_error(const CLI::App& app, const CLI::ParseError& error) {
@@ -58,7 +60,8 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("publish into and read from a Leat feed, a log of change events shared by the processes of a host", "leat");
+  CLI::App app("publish into and read from a Leat feed, a log of change events shared by the processes of a host",
+               "leat");
   app.require_subcommand(1);
   app.set_version_flag("--version", "leat " LEAT_VERSION);
   app.footer(std::string(kExitCodesHelp) + "\n\nleat help COMMAND (or leat COMMAND --help) says all about a command.");

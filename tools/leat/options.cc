@@ -19,12 +19,14 @@ void add_directory_options(CLI::App& app, FeedAddress& address) {
                  "Where brokers keep sockets and rings (default: $LEAT_RUNTIME_DIR, else $XDG_RUNTIME_DIR/leat, else "
                  "/dev/shm/leat-<uid>)")
       ->type_name("DIR");
-  app.add_option("--owner", address.owner,
-                 "User that may serve the feed beside you and root (default: $LEAT_OWNER, else the owner of a --runtime-dir "
-                 "that nobody else can have made)")
+  app.add_option(
+         "--owner", address.owner,
+         "User that may serve the feed beside you and root (default: $LEAT_OWNER, else the owner of a --runtime-dir "
+         "that nobody else can have made)")
       ->type_name("USER");
-  app.add_option("--data-dir", address.data_dir,
-                 "Where journals lie (default: $LEAT_DATA_DIR, else /var/lib/leat for root, ~/.local/share/leat for others)")
+  app.add_option(
+         "--data-dir", address.data_dir,
+         "Where journals lie (default: $LEAT_DATA_DIR, else /var/lib/leat for root, ~/.local/share/leat for others)")
       ->type_name("DIR");
 }
 
@@ -71,8 +73,9 @@ Result<Start> parse_start(std::string_view text) {
   if (text.starts_with(kTime)) {
     const auto time = parse_time(text.substr(kTime.size()));
     if (time) return Start::at_time(*time);
-    return Error{ErrorCode::invalid_argument, "--from " + std::string(text) + ": " + time.error().message +
-                                                  "; write time:2026-08-01T12:34:56.5Z, time:@SECONDS or time:NANOSECONDS"};
+    return Error{ErrorCode::invalid_argument,
+                 "--from " + std::string(text) + ": " + time.error().message +
+                     "; write time:2026-08-01T12:34:56.5Z, time:@SECONDS or time:NANOSECONDS"};
   }
   if (const auto sequence = parse_decimal(text); sequence && *sequence > 0) return Start::at(*sequence);
   if (text.find('-') == kEpochDigits) {
@@ -91,11 +94,13 @@ void add_reading_options(CLI::App& app, ReadingOptions& options) {
       ->type_name("PATTERN");
   cmdline::add_number(app, "-n,--count", options.count, internal::QuantityRule::count(1, UINT64_MAX).or_unlimited(0),
                       "End after N events were printed", "unlimited");
-  add_choice(app, "--format", options.format, {"text", "json", "raw"},
-             "text: sequence, time, topic, key (- if none), payload, escaped so that no terminal acts on it; "
-             "json: one object a line, bytes that are not UTF-8 as ..._base64; raw: payload bytes as they are and a newline");
+  add_choice(
+      app, "--format", options.format, {"text", "json", "raw"},
+      "text: sequence, time, topic, key (- if none), payload, escaped so that no terminal acts on it; "
+      "json: one object a line, bytes that are not UTF-8 as ..._base64; raw: payload bytes as they are and a newline");
   add_choice(app, "--payload", options.payload, {"text", "json"},
-             "With --format json. text: the payload as a string, byte for byte; json: nested where it is JSON (but no string), "
+             "With --format json. text: the payload as a string, byte for byte; json: nested where it is JSON (but no "
+             "string), "
              "without blanks");
   add_seconds(app, "--timeout", options.timeout, 0.001, kMaxSeconds, "End with status 5 after so long without an event",
               "none");

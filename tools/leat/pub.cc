@@ -50,8 +50,10 @@ std::string complaint_about(const PubOptions& options) {
     return "--message-id names a single event: with --ndjson give each object its message_id";
   }
   if (options.keep_going && !stream) return "--keep-going is for --lines and --ndjson: leave it out";
-  if (options.acks && !stream) return "--acks is for --lines and --ndjson: with --format json a single event says the same";
-  if (options.acks && options.ack == "accepted") return "--acks tells sequences: give --ack committed or durable with it";
+  if (options.acks && !stream)
+    return "--acks is for --lines and --ndjson: with --format json a single event says the same";
+  if (options.acks && options.ack == "accepted")
+    return "--acks tells sequences: give --ack committed or durable with it";
   if (options.topic.empty() && !options.ndjson) return "no topic: give --topic, e.g. --topic session.created";
   if (!options.topic.empty()) {
     if (auto checked = check_topic(options.topic); !checked) return describe(checked.error(), "--topic");
@@ -88,8 +90,11 @@ int publish_one(Producer& producer, const PubOptions& options) {
   std::optional<Error> refusal;
   Publisher publisher(producer, level_of(options.ack), options.timeout,
                       [&](std::uint64_t, const Error& error) { refusal = error; });
-  auto done = publisher.publish(
-      {.topic = options.topic, .key = options.key, .message_id = options.message_id, .payload = payload}, 1);
+  auto done = publisher.publish({.topic = options.topic,
+                                 .key = options.key,
+                                 .message_id = options.message_id,
+                                 .payload = payload},
+                                1);
   if (done) done = publisher.finish();
   const bool waited = !done && (done.error().code == ErrorCode::timed_out || done.error().code == ErrorCode::pending);
   if (waited && stop_signal() != 0) return stopped_status();
@@ -126,28 +131,33 @@ void add_pub_options(CLI::App& pub, PubOptions& options) {
   add_feed_options(pub, options.address);
   add_wait_option(pub, options.wait);
   pub.add_option("--name", options.name, "Shown by leat stat (default: leat-pub)")->type_name("NAME");
-  pub.add_option("-t,--topic", options.topic,
-                 "Dot-separated topic, 1 to 255 printable bytes (required; with --ndjson the default for objects without)");
+  pub.add_option(
+      "-t,--topic", options.topic,
+      "Dot-separated topic, 1 to 255 printable bytes (required; with --ndjson the default for objects without)");
   pub.add_option("-k,--key", options.key,
                  "The entity the event is about, 0 to 255 bytes; wins over an object's own key (default: none)");
   pub.add_option("--message-id", options.message_id, "Carried to consumers, 0 to 255 bytes (default: none)");
-  pub.add_option("PAYLOAD", options.payload,
-                 "The event's payload, any bytes, up to the feed's bound (default: all of standard input, unless that is "
-                 "a terminal); write -- before one that starts with a dash");
+  pub.add_option(
+      "PAYLOAD", options.payload,
+      "The event's payload, any bytes, up to the feed's bound (default: all of standard input, unless that is "
+      "a terminal); write -- before one that starts with a dash");
   pub.add_flag("--lines", options.lines, "Publish each line of standard input as an event (default: off)");
-  pub.add_flag("--ndjson", options.ndjson,
-               "Publish each line of standard input, a JSON object with topic, key, message_id, payload (a string, or any "
-               "JSON value) or payload_base64, and durable (false: do not publish, only count) (default: off)");
+  pub.add_flag(
+      "--ndjson", options.ndjson,
+      "Publish each line of standard input, a JSON object with topic, key, message_id, payload (a string, or any "
+      "JSON value) or payload_base64, and durable (false: do not publish, only count) (default: off)");
   pub.add_flag("--keep-going", options.keep_going,
                "With --lines or --ndjson: report a bad or refused line and go on (default: stop there)");
-  pub.add_flag("--acks", options.acks,
-               "With --lines or --ndjson: print a JSON object for each line, in order, as soon as its event has come to the "
-               "level of --ack: {\"line\":N,\"sequence\":N,...}, or {\"line\":N,\"error\":CODE,\"message\":...} (default: off)");
+  pub.add_flag(
+      "--acks", options.acks,
+      "With --lines or --ndjson: print a JSON object for each line, in order, as soon as its event has come to the "
+      "level of --ack: {\"line\":N,\"sequence\":N,...}, or {\"line\":N,\"error\":CODE,\"message\":...} (default: off)");
   add_choice(pub, "--ack", options.ack, {"accepted", "committed", "durable"},
              "How far events must have come before leat ends well: handed over; journaled; on disk");
   add_choice(pub, "--format", options.format, {"text", "json"},
              "Of what is printed: the sequence of a single event, the summary of a stream");
-  add_seconds(pub, "--timeout", options.timeout, 0.001, kMaxSeconds, "Longest wait for room or an acknowledgement", "30");
+  add_seconds(pub, "--timeout", options.timeout, 0.001, kMaxSeconds, "Longest wait for room or an acknowledgement",
+              "30");
 }
 
 }  // namespace
@@ -156,9 +166,10 @@ void register_pub(CLI::App& app, Commands& commands) {
   auto options = std::make_shared<PubOptions>();
   CLI::App* const pub = app.add_subcommand("pub", "Publish an event, or each line of standard input");
   add_pub_options(*pub, *options);
-  pub->footer("A single event's sequence goes to standard output (not with --ack accepted). A stream ends with a summary "
-              "on standard error: published, refused, ephemeral skipped, first..last sequence. With --ack accepted what the "
-              "broker refuses within a second after the last event is counted too.");
+  pub->footer(
+      "A single event's sequence goes to standard output (not with --ack accepted). A stream ends with a summary "
+      "on standard error: published, refused, ephemeral skipped, first..last sequence. With --ack accepted what the "
+      "broker refuses within a second after the last event is counted too.");
   commands.push_back({pub,
                       [options] { return run_pub(*options); },
                       {"leat pub --feed demo --topic session.created --key s1 hello",

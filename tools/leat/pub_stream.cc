@@ -40,8 +40,9 @@ class Stream {
       : options_(options),
         reader_(STDIN_FILENO, max_line_bytes(producer, options.ndjson)),
         producer_(producer),
-        publisher_(producer, options.level, options.timeout,
-                   [this](std::uint64_t line, const Error& error) { reject(line, error); }, on_reached()),
+        publisher_(
+            producer, options.level, options.timeout,
+            [this](std::uint64_t line, const Error& error) { reject(line, error); }, on_reached()),
         show_progress_(::isatty(STDERR_FILENO) == 1 && !(options.acks && ::isatty(STDOUT_FILENO) == 1)) {}
 
   int run() {
@@ -66,9 +67,11 @@ class Stream {
 
   /// Of what was handed over, and whose receipts did not come.
   [[nodiscard]] Error fate_of_the_rest() const {
-    const bool late = fatal_code_ == ErrorCode::ok || fatal_code_ == ErrorCode::timed_out || fatal_code_ == ErrorCode::pending;
+    const bool late =
+        fatal_code_ == ErrorCode::ok || fatal_code_ == ErrorCode::timed_out || fatal_code_ == ErrorCode::pending;
     if (!late) return {fatal_code_, "not known: leat ended before the broker had answered for it"};
-    return {ErrorCode::pending, "handed over, but not seen to have come to the level asked for; do not publish it again"};
+    return {ErrorCode::pending,
+            "handed over, but not seen to have come to the level asked for; do not publish it again"};
   }
 
   void print_acks() {
@@ -107,7 +110,8 @@ class Stream {
     if (parsed->is_reset) return note_reset();
     if (parsed->topic.empty()) parsed->topic = options_.topic;
     if (parsed->topic.empty()) {
-      return take_bad_line({ErrorCode::invalid_argument, "no topic; give one in the object, or a default with --topic"});
+      return take_bad_line(
+          {ErrorCode::invalid_argument, "no topic; give one in the object, or a default with --topic"});
     }
     publish({.topic = parsed->topic,
              .key = options_.key.empty() ? std::string_view(parsed->key) : std::string_view(options_.key),
@@ -152,7 +156,8 @@ class Stream {
   void take_too_long() {
     ++bad_lines_;
     if (options_.acks) acks_.expect(reader_.line_number());
-    reject(reader_.line_number(), {ErrorCode::too_large, "longer than the " + event_bound_text(producer_) + ", or split it"});
+    reject(reader_.line_number(),
+           {ErrorCode::too_large, "longer than the " + event_bound_text(producer_) + ", or split it"});
   }
 
   void take_bad_line(const Error& error) {

@@ -12,7 +12,8 @@ using Clock = std::chrono::steady_clock;
 
 /// What an entry takes in the arena besides the event's own bytes, at most: headers and the padding to a cache line.
 constexpr std::size_t kEntryOverheadBytes = 192;
-/// How long accepted events are given to be refused, once all were handed over. A broker that is there needs microseconds.
+/// How long accepted events are given to be refused, once all were handed over. A broker that is there needs
+/// microseconds.
 constexpr std::chrono::milliseconds kRefusalTime{1000};
 /// While accepted events pile up in the arena of a broker that is away, it is asked for receipts only so often.
 constexpr unsigned kPublishesPerLook = 256;
@@ -30,9 +31,11 @@ bool is_not_yet(ErrorCode code) { return code == ErrorCode::timed_out || code ==
 
 std::string event_bound_text(const Producer& producer) {
   const std::size_t bound = producer.max_event_bytes();
-  const bool of_the_arena = bound < producer.arena_bytes() && bound + 2 * internal::kEntryAlignment > producer.arena_bytes() / 2;
-  return std::to_string(bound) + (of_the_arena ? " bytes that fit into half of a producer's arena; raise leatd's --arena-bytes"
-                                               : " bytes that an event may have; raise leatd's --max-event-bytes");
+  const bool of_the_arena =
+      bound < producer.arena_bytes() && bound + 2 * internal::kEntryAlignment > producer.arena_bytes() / 2;
+  return std::to_string(bound) + (of_the_arena
+                                      ? " bytes that fit into half of a producer's arena; raise leatd's --arena-bytes"
+                                      : " bytes that an event may have; raise leatd's --max-event-bytes");
 }
 
 bool Publisher::is_about_one_event(ErrorCode code) noexcept {
@@ -93,7 +96,8 @@ Result<std::uint64_t> Publisher::wait(const Receipt& receipt, Ack level, std::ch
 }
 
 Result<void> Publisher::collect_front(std::chrono::nanoseconds timeout) {
-  // Later events have later sequences, so it is enough to wait for the last one to become durable; unless each is to be told.
+  // Later events have later sequences, so it is enough to wait for the last one to become durable; unless each is to be
+  // told.
   const Ack level = level_ == Ack::durable && reached_ ? Ack::durable : Ack::committed;
   const auto outcome = wait(outstanding_.front().receipt, level, timeout);
   if (!outcome && is_not_yet(outcome.error().code)) return outcome.error();
@@ -119,7 +123,8 @@ Result<void> Publisher::settle(const Result<std::uint64_t>& outcome) {
     return {};
   }
   if (!is_about_one_event(outcome.error().code)) {
-    if (accepted && !failed_) totals_.acknowledged -= outstanding_.size();  // what becomes of those is not known any more
+    if (accepted && !failed_)
+      totals_.acknowledged -= outstanding_.size();  // what becomes of those is not known any more
     failed_ = true;
     return outcome.error();
   }

@@ -21,34 +21,39 @@ struct PublisherTotals {
   std::uint64_t last_sequence = 0;
 };
 
-/// What bounds an event of this producer, and what raises that: "524224 bytes (half of the producer's arena; raise ...)".
+/// What bounds an event of this producer, and what raises that: "524224 bytes (half of the producer's arena; raise
+/// ...)".
 std::string event_bound_text(const Producer& producer);
 
-/// A producer with a bounded number of receipts outstanding, collected in order. It waits for room and receipts in short
-/// slices, so that it can act on a stop signal. One thread.
+/// A producer with a bounded number of receipts outstanding, collected in order. It waits for room and receipts in
+/// short slices, so that it can act on a stop signal. One thread.
 class Publisher {
  public:
   /// How often the producer's own waits return: give it as ProducerOptions::publish_timeout.
   static constexpr std::chrono::milliseconds kPublishSlice{100};
 
-  /// Both are told the number that publish() was given, in the order of publishing. `refused`: the error, for each event that
-  /// the broker refused after it had been accepted. `reached` (may be empty; not for Ack::accepted): the sequence, for each
-  /// event that has come to the level asked for.
+  /// Both are told the number that publish() was given, in the order of publishing. `refused`: the error, for each
+  /// event that the broker refused after it had been accepted. `reached` (may be empty; not for Ack::accepted): the
+  /// sequence, for each event that has come to the level asked for.
   using Refused = std::function<void(std::uint64_t number, const Error& error)>;
   using Reached = std::function<void(std::uint64_t number, std::uint64_t sequence)>;
 
   Publisher(Producer& producer, Ack level, std::chrono::nanoseconds timeout, Refused refused, Reached reached = {})
-      : producer_(producer), level_(level), timeout_(timeout), refused_(std::move(refused)), reached_(std::move(reached)) {}
+      : producer_(producer),
+        level_(level),
+        timeout_(timeout),
+        refused_(std::move(refused)),
+        reached_(std::move(reached)) {}
 
-  /// Publishes one event, called `number` in reports. On an error nothing of it was published: `refused` and its like are
-  /// about this event alone (see is_about_one_event), any other is about the feed.
+  /// Publishes one event, called `number` in reports. On an error nothing of it was published: `refused` and its like
+  /// are about this event alone (see is_about_one_event), any other is about the feed.
   Result<void> publish(const Event& event, std::uint64_t number);
 
   /// Takes the receipts that are there, without waiting.
   Result<void> collect_ready();
 
-  /// Waits for every receipt, up to the time-out for each, and for the level asked for. An error of the feed ends it. With
-  /// Ack::accepted it gives the broker a moment to refuse what it has taken, and no more than that.
+  /// Waits for every receipt, up to the time-out for each, and for the level asked for. An error of the feed ends it.
+  /// With Ack::accepted it gives the broker a moment to refuse what it has taken, and no more than that.
   Result<void> finish();
 
   /// Events whose receipts are awaited.

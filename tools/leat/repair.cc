@@ -96,8 +96,9 @@ int run_repair(const RepairOptions& options) {
   if (!check) return fail(check.error());
   Output output;
   if (!worker.empty()) {
-    print(output, "note: the journal is in use (its lock: " + worker + "): it changes while it is looked at, and a repair "
-                  "without --dry-run needs it stopped");
+    print(output, "note: the journal is in use (its lock: " + worker +
+                      "): it changes while it is looked at, and a repair "
+                      "without --dry-run needs it stopped");
   }
   for (const std::string& line : report_lines(journal->directory, *check)) print(output, line);
   for (const Damage& damage : check->damages) print(output, "plan: " + damage.file + ": " + remedy_for(damage));
@@ -120,13 +121,16 @@ int run_repair(const RepairOptions& options) {
 void register_repair(CLI::App& app, Commands& commands) {
   auto options = std::make_shared<RepairOptions>();
   CLI::App* const repair = app.add_subcommand(
-      "repair", "Mend a damaged journal: says what is lost, keeps the damaged bytes aside, leaves gaps that consumers "
-                "are told of");
+      "repair",
+      "Mend a damaged journal: says what is lost, keeps the damaged bytes aside, leaves gaps that consumers "
+      "are told of");
   add_journal_options(*repair, options->choice);
   repair->add_flag("--dry-run", options->dry_run, "Only say what would be done and lost (default: ask, then do it)");
   repair->add_flag("--yes", options->yes, "Do not ask (default: ask at a terminal, elsewhere refuse)");
-  repair->footer("Refuses while a broker runs, but --dry-run, which changes and locks nothing. Exit status: 0 intact or repaired; 1 damaged and not repaired, --dry-run\n"
-                 "included; others as in leat --help. One that was killed is finished by the next.");
+  repair->footer(
+      "Refuses while a broker runs, but --dry-run, which changes and locks nothing. Exit status: 0 intact or "
+      "repaired; 1 damaged and not repaired, --dry-run\n"
+      "included; others as in leat --help. One that was killed is finished by the next.");
   commands.push_back({repair,
                       [options] { return run_repair(*options); },
                       {"leat repair --feed demo --dry-run", "leat repair --journal /var/lib/leat/demo"}});

@@ -48,7 +48,9 @@ int run_replay(const ReplayOptions& options) {
   if (!reader) return fail(reader.error());
   JournalSource source(std::move(*reader));
   Output output;
-  return print_events(source, EventPrinter(printer_options_for_stdout(reading->printing.format, reading->printing.payload)), output,
+  return print_events(source,
+                      EventPrinter(printer_options_for_stdout(reading->printing.format, reading->printing.payload)),
+                      output,
                       {.filter = reading->filter,
                        .count = options.reading.count,
                        .last_sequence = options.to,

@@ -64,8 +64,8 @@ class Stat {
 
  private:
   Result<void> take_two_looks() {
-    auto observer = connect_patiently(options_.wait, options_.address,
-                                      [this] { return FeedObserver::connect(options_.address); });
+    auto observer =
+        connect_patiently(options_.wait, options_.address, [this] { return FeedObserver::connect(options_.address); });
     if (!observer) return observer.error();
     observer_ = std::move(*observer);
     auto first = look(*observer_);
@@ -141,7 +141,8 @@ class Stat {
     out += "\033[H";
     for (std::size_t i = 0; i < lines.size() && i < rows; ++i) {
       const bool cut = i + 1 == rows && lines.size() > rows;
-      const std::string text = cut ? "... " + std::to_string(lines.size() - i) + " more lines: enlarge the window" : lines[i];
+      const std::string text =
+          cut ? "... " + std::to_string(lines.size() - i) + " more lines: enlarge the window" : lines[i];
       out += text.substr(0, columns) + "\033[K\n";
     }
     out += "\033[J";
@@ -168,14 +169,16 @@ void register_stat(CLI::App& app, Commands& commands) {
   add_wait_option(*stat, options->wait);
   add_choice(*stat, "--format", options->format, {"text", "json"},
              "text: aligned columns; json: one object with everything (one a period with --watch)");
-  cmdline::add_number(*stat, "-w,--watch", options->period, seconds_rule(kMinPeriodSeconds, kMaxPeriodSeconds),
-                      "Look again every so many seconds, until Ctrl-C: redraws a terminal, prints a line a period elsewhere",
-                      "once; --watch alone: 1s")
+  cmdline::add_number(
+      *stat, "-w,--watch", options->period, seconds_rule(kMinPeriodSeconds, kMaxPeriodSeconds),
+      "Look again every so many seconds, until Ctrl-C: redraws a terminal, prints a line a period elsewhere",
+      "once; --watch alone: 1s")
       ->expected(0, 1)
       ->default_str("1");  // of --watch alone
-  add_seconds(*stat, "--sample", options->sample, 0, 60, "Measure rates over so long before the first output; 0: no rates",
-              "0.2");
-  commands.push_back({stat, [options, stat] {
+  add_seconds(*stat, "--sample", options->sample, 0, 60,
+              "Measure rates over so long before the first output; 0: no rates", "0.2");
+  commands.push_back({stat,
+                      [options, stat] {
                         options->watch = stat->count("--watch") > 0;
                         return Stat(*options).run();
                       },

@@ -26,11 +26,9 @@ Json json_of(const ProducerStatus& p) {
 }
 
 Json json_of(const ConsumerStatus& c) {
-  return {{"slot", c.slot},         {"pid", c.pid},
-          {"uid", c.uid},           {"name", c.name},
-          {"sequence", c.sequence}, {"lag_events", c.lag_events},
-          {"lag_bytes", c.lag_bytes}, {"lapped", c.lapped},
-          {"resets", c.resets}};
+  return {{"slot", c.slot},           {"pid", c.pid},           {"uid", c.uid},
+          {"name", c.name},           {"sequence", c.sequence}, {"lag_events", c.lag_events},
+          {"lag_bytes", c.lag_bytes}, {"lapped", c.lapped},     {"resets", c.resets}};
 }
 
 Json json_of(const std::optional<Rates>& rates) {

@@ -43,7 +43,8 @@ std::string producer_rate(const ProducerStatus& producer, const Sample* before, 
 std::string rates_text(const std::optional<Rates>& rates) {
   if (!rates) return "unknown (one look only, or another broker since)";
   return decimal(rates->events, 0) + " events/s, " + human_bytes(rates->bytes) + "/s, " + decimal(rates->syncs, 1) +
-         " syncs/s, " + decimal(rates->events_per_round, 1) + " events a commit (over " + decimal(rates->seconds, 2) + " s)";
+         " syncs/s, " + decimal(rates->events_per_round, 1) + " events a commit (over " + decimal(rates->seconds, 2) +
+         " s)";
 }
 
 // Segments of one size are "60 of 1.0 MiB"; after another --segment-bytes they are not.
@@ -58,7 +59,8 @@ void append_summary(std::vector<std::string>& lines, const FeedStatus& s, const 
   append_hex64(epoch, s.epoch);
   Table table({Align::left, Align::left});
   table.add({"feed", safe(s.feed) + " (" + safe(s.feed_uuid) + ")"});
-  table.add({"state", safe(s.state) + ", broker pid " + std::to_string(s.broker_pid) + ", life " + number(s.broker_life)});
+  table.add(
+      {"state", safe(s.state) + ", broker pid " + std::to_string(s.broker_pid) + ", life " + number(s.broker_life)});
   table.add({"epoch", epoch});
   table.add({"sequences", "earliest " + number(s.earliest_sequence) + ", latest " + number(s.latest_sequence) +
                               ", durable " + number(s.durable_sequence)});
@@ -75,8 +77,9 @@ void append_summary(std::vector<std::string>& lines, const FeedStatus& s, const 
                             number(s.stalls) + " stalls for want of a segment"});
   table.add({"sync", "last " + human_duration(s.last_sync_ns) + ", longest " + human_duration(s.max_sync_ns) + ", " +
                          number(s.syncs) + " so far"});
-  table.add({"segments", segments_text(s) + ", " + number(s.recycled_segments) + " recycled, " + number(s.pruned_segments) +
-                             " pruned" + (s.lost_segments > 0 ? ", " + number(s.lost_segments) + " lost" : "")});
+  table.add({"segments", segments_text(s) + ", " + number(s.recycled_segments) + " recycled, " +
+                             number(s.pruned_segments) + " pruned" +
+                             (s.lost_segments > 0 ? ", " + number(s.lost_segments) + " lost" : "")});
   table.add({"rings", "broadcast " + human_bytes(static_cast<double>(s.ring_bytes)) + ", inbound " +
                           number(s.inbound_slots) + " tickets"});
   table.append_to(lines);
@@ -123,7 +126,8 @@ std::optional<Rates> rates_between(const Sample& before, const Sample& now) {
   const FeedStatus& b = now.status;
   const std::int64_t elapsed_ns = now.monotonic_ns - before.monotonic_ns;
   const bool same_life = a.broker_life == b.broker_life && a.feed_uuid == b.feed_uuid;
-  if (!same_life || elapsed_ns <= 0 || b.events < a.events || b.bytes < a.bytes || b.syncs < a.syncs) return std::nullopt;
+  if (!same_life || elapsed_ns <= 0 || b.events < a.events || b.bytes < a.bytes || b.syncs < a.syncs)
+    return std::nullopt;
   Rates rates;
   rates.seconds = static_cast<double>(elapsed_ns) / 1e9;
   rates.events = static_cast<double>(b.events - a.events) / rates.seconds;
@@ -166,8 +170,8 @@ std::string report_line(const Sample& now, const Sample* before) {
   for (const ConsumerStatus& consumer : s.consumers) worst_lag = std::max(worst_lag, consumer.lag_events);
   std::string line;
   append_iso_time(line, now.realtime_ns);
-  line += " state=" + safe(s.state) + " latest=" + number(s.latest_sequence) + " durable=" + number(s.durable_sequence) +
-          " events_per_s=" + (rates ? decimal(rates->events, 0) : "-") +
+  line += " state=" + safe(s.state) + " latest=" + number(s.latest_sequence) +
+          " durable=" + number(s.durable_sequence) + " events_per_s=" + (rates ? decimal(rates->events, 0) : "-") +
           " bytes_per_s=" + (rates ? decimal(rates->bytes, 0) : "-") + " producers=" + number(s.producers.size()) +
           " consumers=" + number(s.consumers.size()) + " worst_lag=" + number(worst_lag) +
           " refused=" + number(s.refused_entries + s.bad_tickets) + " skipped=" + number(s.skipped_tickets) +

@@ -64,11 +64,14 @@ class AcknowledgedSource final : public ConsumerSource {
     const auto heard = reader_.listen(wait);
     const AckLedger& ledger = reader_.ledger();
     // With nothing outstanding, what the filter left out is done with too.
-    if (ledger.acknowledged() || ledger.waiting() == 0) save_place(ledger.waiting() == 0 ? here() : *ledger.acknowledged());
+    if (ledger.acknowledged() || ledger.waiting() == 0)
+      save_place(ledger.waiting() == 0 ? here() : *ledger.acknowledged());
     if (!heard) return heard.error();
     if (reader_.ended() && !ledger.acknowledged() && ledger.waiting() == 0) {
-      return Error{ErrorCode::invalid_argument, "descriptor " + std::to_string(fd_) + " is at its end: no acknowledgement can "
-                                                "come; connect the reader's answers to it, or name another with --ack-fd"};
+      return Error{ErrorCode::invalid_argument,
+                   "descriptor " + std::to_string(fd_) +
+                       " is at its end: no acknowledgement can "
+                       "come; connect the reader's answers to it, or name another with --ack-fd"};
     }
     return !reader_.ended();
   }
@@ -93,7 +96,8 @@ std::string complaint_about(const TailOptions& options, const CLI::App& tail) {
   if (tail.count("--ack-fd") > 0 && !by_line) return "--ack-fd is for --ack line: give both, or neither";
   if (!by_line) return {};
   const int fd = static_cast<int>(options.ack_fd);
-  if (fd == STDOUT_FILENO || fd == STDERR_FILENO) return "--ack-fd " + std::to_string(fd) + " is for output: name another";
+  if (fd == STDOUT_FILENO || fd == STDERR_FILENO)
+    return "--ack-fd " + std::to_string(fd) + " is for output: name another";
   if (::fcntl(fd, F_GETFD) < 0) return "--ack-fd " + std::to_string(fd) + " is not open: open it for reading";
   return {};
 }
@@ -121,7 +125,9 @@ int run_tail(const TailOptions& options, const CLI::App& tail) {
     source = std::make_unique<ConsumerSource>(std::move(*consumer), !options.cursor.empty());
   }
   Output output;
-  return print_events(*source, EventPrinter(printer_options_for_stdout(reading->printing.format, reading->printing.payload)), output,
+  return print_events(*source,
+                      EventPrinter(printer_options_for_stdout(reading->printing.format, reading->printing.payload)),
+                      output,
                       {.filter = reading->filter,
                        .count = options.reading.count,
                        .timeout = options.reading.timeout,
@@ -138,22 +144,25 @@ void register_tail(CLI::App& app, Commands& commands) {
   add_reading_options(*tail, options->reading);
   add_choice(*tail, "--level", options->level, {"live", "durable"},
              "live: what the journal holds (outlives the broker); durable: what is on disk (outlives the host)");
-  tail->add_option("--cursor", options->cursor,
-                   "Go on after this named cursor, and move it (see --ack); a new one begins at --from. The broker keeps "
-                   "it, and what it has not read (see leat cursors)")
+  tail->add_option(
+          "--cursor", options->cursor,
+          "Go on after this named cursor, and move it (see --ack); a new one begins at --from. The broker keeps "
+          "it, and what it has not read (see leat cursors)")
       ->type_name("NAME");
-  add_choice(*tail, "--ack", options->ack, {"write", "line"},
-             "What moves the cursor. write: a line has been written, to a pipe too, whose reader may yet die before it has "
-             "read it. line: the reader has answered with a line of its own on --ack-fd, empty for the next event in order, "
-             "or the sequence of an event, which stands for all printed before it too; any other line ends leat");
-  add_integer(*tail, "--ack-fd", options->ack_fd, 0, kMaxDescriptor, "The descriptor on which the answers of --ack line come",
-              "0, standard input");
+  add_choice(
+      *tail, "--ack", options->ack, {"write", "line"},
+      "What moves the cursor. write: a line has been written, to a pipe too, whose reader may yet die before it has "
+      "read it. line: the reader has answered with a line of its own on --ack-fd, empty for the next event in order, "
+      "or the sequence of an event, which stands for all printed before it too; any other line ends leat");
+  add_integer(*tail, "--ack-fd", options->ack_fd, 0, kMaxDescriptor,
+              "The descriptor on which the answers of --ack line come", "0, standard input");
   tail->add_option("--name", options->name, "Shown by leat stat (default: leat-tail)")->type_name("NAME");
   tail->add_flag("--offline", options->offline,
                  "Without a broker read the journal, and join the broker when it comes (default: status 3)");
-  tail->footer("A reset (the place asked for is gone) is reported on standard error, or as {\"reset\":...} in json, and "
-               "tail goes on at the earliest event. A reset is not acknowledged. When the reader goes away tail ends, and "
-               "what was not acknowledged comes again with the same --cursor: at least once.");
+  tail->footer(
+      "A reset (the place asked for is gone) is reported on standard error, or as {\"reset\":...} in json, and "
+      "tail goes on at the earliest event. A reset is not acknowledged. When the reader goes away tail ends, and "
+      "what was not acknowledged comes again with the same --cursor: at least once.");
   commands.push_back({tail,
                       [options, tail] { return run_tail(*options, *tail); },
                       {"leat tail --feed demo --from earliest --filter 'session.>'",

@@ -116,8 +116,8 @@ std::vector<std::string> report_lines(const std::string& directory, const Journa
   std::string retained = "no event";
   if (check.end_sequence >= check.earliest_sequence) retained = sequences(check.earliest_sequence, check.end_sequence);
   lines.push_back(directory + ": feed " + format_uuid(check.identity.uuid) + ", " +
-                  counted(check.segments.size(), "segment") + ", " + number(check.bytes) + " bytes, " + retained + ", " +
-                  counted(check.identity.epochs.size(), "epoch"));
+                  counted(check.segments.size(), "segment") + ", " + number(check.bytes) + " bytes, " + retained +
+                  ", " + counted(check.identity.epochs.size(), "epoch"));
   for (const GapFound& gap : check.gaps) {
     lines.push_back("gap: " + gap.file + ", position " + number(gap.position) + ": a repair gave up " +
                     sequences(gap.first_missing, gap.last_missing));
@@ -125,7 +125,8 @@ std::vector<std::string> report_lines(const std::string& directory, const Journa
   for (const std::string& note : check.notes) lines.push_back("note: " + note);
   if (check.torn_bytes > 0) {
     lines.push_back("note: behind the last record, at position " + number(check.end_position) + ", lie " +
-                    number(check.torn_bytes) + " bytes that are none; nothing vouches for them, and the next start of "
+                    number(check.torn_bytes) +
+                    " bytes that are none; nothing vouches for them, and the next start of "
                     "leatd sets them aside");
   }
   for (const Damage& damage : check.damages) lines.push_back("damaged " + damage_line(damage));
@@ -136,8 +137,10 @@ std::vector<std::string> report_lines(const std::string& directory, const Journa
     lines.push_back("damaged: " + counted(check.damages.size(), "place") + ", " +
                     counted(check.events_lost(), "event") + " lost; leat repair says what it can do");
     if (check.cut_behind) {
-      lines.push_back("note: none of that was known to be on disk: leatd starts on this journal as it is, and cuts it "
-                      "behind sequence " + number(*check.cut_behind) + "; leat repair may keep more");
+      lines.push_back(
+          "note: none of that was known to be on disk: leatd starts on this journal as it is, and cuts it "
+          "behind sequence " +
+          number(*check.cut_behind) + "; leat repair may keep more");
     }
   }
   return lines;
@@ -169,9 +172,12 @@ nlohmann::json report_json(const std::string& directory, const JournalCheck& che
                             {"last_missing", gap.last_missing}});
   }
   for (const Damage& damage : check.damages) {
-    nlohmann::json entry = {{"kind", to_string(damage.kind)},   {"file", damage.file},
-                            {"offset", damage.offset},          {"bytes", damage.bytes},
-                            {"from_position", damage.from_position}, {"to_position", damage.to_position},
+    nlohmann::json entry = {{"kind", to_string(damage.kind)},
+                            {"file", damage.file},
+                            {"offset", damage.offset},
+                            {"bytes", damage.bytes},
+                            {"from_position", damage.from_position},
+                            {"to_position", damage.to_position},
                             {"what", damage.what}};
     if (damage.loses_events()) {
       entry["first_lost"] = damage.first_lost;

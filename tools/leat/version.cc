@@ -17,7 +17,8 @@ namespace {
 int run_version(bool json) {
   Output output;
   if (json) {
-    output.buffer() += "{\"version\":\"" LEAT_VERSION "\",\"layout_version\":" + std::to_string(internal::kLayoutVersion) + "}\n";
+    output.buffer() +=
+        "{\"version\":\"" LEAT_VERSION "\",\"layout_version\":" + std::to_string(internal::kLayoutVersion) + "}\n";
   } else {
     output.buffer() += "leat " LEAT_VERSION "\n";
   }
@@ -33,7 +34,8 @@ void register_version(CLI::App& app, Commands& commands) {
   CLI::App* const version = app.add_subcommand("version", "Print the version, and that of the shared layouts");
   add_choice(*version, "--format", *format, {"text", "json"}, "text: leat and the version; json: an object");
   version->add_flag("--json", *json, "The same as --format json");
-  commands.push_back({version, [format, json] { return run_version(*json || *format == "json"); }, {"leat version --json"}});
+  commands.push_back(
+      {version, [format, json] { return run_version(*json || *format == "json"); }, {"leat version --json"}});
 }
 
 }  // namespace leat::tool

@@ -17,8 +17,8 @@ constexpr std::size_t kBatchEvents = 64;
 constexpr std::size_t kMostBatchBytes = 256 * 1024;  // well below half an arena
 constexpr std::chrono::milliseconds kTurn{100};
 constexpr std::chrono::seconds kPatience{10};
-/// Four segments, and no more: then they are recycled, as in a feed that has run for a while. A consumer that falls so far
-/// behind is told, and the measurement fails.
+/// Four segments, and no more: then they are recycled, as in a feed that has run for a while. A consumer that falls so
+/// far behind is told, and the measurement fails.
 constexpr const char* kRetain = "256M";
 constexpr std::uint64_t kWarmUpBytes = 512 << 20;
 
@@ -48,7 +48,8 @@ class Leat {
                   .acknowledges = kBatch == 1,
                   .replays = kKeepAll};
     if (kBatch > 1) traits.name += "-batch", traits.note = "as leat, publish_batch of 64";
-    if (kJournal == Journal::synced) traits.name += "-synced", traits.note = "as leat, fdatasync every 50 ms (the default)";
+    if (kJournal == Journal::synced)
+      traits.name += "-synced", traits.note = "as leat, fdatasync every 50 ms (the default)";
     if (kKeepAll) traits.name = "leat-journal", traits.note = "as leat-batch, nothing pruned; replay with Consumer";
     return traits;
   }
@@ -79,7 +80,8 @@ class Leat {
     }
     void flush() {
       if (filled == 0) return;
-      auto receipt = filled == 1 ? producer.publish(events[0]) : producer.publish_batch(std::span(events).first(filled));
+      auto receipt =
+          filled == 1 ? producer.publish(events[0]) : producer.publish_batch(std::span(events).first(filled));
       filled = 0;
       if (!receipt) throw std::runtime_error(receipt.error().message);
       if (keep_receipts) receipts.push_back(*receipt);
@@ -127,7 +129,8 @@ class Leat {
   void warm_up(std::size_t payload_bytes) {
     auto producer = must(Producer::connect({.address = broker_->address(), .name = "warm-up"}));
     const std::string payload(payload_bytes, 'x');
-    const std::vector<Event> batch(payload_bytes > 4096 ? 4 : kBatchEvents, {.topic = "bench.event", .payload = payload});
+    const std::vector<Event> batch(payload_bytes > 4096 ? 4 : kBatchEvents,
+                                   {.topic = "bench.event", .payload = payload});
     for (std::uint64_t bytes = 0; bytes < kWarmUpBytes; bytes += batch.size() * (payload_bytes + 64)) {
       must(producer.publish_batch(batch));
     }
@@ -142,6 +145,8 @@ class Leat {
 std::unique_ptr<Transport> make_leat() { return std::make_unique<Driver<Leat<1, Journal::cached>>>(); }
 std::unique_ptr<Transport> make_leat_batch() { return std::make_unique<Driver<Leat<kBatchEvents, Journal::cached>>>(); }
 std::unique_ptr<Transport> make_leat_synced() { return std::make_unique<Driver<Leat<1, Journal::synced>>>(); }
-std::unique_ptr<Transport> make_leat_journal() { return std::make_unique<Driver<Leat<kBatchEvents, Journal::keep_all>>>(); }
+std::unique_ptr<Transport> make_leat_journal() {
+  return std::make_unique<Driver<Leat<kBatchEvents, Journal::keep_all>>>();
+}
 
 }  // namespace leat::bench

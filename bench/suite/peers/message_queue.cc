@@ -55,7 +55,8 @@ class MessageQueue {
       if (!spin) {
         const auto deadline =
             boost::posix_time::microsec_clock::universal_time() + boost::posix_time::milliseconds(kTurn_ms);
-        return queue.timed_receive(payload.data(), payload.size(), bytes, priority, deadline) ? payload.data() : nullptr;
+        return queue.timed_receive(payload.data(), payload.size(), bytes, priority, deadline) ? payload.data()
+                                                                                              : nullptr;
       }
       for (int i = 0; i < kTurnSpins; ++i) {
         if (queue.try_receive(payload.data(), payload.size(), bytes, priority)) return payload.data();

@@ -22,7 +22,8 @@ void must(natsStatus status, const char* doing) {
 
 struct Connection {
   explicit Connection(unsigned port) {
-    must(natsConnection_ConnectTo(&nats, ("nats://127.0.0.1:" + std::to_string(port)).c_str()), "connecting to nats-server");
+    must(natsConnection_ConnectTo(&nats, ("nats://127.0.0.1:" + std::to_string(port)).c_str()),
+         "connecting to nats-server");
   }
   ~Connection() { natsConnection_Destroy(nats); }
   Connection(const Connection&) = delete;

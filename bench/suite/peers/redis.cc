@@ -41,8 +41,8 @@ class Redis {
 
   void start(const Setup& setup) {
     socket_ = setup.scratch + "/redis.sock";
-    server_.start({find_program("redis-server"), "--port", "0", "--unixsocket", socket_, "--dir", setup.scratch, "--save",
-                   "", "--appendonly", "yes", "--appendfsync", setup.durable ? "always" : "everysec"},
+    server_.start({find_program("redis-server"), "--port", "0", "--unixsocket", socket_, "--dir", setup.scratch,
+                   "--save", "", "--appendonly", "yes", "--appendfsync", setup.durable ? "always" : "everysec"},
                   setup.scratch + "/redis.log", [&] { return accepts_unix(socket_); });
   }
   void stop() { server_.stop(); }
@@ -90,8 +90,8 @@ class Redis {
       return reinterpret_cast<const std::byte*>(entry->element[1]->element[1]->str);
     }
     bool fetch() {
-      reply.reset(static_cast<redisReply*>(redisCommand(connection.get(), "XREAD COUNT %s BLOCK %s STREAMS feed %s", kReadCount,
-                                                        kTurn_ms, last_id.c_str())));
+      reply.reset(static_cast<redisReply*>(redisCommand(connection.get(), "XREAD COUNT %s BLOCK %s STREAMS feed %s",
+                                                        kReadCount, kTurn_ms, last_id.c_str())));
       if (!reply) throw std::runtime_error("reading from redis failed");
       if (reply->type == REDIS_REPLY_ERROR) throw std::runtime_error(reply->str);
       next = count = 0;

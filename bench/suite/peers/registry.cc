@@ -47,8 +47,9 @@ std::unique_ptr<Transport> absent(std::string name, std::string package) {
 
 std::vector<std::unique_ptr<Transport>> all_transports() {
   std::vector<std::unique_ptr<Transport>> all;
-  for (const auto make : {make_leat, make_leat_batch, make_leat_synced, make_leat_journal, make_message_queue, make_lockfree_queue, make_seqpacket,
-                          make_zeromq, make_iceoryx, make_redis, make_redis_pipelined, make_nats, make_nats_async}) {
+  for (const auto make :
+       {make_leat, make_leat_batch, make_leat_synced, make_leat_journal, make_message_queue, make_lockfree_queue,
+        make_seqpacket, make_zeromq, make_iceoryx, make_redis, make_redis_pipelined, make_nats, make_nats_async}) {
     all.push_back(make());
   }
   return all;

@@ -18,9 +18,7 @@ constexpr int kTurnSpins = 100'000;
 
 class Seqpacket {
  public:
-  static Traits traits() {
-    return {.name = "seqpacket", .note = "AF_UNIX SOCK_SEQPACKET, a socket for each receiver"};
-  }
+  static Traits traits() { return {.name = "seqpacket", .note = "AF_UNIX SOCK_SEQPACKET, a socket for each receiver"}; }
   static std::string missing() { return {}; }
 
   void start(const Setup& setup) {

@@ -18,7 +18,8 @@ constexpr int kTurnSpins = 100'000;
 class ZeroMq {
  public:
   static Traits traits() {
-    return {.name = "zeromq", .note = "ipc://, XPUB and SUB, no high-water marks (it would drop), so memory is the bound"};
+    return {.name = "zeromq",
+            .note = "ipc://, XPUB and SUB, no high-water marks (it would drop), so memory is the bound"};
   }
   static std::string missing() { return {}; }
 

@@ -1,5 +1,6 @@
-// The client library against a broken broker: any answer on the socket, any bytes in the rings and pages that it passes,
-// changed while they are used, and a journal beside them. A client gets an error or nonsense, never a crash or a hang.
+// The client library against a broken broker: any answer on the socket, any bytes in the rings and pages that it
+// passes, changed while they are used, and a journal beside them. A client gets an error or nonsense, never a crash or
+// a hang.
 #include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -58,7 +59,8 @@ class Page {
 
   // A word somewhere in the first `within` bytes.
   void scribble(Reader& reader, std::size_t within) {
-    store_word(data_ + reader.below(std::min<std::size_t>(within, bytes_) / kWordBytes) * kWordBytes, reader.odd_number());
+    store_word(data_ + reader.below(std::min<std::size_t>(within, bytes_) / kWordBytes) * kWordBytes,
+               reader.odd_number());
   }
   void put(std::size_t offset, const void* bytes, std::size_t count) {
     if (offset + count <= bytes_) std::memcpy(data_ + offset, bytes, count);

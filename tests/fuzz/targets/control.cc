@@ -1,4 +1,5 @@
-// The control socket: packets with descriptors as they come, and the broker's whole end of it, driven by hostile clients.
+// The control socket: packets with descriptors as they come, and the broker's whole end of it, driven by hostile
+// clients.
 #include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -22,11 +23,11 @@ namespace {
 using namespace internal;
 
 constexpr std::pair<MessageType, std::size_t> kKinds[] = {
-    {MessageType::hello, sizeof(HelloMessage)},          {MessageType::welcome, sizeof(WelcomeMessage)},
-    {MessageType::refresh, sizeof(BareMessage)},         {MessageType::refreshed, sizeof(BareMessage)},
-    {MessageType::open_file, sizeof(OpenFileMessage)},   {MessageType::file_opened, sizeof(FileOpenedMessage)},
-    {MessageType::take_cursor, sizeof(CursorMessage)},   {MessageType::save_cursor, sizeof(CursorMessage)},
-    {MessageType::drop_cursor, sizeof(CursorMessage)},   {MessageType::cursor_answer, sizeof(CursorMessage)},
+    {MessageType::hello, sizeof(HelloMessage)},        {MessageType::welcome, sizeof(WelcomeMessage)},
+    {MessageType::refresh, sizeof(BareMessage)},       {MessageType::refreshed, sizeof(BareMessage)},
+    {MessageType::open_file, sizeof(OpenFileMessage)}, {MessageType::file_opened, sizeof(FileOpenedMessage)},
+    {MessageType::take_cursor, sizeof(CursorMessage)}, {MessageType::save_cursor, sizeof(CursorMessage)},
+    {MessageType::drop_cursor, sizeof(CursorMessage)}, {MessageType::cursor_answer, sizeof(CursorMessage)},
 };
 
 std::size_t open_descriptors() {
@@ -194,7 +195,8 @@ LEAT_FUZZ_TARGET(control_server) {
       case 1: clients.push_back(server.connect()); break;
       case 2: server.serve(); break;
       case 3:
-        if (!clients.empty()) clients.erase(clients.begin() + static_cast<std::ptrdiff_t>(reader.below(clients.size())));
+        if (!clients.empty())
+          clients.erase(clients.begin() + static_cast<std::ptrdiff_t>(reader.below(clients.size())));
         break;
       case 4:
         if (!clients.empty()) {  // reads what it was answered, and uses nothing of it

@@ -92,7 +92,9 @@ void spoil(Reader& reader) {
         break;
       }
       case 2: test::write_at(path, offset % size, std::string(1 + reader.below(512), '\0')); break;
-      case 3: fs::rename(path, o.journal.path() / SegmentName{reader.odd_number(), reader.odd_number()}.to_string()); break;
+      case 3:
+        fs::rename(path, o.journal.path() / SegmentName{reader.odd_number(), reader.odd_number()}.to_string());
+        break;
       default: {
         const Bytes bytes = reader.bytes(1 + reader.below(16));
         test::write_at(path, offset % size, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});

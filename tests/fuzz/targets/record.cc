@@ -75,8 +75,8 @@ LEAT_FUZZ_TARGET(record_round_trip) {
   LEAT_FUZZ_CHECK(record_checksum(to, length, 7, 64) != sum);
 }
 
-// A buffer filled again and again from one string of bytes, as a reader does, in chunks of any size: it must come to the
-// same records as one decoder over the whole string, whatever the string is.
+// A buffer filled again and again from one string of bytes, as a reader does, in chunks of any size: it must come to
+// the same records as one decoder over the whole string, whatever the string is.
 LEAT_FUZZ_TARGET(record_buffer) {
   constexpr std::size_t kMaxRecord = 2048;
   Reader reader(input);

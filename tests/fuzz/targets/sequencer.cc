@@ -1,8 +1,8 @@
 // The shared pages that producers and consumers can write, as hostile ones write them: the inbound ring (tickets, tail,
 // head, header), an arena (entries, header), the doorbell. A sequencer steps over them beside an honest producer.
 //
-// Whatever was written: the journal holds good records only, to its end, in one order; what the honest producer was told
-// is accepted is there once, in its order, byte for byte; nobody else's events carry its name.
+// Whatever was written: the journal holds good records only, to its end, in one order; what the honest producer was
+// told is accepted is there once, in its order, byte for byte; nobody else's events carry its name.
 #include <atomic>
 #include <deque>
 #include <thread>
@@ -191,8 +191,8 @@ LEAT_FUZZ_TARGET(shared_pages) {
   check(feed, honest, hostile);
 }
 
-// The same with memory that changes between two reads: a thread flips words of the hostile arena, of the ring's slots and
-// of its header between two values each, as fast as it can, while the sequencer steps.
+// The same with memory that changes between two reads: a thread flips words of the hostile arena, of the ring's slots
+// and of its header between two values each, as fast as it can, while the sequencer steps.
 LEAT_FUZZ_TARGET(changing_pages) {
   OneFeed feed;
   Honest honest(feed);

@@ -1,5 +1,5 @@
-// The files `feed` and `cursors`: read whole, believed only with the right checksum. What is believed is stored again and
-// must read the same.
+// The files `feed` and `cursors`: read whole, believed only with the right checksum. What is believed is stored again
+// and must read the same.
 #include <fcntl.h>
 #include <unistd.h>
 

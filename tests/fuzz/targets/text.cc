@@ -86,7 +86,8 @@ LEAT_FUZZ_TARGET(admission_rule) {
   const broker::Peer stranger{.pid = 1, .uid = 4'000'000'001U, .groups = {4'000'000'002U}};
   if (!admission) return;
   bool admitted = false;
-  for (const std::string& rule : rules) admitted |= rule == "any" || rule == "uid:4000000001" || rule == "gid:4000000002";
+  for (const std::string& rule : rules)
+    admitted |= rule == "any" || rule == "uid:4000000001" || rule == "gid:4000000002";
   bool padded = false;  // "uid:04000000001" is the same number
   for (const std::string& rule : rules) padded |= rule.size() > 4 && rule[4] == '0';
   if (!padded) LEAT_FUZZ_CHECK(admission->check(stranger, internal::Role::producer).ok() == admitted);

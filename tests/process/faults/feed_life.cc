@@ -166,7 +166,8 @@ void FeedLife::insist(const char* what, const std::function<Result<void>()>& att
     const bool late = done.error().code == ErrorCode::timed_out || done.error().code == ErrorCode::pending;
     if (!hit() && !hangs() && late && broker_.running()) continue;
     // Of a named cursor: the broker has yet to see that the consumer before has left.
-    if (!hit() && !hangs() && done.error().code != ErrorCode::busy) complain(std::string(what) + ": " + done.error().message);
+    if (!hit() && !hangs() && done.error().code != ErrorCode::busy)
+      complain(std::string(what) + ": " + done.error().message);
     if (done.error().code == ErrorCode::revoked) complain(std::string(what) + ": " + done.error().message);
     if (done.error().code == ErrorCode::feed_failed) {
       after_failure();
@@ -178,7 +179,8 @@ void FeedLife::insist(const char* what, const std::function<Result<void>()>& att
 
 void FeedLife::connect() {
   insist("connecting a consumer", [&]() -> Result<void> {
-    auto consumer = Consumer::connect({.address = broker_.address(), .start = Start::earliest(), .allow_offline = false});
+    auto consumer =
+        Consumer::connect({.address = broker_.address(), .start = Start::earliest(), .allow_offline = false});
     if (!consumer) return consumer.error();
     consumer_.emplace(std::move(*consumer));
     return {};
@@ -238,7 +240,8 @@ void FeedLife::wait_durable() {
   insist("waiting for durable", [&]() -> Result<void> {
     auto sequence = producer_->wait(*last_receipt_, Ack::durable, milliseconds(500));
     if (!sequence) {
-      if (sequence.error().code == ErrorCode::closed) complain("an accepted event was given up: " + sequence.error().message);
+      if (sequence.error().code == ErrorCode::closed)
+        complain("an accepted event was given up: " + sequence.error().message);
       return sequence.error();
     }
     if (*sequence > accepted_) complain("sequence " + std::to_string(*sequence) + " of " + std::to_string(accepted_));
@@ -269,7 +272,8 @@ void FeedLife::read_status() {
     if (!observer) return observer.error();
     auto status = observer->read();
     if (!status) return status.error();
-    if (status->latest_sequence != accepted_) complain("the status page counts " + std::to_string(status->latest_sequence));
+    if (status->latest_sequence != accepted_)
+      complain("the status page counts " + std::to_string(status->latest_sequence));
     if (!hit() && (status->recycled_segments == 0 || status->earliest_sequence == 1)) {
       complain("this life has seen no recycling and no pruning");
     }

@@ -12,8 +12,8 @@
 namespace leat::test {
 
 /// The steps of a scenario. Each one brings itself to its end, whatever the fault does: it restarts leatd when it has
-/// ended or the feed has failed, and tries again what was refused. What breaks a promise is a complaint; after the first
-/// one all later steps do nothing.
+/// ended or the feed has failed, and tries again what was refused. What breaks a promise is a complaint; after the
+/// first one all later steps do nothing.
 class FeedLife {
  public:
   explicit FeedLife(const ScenarioOptions& options);

@@ -11,11 +11,12 @@ using std::chrono::milliseconds;
 namespace {
 
 constexpr int kExitOk = 0;
-constexpr int kLooks = 4000;  // 5 ms apart: only what is leaked takes so long
+constexpr int kLooks = 4000;        // 5 ms apart: only what is leaked takes so long
 constexpr int kMostLooks = 10'000;  // of a producer that looks for its broker ten times a second, or less
 // The syncer prepares, recycles and syncs segments whenever it likes.
 constexpr int kSegmentSlack = 4;
-// The producer, while it has not yet found its way back; or one whose connection broke: its process, this one, lives on.
+// The producer, while it has not yet found its way back; or one whose connection broke: its process, this one, lives
+// on.
 constexpr int kAdopted = 1;
 
 // What a descriptor is of, without the numbers: "socket:[#]", "anon_inode:[eventfd]", "arena-#-#", ...
@@ -54,11 +55,12 @@ void FeedLife::check_descriptors() {
     leaked.clear();
     for (const auto& [kind, count] : outcome_.open) {
       const auto most = options_.most_open.find(kind);
-      const int slack = kind == "segment" ? kSegmentSlack
+      const int slack = kind == "segment"                                                       ? kSegmentSlack
                         : kind.find("pidfd") != std::string::npos || kind.starts_with("arena-") ? kAdopted
                                                                                                 : 0;
       const int allowed = (most == options_.most_open.end() ? 0 : most->second) + slack;
-      if (count > allowed) leaked += " " + kind + " " + std::to_string(count) + " (at most " + std::to_string(allowed) + ")";
+      if (count > allowed)
+        leaked += " " + kind + " " + std::to_string(count) + " (at most " + std::to_string(allowed) + ")";
     }
     if (leaked.empty() || options_.most_open.empty()) return;
     std::this_thread::sleep_for(milliseconds(5));
@@ -121,8 +123,8 @@ Result<void> FeedLife::read_named(Consumer& named) {
 void FeedLife::save_cursor() {
   drain_all();  // so that all content is known
   insist("a consumer with a named cursor", [&]() -> Result<void> {
-    auto named = Consumer::connect({.address = broker_.address(), .start = Start::earliest(), .cursor_name = "mine",
-                                    .allow_offline = false});
+    auto named = Consumer::connect(
+        {.address = broker_.address(), .start = Start::earliest(), .cursor_name = "mine", .allow_offline = false});
     if (!named) return named.error();
     if (auto read = read_named(*named); !read) return read;
     if (auto saved = named->save_cursor(); !saved) return saved;

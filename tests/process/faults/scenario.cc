@@ -27,8 +27,8 @@ std::string leftovers(FeedLife& life) {
   return left;
 }
 
-// Another life's fork may hold a connection of this one open while leatd stops, which then keeps its rings: so it may stop
-// once more. What is leaked stays.
+// Another life's fork may hold a connection of this one open while leatd stops, which then keeps its rings: so it may
+// stop once more. What is leaked stays.
 void check_leftovers(FeedLife& life) {
   constexpr int kStops = 4;
   std::string left;

@@ -31,21 +31,21 @@ struct Fault {
 struct ScenarioOptions {
   Fault fault;
   std::uint64_t seed = 0;
-  std::string shim;                                 ///< path of leat_fault_shim
-  std::map<std::string, int> most_open;             ///< by kind: descriptors that leatd may hold; empty: not checked
+  std::string shim;                      ///< path of leat_fault_shim
+  std::map<std::string, int> most_open;  ///< by kind: descriptors that leatd may hold; empty: not checked
 };
 
 /// What came of it.
 struct Outcome {
   std::uint64_t hits = 0;
-  std::string where;                                ///< what the failed call was about
-  std::vector<std::string> wrong;                   ///< broken promises; empty: all held
+  std::string where;               ///< what the failed call was about
+  std::vector<std::string> wrong;  ///< broken promises; empty: all held
   std::uint64_t failed_starts = 0;
-  std::uint64_t ended = 0;                          ///< leatd ended by itself while it served
-  std::uint64_t feed_failures = 0;                  ///< stopped accepting, and said so
-  std::array<std::uint64_t, kCallCount> counts{};   ///< calls of each kind in all
-  std::map<std::string, int> open;                  ///< descriptors of leatd at the end, by kind
-  std::string files;                                ///< where they are kept, if anything is wrong
+  std::uint64_t ended = 0;                         ///< leatd ended by itself while it served
+  std::uint64_t feed_failures = 0;                 ///< stopped accepting, and said so
+  std::array<std::uint64_t, kCallCount> counts{};  ///< calls of each kind in all
+  std::map<std::string, int> open;                 ///< descriptors of leatd at the end, by kind
+  std::string files;                               ///< where they are kept, if anything is wrong
 };
 
 /// Runs it once. Thread-safe: several may run at a time.

@@ -1,5 +1,5 @@
-// Each system call of leatd fails once, at every place that the standard life of a feed (scenario.h) reaches: in the long
-// form all of them (LEAT_TORTURE=long), in the short form one place of each call and errno.
+// Each system call of leatd fails once, at every place that the standard life of a feed (scenario.h) reaches: in the
+// long form all of them (LEAT_TORTURE=long), in the short form one place of each call and errno.
 //
 // To repeat a failure: LEAT_FAULT=<call>:<first>:<errno>[:<times>] LEAT_TEST_SEED=<seed>, as the failure says.
 #include <gtest/gtest.h>
@@ -75,8 +75,8 @@ ScenarioOptions options_for(const Fault& fault, std::uint64_t seed) {
 std::string repeat_with(const Fault& fault, std::uint64_t seed) {
   const std::string error = fault.error == kShortCount ? "0" : std::to_string(fault.error);
   return "LEAT_FAULT=" + std::string(kCallNames[static_cast<std::size_t>(fault.call)]) + ":" +
-         std::to_string(fault.first) + ":" + error + ":" + std::to_string(fault.times) + " LEAT_TEST_SEED=" +
-         std::to_string(seed) + " leat_fault_tests --gtest_filter=SystemCalls.*";
+         std::to_string(fault.first) + ":" + error + ":" + std::to_string(fault.times) +
+         " LEAT_TEST_SEED=" + std::to_string(seed) + " leat_fault_tests --gtest_filter=SystemCalls.*";
 }
 
 std::string describe(const Outcome& outcome) {
@@ -112,11 +112,11 @@ class SystemCalls : public testing::Test {
     went_on_ += outcome.hits > 0 && outcome.failed_starts + outcome.ended + outcome.feed_failures == 0 ? 1 : 0;
     if (std::getenv("LEAT_FAULT_TRACE") != nullptr) {
       std::fprintf(stderr, "%s: %s: %s\n", fault.to_string().c_str(), outcome.where.c_str(),
-                   outcome.hits == 0              ? "not reached"
-                   : outcome.failed_starts > 0    ? "does not start"
-                   : outcome.ended > 0            ? "ends"
-                   : outcome.feed_failures > 0    ? "the feed fails"
-                                                  : "goes on");
+                   outcome.hits == 0           ? "not reached"
+                   : outcome.failed_starts > 0 ? "does not start"
+                   : outcome.ended > 0         ? "ends"
+                   : outcome.feed_failures > 0 ? "the feed fails"
+                                               : "goes on");
     }
     if (!outcome.wrong.empty()) {
       ++broken_;
@@ -149,12 +149,13 @@ class SystemCalls : public testing::Test {
   }
 
   void report() const {
-    std::printf("%llu lives, %llu of them with a fault that struck: %llu went on, %llu starts failed, leatd ended %llu "
-                "times while it served, the feed stopped accepting %llu times; seed %llu\n",
-                static_cast<unsigned long long>(runs_), static_cast<unsigned long long>(hits_),
-                static_cast<unsigned long long>(went_on_), static_cast<unsigned long long>(failed_starts_),
-                static_cast<unsigned long long>(ended_), static_cast<unsigned long long>(feed_failures_),
-                static_cast<unsigned long long>(test_seed()));
+    std::printf(
+        "%llu lives, %llu of them with a fault that struck: %llu went on, %llu starts failed, leatd ended %llu "
+        "times while it served, the feed stopped accepting %llu times; seed %llu\n",
+        static_cast<unsigned long long>(runs_), static_cast<unsigned long long>(hits_),
+        static_cast<unsigned long long>(went_on_), static_cast<unsigned long long>(failed_starts_),
+        static_cast<unsigned long long>(ended_), static_cast<unsigned long long>(feed_failures_),
+        static_cast<unsigned long long>(test_seed()));
   }
 
   [[nodiscard]] std::uint64_t count_of(Call call) const { return counts_[static_cast<std::size_t>(call)]; }
@@ -201,7 +202,8 @@ TEST_F(SystemCalls, FailOneByOneAndNothingIsLostRepeatedOrReorderedAndLeatdSaysW
       EXPECT_GT(count, 0U) << kCallNames[static_cast<std::size_t>(kind.call)] << " is never called: not tested";
       for (std::uint64_t i = 0; i < (long_form() ? count : 1); ++i) {
         const std::uint64_t nth = long_form() ? i + 1 : 1 + prng_.below(count);
-        jobs.push_back({.fault = {.call = kind.call, .error = error, .first = nth}, .seed = test_seed() + jobs.size() % 2});
+        jobs.push_back(
+            {.fault = {.call = kind.call, .error = error, .first = nth}, .seed = test_seed() + jobs.size() % 2});
       }
     }
   }

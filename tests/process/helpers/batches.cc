@@ -33,7 +33,9 @@ int run_batches(const HelperArguments& arguments) {
     }
     std::vector<Event> events;
     for (const std::string& id : ids) {
-      events.push_back({.topic = "batch", .key = key, .message_id = id,
+      events.push_back({.topic = "batch",
+                        .key = key,
+                        .message_id = id,
                         .payload = std::string_view(payload).substr(0, prng.below(payload.size()))});
     }
     if (auto sent = producer->publish_batch(events); !sent) {

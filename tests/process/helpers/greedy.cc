@@ -16,8 +16,8 @@ void take_all(const char* what, std::vector<Handle>& taken, Connect connect) {
   for (int i = 0; i < 4096; ++i) {
     auto handle = connect(i);
     if (!handle) {
-      std::fprintf(stderr, "%s: %zu, then %s: %s\n", what, taken.size(), std::string(error_name(handle.error().code)).c_str(),
-                   handle.error().message.c_str());
+      std::fprintf(stderr, "%s: %zu, then %s: %s\n", what, taken.size(),
+                   std::string(error_name(handle.error().code)).c_str(), handle.error().message.c_str());
       return;
     }
     taken.push_back(std::move(*handle));
@@ -29,7 +29,8 @@ int take_cursors(const FeedAddress& address) {
   for (int saved = 0;;) {
     auto consumer =
         Consumer::connect({.address = address, .start = Start::earliest(), .cursor_name = "c" + std::to_string(saved)});
-    if (!consumer && consumer.error().message.find("consumer slots") != std::string::npos) continue;  // free in a moment
+    if (!consumer && consumer.error().message.find("consumer slots") != std::string::npos)
+      continue;  // free in a moment
     EventView event;
     Result<void> done = consumer ? Result<void>() : Result<void>(consumer.error());
     if (done && consumer->wait(event, std::chrono::seconds(30)) != Poll::event) return 1;

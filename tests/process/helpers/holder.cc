@@ -14,7 +14,8 @@ namespace {
 
 int run_holder(const HelperArguments& arguments) {
   auto producer = Producer::connect({.address = arguments.address(), .name = "holder"});
-  auto consumer = Consumer::connect({.address = arguments.address(), .start = Start::earliest(), .cursor_name = "held"});
+  auto consumer =
+      Consumer::connect({.address = arguments.address(), .start = Start::earliest(), .cursor_name = "held"});
   auto observer = FeedObserver::connect(arguments.address());
   if (!producer || !consumer || !observer) return 1;
   const pid_t child = ::fork();

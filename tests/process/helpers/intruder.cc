@@ -62,8 +62,7 @@ class Attempts {
       refused("write to " + what, ::pwrite(fd, word.data(), word.size(), 0) >= 0);
       refused("cutting " + what, ::ftruncate(fd, 0) == 0);
       refused("allocating in " + what, ::fallocate(fd, 0, 0, static_cast<off_t>(bytes) + 4096) == 0);
-      refused("punching a hole in " + what,
-              ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096) == 0);
+      refused("punching a hole in " + what, ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096) == 0);
     }
     const std::string again = "/proc/self/fd/" + std::to_string(fd);
     for (const int flags : {O_WRONLY, O_RDWR, O_WRONLY | O_TRUNC}) {
@@ -91,8 +90,8 @@ void attack_files(Attempts& attempts, const std::string& runtime, const std::str
                            "/shm/doorbell", "/shm/status", "/shm/arena-0-1"}) {
     attempts.open(runtime + name);
   }
-  for (const char* name : {"", "/feed", "/lock", "/cursors", "/00000000000000000001-00000000000000000000.seg",
-                           "/prepared-1.tmp"}) {
+  for (const char* name :
+       {"", "/feed", "/lock", "/cursors", "/00000000000000000001-00000000000000000000.seg", "/prepared-1.tmp"}) {
     attempts.open(journal + name);
   }
   for (const std::string& directory : {runtime, runtime + "/shm", journal}) attempts.create_in(directory);
@@ -149,8 +148,8 @@ int run_intruder(const HelperArguments& arguments) {
     attempts.read_only(std::string("an observer's ") + what, observer->fds.at(index).get());
   }
   // Files that the broker opens for one who may not: only those, and only to be read.
-  for (const char* name : {"feed", "00000000000000000001-00000000000000000000.seg", "cursors", "lock", "../feed",
-                           "/etc/shadow", ""}) {
+  for (const char* name :
+       {"feed", "00000000000000000001-00000000000000000000.seg", "cursors", "lock", "../feed", "/etc/shadow", ""}) {
     OpenFileMessage ask{};
     ask.header = make_header(MessageType::open_file, sizeof ask);
     std::strncpy(ask.name, name, sizeof ask.name - 1);

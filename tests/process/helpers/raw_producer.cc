@@ -25,13 +25,14 @@ T value_of(Result<T> result) {
 }  // namespace
 
 RawProducer::RawProducer(const FeedAddress& address)
-    : connection_(value_of(client::connect_to_broker({.address = address, .role = internal::Role::producer, .name = "raw"}))) {
+    : connection_(
+          value_of(client::connect_to_broker({.address = address, .role = internal::Role::producer, .name = "raw"}))) {
   internal::SharedFileSpec inbound_spec;
   internal::SharedFileSpec arena_spec;
   inbound_mapping_ = value_of(client::map_shared(connection_.fds.at(0).get(), internal::kInboundMagic,
                                                  internal::Access::read_write, false, "inbound", inbound_spec));
-  arena_mapping_ = value_of(client::map_shared(connection_.fds.at(1).get(), internal::kArenaMagic, internal::Access::read_write,
-                                               true, "arena", arena_spec));
+  arena_mapping_ = value_of(client::map_shared(connection_.fds.at(1).get(), internal::kArenaMagic,
+                                               internal::Access::read_write, true, "arena", arena_spec));
   const auto& header = *reinterpret_cast<const internal::InboundHeader*>(inbound_mapping_.data());
   inbound = internal::InboundProducer(inbound_mapping_.data(), inbound_spec.capacity, header.max_producers);
   arena = internal::ArenaWriter(arena_mapping_.data(), arena_spec.capacity, 0);
@@ -48,8 +49,8 @@ std::uint64_t RawProducer::encode(const Event& event) {
   }
   internal::encode_event(room, event, event.payload.size(), next_producer_sequence_, 0);
   arena.seal(static_cast<std::uint32_t>(record_bytes_), 1, next_producer_sequence_);
-  return internal::full_slot(connection_.welcome.slot, connection_.welcome.generation & ((1U << internal::kGenerationBits) - 1),
-                        arena.tail());
+  return internal::full_slot(connection_.welcome.slot,
+                             connection_.welcome.generation & ((1U << internal::kGenerationBits) - 1), arena.tail());
 }
 
 void RawProducer::advance() {
@@ -59,8 +60,8 @@ void RawProducer::advance() {
 
 namespace {
 
-// Takes a ticket, then says which on the page, then gets the signal `signal`. Should it live on: fills the ticket, takes
-// new ones while that is refused, and tells how many it took.
+// Takes a ticket, then says which on the page, then gets the signal `signal`. Should it live on: fills the ticket,
+// takes new ones while that is refused, and tells how many it took.
 int run_raw(const HelperArguments& arguments) {
   const SharedPage page(arguments.page());
   RawProducer producer(arguments.address());

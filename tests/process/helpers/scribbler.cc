@@ -1,5 +1,5 @@
-// Hostile clients: they get real descriptors, as a producer and as a consumer, and write over all that they may; and the
-// honest ones that must not notice.
+// Hostile clients: they get real descriptors, as a producer and as a consumer, and write over all that they may; and
+// the honest ones that must not notice.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -107,7 +107,8 @@ class Scribbler {
   Area bell_;
 };
 
-// seed, pause_us (after a burst of writes), sweeps (1: now and then over the whole ring), cut (1: cuts the files, and ends)
+// seed, pause_us (after a burst of writes), sweeps (1: now and then over the whole ring), cut (1: cuts the files, and
+// ends)
 int run_scribbler(const HelperArguments& arguments) {
   const SharedPage page(arguments.page());
   Scribbler scribbler(arguments.number("seed"), arguments.address());
@@ -141,7 +142,8 @@ int run_patient(const HelperArguments& arguments) {
   Receipt last;
   const std::uint64_t count = arguments.number("count");
   for (std::uint64_t number = 0; number < count;) {
-    const Event event = generated.make(arguments.number("seed"), index, number, {.max_bytes = arguments.number("max", 512)});
+    const Event event =
+        generated.make(arguments.number("seed"), index, number, {.max_bytes = arguments.number("max", 512)});
     auto sent = producer->publish(event);
     if (!sent && sent.error().code != ErrorCode::timed_out) return complain("patient producer", sent.error().message);
     if (!sent) {
@@ -161,8 +163,8 @@ int run_patient(const HelperArguments& arguments) {
 }
 const HelperRegistration kPatient("patient_producer", &run_patient);
 
-// index, seed, max: like the consumer helper, but events that are not generated ones may come in between. Sequences must
-// follow each other all the same.
+// index, seed, max: like the consumer helper, but events that are not generated ones may come in between. Sequences
+// must follow each other all the same.
 int run_watcher(const HelperArguments& arguments) {
   const SharedPage page(arguments.page());
   const std::size_t index = arguments.number("index");

@@ -21,9 +21,7 @@ int run_sleeper(const HelperArguments& arguments) {
   if (arguments.number("look") == 0) return 0;
   EventView event;
   switch (consumer->wait(event, std::chrono::seconds(30))) {
-    case Poll::event:
-      std::fprintf(stderr, "event %llu\n", static_cast<unsigned long long>(event.sequence));
-      return 0;
+    case Poll::event: std::fprintf(stderr, "event %llu\n", static_cast<unsigned long long>(event.sequence)); return 0;
     case Poll::reset:
       std::fprintf(stderr, "%s, wanted %llu\n",
                    consumer->last_reset().reason == Reset::Reason::expired ? "expired" : "another reset",

@@ -27,10 +27,11 @@ AttackedFeed::AttackedFeed(const std::string& tag, std::uint64_t seed, std::uint
 
 void AttackedFeed::start() {
   (void)need(broker_.start().ok() ? Result<int>(0) : Result<int>(Error{ErrorCode::no_broker, broker_.log()}), "leatd");
-  neighbour_ = std::make_unique<Producer>(need(Producer::connect({.address = broker_.address(), .name = "neighbour"}),
-                                               "the neighbour"));
-  consumer_ = std::make_unique<Consumer>(need(
-      Consumer::connect({.address = broker_.address(), .name = "checker", .start = Start::earliest()}), "the checker"));
+  neighbour_ = std::make_unique<Producer>(
+      need(Producer::connect({.address = broker_.address(), .name = "neighbour"}), "the neighbour"));
+  consumer_ = std::make_unique<Consumer>(
+      need(Consumer::connect({.address = broker_.address(), .name = "checker", .start = Start::earliest()}),
+           "the checker"));
   epoch_ = status().epoch;
 }
 

@@ -74,9 +74,9 @@ class BrokerAttack {
 
   BrokerAttack(AttackedFeed& feed, Way way) : feed_(feed), way_(way) {
     for (std::uint32_t i = 0; i < 2; ++i) {
-      clients_.push_back({.index = i + 1,
-                          .producer = need(Producer::connect({.address = feed.broker().address(), .name = "client"}),
-                                           "a client")});
+      clients_.push_back(
+          {.index = i + 1,
+           .producer = need(Producer::connect({.address = feed.broker().address(), .name = "client"}), "a client")});
     }
   }
 
@@ -285,17 +285,16 @@ bool attack_broker(const CampaignOptions& options) {
     if (!options.only.empty() && options.only != target.name) continue;
     const bool start = target.name == std::string("start");
     BrokerAttacks attacks(target.name, target.way, options.seed);
-    const Scenario scenario{
-        .name = target.name,
-        .what = target.what,
-        .unit = start ? "system calls" : "instructions",
-        .cases = 24,
-        .dense_before = 240,  // the journal's append comes before the commit
-        .dense_stride = 6,
-        .attack = [&](Path& path, std::uint64_t count) {
-          BrokerAttack& attack = attacks.next();
-          return start ? attack.in_the_start(path, count) : attack(path, count);
-        }};
+    const Scenario scenario{.name = target.name,
+                            .what = target.what,
+                            .unit = start ? "system calls" : "instructions",
+                            .cases = 24,
+                            .dense_before = 240,  // the journal's append comes before the commit
+                            .dense_stride = 6,
+                            .attack = [&](Path& path, std::uint64_t count) {
+                              BrokerAttack& attack = attacks.next();
+                              return start ? attack.in_the_start(path, count) : attack(path, count);
+                            }};
     if (!run_scenario(options, scenario)) return false;
     attacks.finish();
   }

@@ -13,8 +13,8 @@ namespace leat::test {
 struct CampaignOptions {
   bool every_instruction = false;
   std::uint64_t seed = 0;
-  std::string only;                         ///< a scenario's name; empty: all
-  std::optional<std::uint64_t> instruction; ///< only after this one
+  std::string only;                          ///< a scenario's name; empty: all
+  std::optional<std::uint64_t> instruction;  ///< only after this one
 };
 
 /// What became of one attack; every promise held.
@@ -27,8 +27,8 @@ enum class Attack : std::uint8_t {
 
 /// A call, and what is done to it after its n-th instruction.
 struct Scenario {
-  std::string name;         ///< `leat-kill-steps --only NAME`
-  std::string what;         ///< e.g. "a producer in publish, killed"
+  std::string name;  ///< `leat-kill-steps --only NAME`
+  std::string what;  ///< e.g. "a producer in publish, killed"
   const char* unit = "instructions";
   std::uint64_t cases = 0;  ///< how many the short form spreads over the call, about
   /// The short form is dense where the call takes effect: from so many before that instruction on, by this stride.

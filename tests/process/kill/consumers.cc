@@ -158,11 +158,10 @@ bool attack_consumers(const CampaignOptions& options) {
       const std::string name = std::string("poll-") + place.name + "-" + name_of(fault);
       if (!options.only.empty() && options.only != name) continue;
       ReaderAttack attack(place, fault, options.seed);
-      const Scenario scenario{
-          .name = name,
-          .what = std::string("a consumer in poll, ") + place.what + ", " + name_of(fault),
-          .cases = fault == Fault::broker_restarted ? 8UL : 22UL,
-          .attack = [&](Path& path, std::uint64_t count) { return attack(path, count); }};
+      const Scenario scenario{.name = name,
+                              .what = std::string("a consumer in poll, ") + place.what + ", " + name_of(fault),
+                              .cases = fault == Fault::broker_restarted ? 8UL : 22UL,
+                              .attack = [&](Path& path, std::uint64_t count) { return attack(path, count); }};
       if (!run_scenario(options, scenario)) return false;
       attack.finish();
     }

@@ -39,8 +39,8 @@ void Path::take_over(std::vector<Landmark> recorded) {
     for (const Landmark& landmark : landmarks_) before.emplace(landmark.address, landmark.count);
     std::erase_if(recorded, [&](const Landmark& landmark) {
       const auto found = before.find(landmark.address);
-      return found == before.end() || std::max(found->second, landmark.count) -
-                                              std::min(found->second, landmark.count) > kMostApart;
+      return found == before.end() ||
+             std::max(found->second, landmark.count) - std::min(found->second, landmark.count) > kMostApart;
     });
   }
   landmarks_ = std::move(recorded);

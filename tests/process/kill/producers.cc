@@ -92,8 +92,8 @@ bool attack_producers(const CampaignOptions& options) {
     for (const bool kill : {true, false}) {
       ProducerAttack attack(feed, call, kill);
       Scenario scenario{.name = std::string(call.name) + (kill ? "-killed" : "-stopped"),
-                        .what = std::string("a producer in ") + call.name +
-                                (kill ? ", killed" : ", stopped and continued"),
+                        .what =
+                            std::string("a producer in ") + call.name + (kill ? ", killed" : ", stopped and continued"),
                         .cases = 24,
                         .dense_before = 32,  // between taking the ticket and filling it
                         .attack = [&](Path& path, std::uint64_t count) { return attack(path, count); }};

@@ -11,8 +11,9 @@ namespace leat::test {
 
 namespace {
 
-constexpr VictimCall kPublish{
-    "publish", 1, [](Producer& producer, std::span<const Event> events) { return producer.try_publish(events[0]); }};
+constexpr VictimCall kPublish{"publish", 1, [](Producer& producer, std::span<const Event> events) {
+                                return producer.try_publish(events[0]);
+                              }};
 
 Attack attack_skip(AttackedFeed& feed, bool kill, Path& path, std::uint64_t count) {
   const std::uint32_t index = next_victim_index();
@@ -57,13 +58,14 @@ bool attack_skips(const CampaignOptions& options) {
     feed.broker().set("--idle", "block");
     feed.broker().set("--skip-wait-us", 2000);
     feed.start();
-    const Scenario scenario{
-        .name = name,
-        .what = std::string("leatd's sequencer, giving up a ticket that is filled meanwhile, ") +
-                (kill ? "killed" : "stopped and continued"),
-        .cases = 24,
-        .dense_before = 48,  // between looking at the slot and swapping it
-        .attack = [&](Path& path, std::uint64_t count) { return attack_skip(feed, kill, path, count); }};
+    const Scenario scenario{.name = name,
+                            .what = std::string("leatd's sequencer, giving up a ticket that is filled meanwhile, ") +
+                                    (kill ? "killed" : "stopped and continued"),
+                            .cases = 24,
+                            .dense_before = 48,  // between looking at the slot and swapping it
+                            .attack = [&](Path& path, std::uint64_t count) {
+                              return attack_skip(feed, kill, path, count);
+                            }};
     if (!run_scenario(options, scenario)) return false;
     feed.finish();
   }

@@ -49,9 +49,8 @@ SteppedSequencer::SteppedSequencer(pid_t leatd) : tracer_(Tracer::of_thread(sequ
 }
 
 Path::Reached SteppedSequencer::advance(Path& path, std::uint64_t count, const std::function<bool()>& has_ended) {
-  return path.advance(tracer_, count, sleep_at_, [&] {
-    return tracer_.argument(1) == kFutexWait && tracer_.argument(0) == word_ && has_ended();
-  });
+  return path.advance(tracer_, count, sleep_at_,
+                      [&] { return tracer_.argument(1) == kFutexWait && tracer_.argument(0) == word_ && has_ended(); });
 }
 
 }  // namespace leat::test

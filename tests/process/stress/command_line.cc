@@ -14,10 +14,10 @@ void declare_options(CLI::App& app, Command& command) {
   cmdline::add_number(app, "--consumers", plan.consumers, QuantityRule::count(1, kMaxConsumers), "Consumer processes");
   cmdline::add_number(app, "--slow-consumers", plan.slow_consumers, QuantityRule::count(0, kMaxConsumers),
                       "So many of them let themselves be lapped over and over");
-  cmdline::add_number(app, "--ring-bytes", plan.ring_bytes, QuantityRule::bytes(internal::kMinRingBytes, internal::kMaxRingBytes),
-                      "Broadcast ring");
-  cmdline::add_number(app, "--max-payload-bytes", plan.max_payload_bytes, QuantityRule::bytes(1, internal::kMaxRingBytes),
-                      "Largest payload; most are far smaller");
+  cmdline::add_number(app, "--ring-bytes", plan.ring_bytes,
+                      QuantityRule::bytes(internal::kMinRingBytes, internal::kMaxRingBytes), "Broadcast ring");
+  cmdline::add_number(app, "--max-payload-bytes", plan.max_payload_bytes,
+                      QuantityRule::bytes(1, internal::kMaxRingBytes), "Largest payload; most are far smaller");
   cmdline::add_number(app, "--seed", plan.seed, QuantityRule::count(0, UINT64_MAX), "Of sizes and contents",
                       "0, random, printed");
   app.add_option("--feed", plan.address.feed, "With --external-broker: the feed, which must be new")

@@ -36,9 +36,11 @@ class StressConsumer {
     }
     // One too many would be as wrong as one too few.
     EventView extra;
-    if (consumer_.wait(extra, std::chrono::milliseconds(300)) != Poll::empty) return fail("something came after the last");
+    if (consumer_.wait(extra, std::chrono::milliseconds(300)) != Poll::empty)
+      return fail("something came after the last");
     for (std::uint32_t producer = 0; producer < plan_.producers; ++producer) {
-      if (checker_.count_of(producer) != plan_.events) return fail("wrong number of producer " + std::to_string(producer));
+      if (checker_.count_of(producer) != plan_.events)
+        return fail("wrong number of producer " + std::to_string(producer));
     }
     report();
     return 0;
@@ -106,9 +108,8 @@ class StressConsumer {
 
 int run_consumer(const Plan& plan, std::uint32_t index) {
   const test::SharedPage page(plan.page);
-  auto connected = Consumer::connect({.address = plan.address,
-                                      .name = "stress-consumer-" + std::to_string(index),
-                                      .start = Start::earliest()});
+  auto connected = Consumer::connect(
+      {.address = plan.address, .name = "stress-consumer-" + std::to_string(index), .start = Start::earliest()});
   if (!connected) {
     std::fprintf(stderr, "consumer %u: %s\n", index, connected.error().message.c_str());
     return 1;

@@ -23,16 +23,36 @@ using Clock = std::chrono::steady_clock;
 
 test::ChildProcess spawn(const Plan& plan, const char* role, std::uint32_t index) {
   const auto text = [](std::uint64_t value) { return std::to_string(value); };
-  return test::ChildProcess(
-      {.arguments = {test::own_executable(), "--role", role, "--index", text(index), "--page", plan.page,
-                     "--producers", text(plan.producers), "--events", text(plan.events), "--consumers",
-                     text(plan.consumers), "--slow-consumers", text(plan.slow_consumers), "--ring-bytes",
-                     text(plan.ring_bytes), "--max-payload-bytes", text(plan.max_payload_bytes), "--seed",
-                     text(plan.seed), "--feed", plan.address.feed, "--runtime-dir", plan.address.runtime_dir,
-                     "--data-dir", plan.address.data_dir},
-       .environment = {},
-       .output = {},
-       .user = std::nullopt});
+  return test::ChildProcess({.arguments = {test::own_executable(),
+                                           "--role",
+                                           role,
+                                           "--index",
+                                           text(index),
+                                           "--page",
+                                           plan.page,
+                                           "--producers",
+                                           text(plan.producers),
+                                           "--events",
+                                           text(plan.events),
+                                           "--consumers",
+                                           text(plan.consumers),
+                                           "--slow-consumers",
+                                           text(plan.slow_consumers),
+                                           "--ring-bytes",
+                                           text(plan.ring_bytes),
+                                           "--max-payload-bytes",
+                                           text(plan.max_payload_bytes),
+                                           "--seed",
+                                           text(plan.seed),
+                                           "--feed",
+                                           plan.address.feed,
+                                           "--runtime-dir",
+                                           plan.address.runtime_dir,
+                                           "--data-dir",
+                                           plan.address.data_dir},
+                             .environment = {},
+                             .output = {},
+                             .user = std::nullopt});
 }
 
 std::uint64_t sum(const test::SharedPage& page, std::size_t first, std::uint32_t count) {
@@ -44,7 +64,8 @@ std::uint64_t sum(const test::SharedPage& page, std::size_t first, std::uint32_t
 void show_progress(const Plan& plan, const test::SharedPage& page) {
   if (::isatty(STDERR_FILENO) == 0) return;
   const double total = static_cast<double>(plan.events * plan.producers);
-  std::fprintf(stderr, "\rpublished %5.1f %%, delivered", 100.0 * static_cast<double>(sum(page, 0, plan.producers)) / total);
+  std::fprintf(stderr, "\rpublished %5.1f %%, delivered",
+               100.0 * static_cast<double>(sum(page, 0, plan.producers)) / total);
   for (std::uint32_t i = 0; i < plan.consumers; ++i) {
     const auto delivered = page[stress::consumer_word(i, stress::kDelivered)].load();
     std::fprintf(stderr, " %5.1f %%", 100.0 * static_cast<double>(delivered) / total);
@@ -77,10 +98,11 @@ void print_summary(const Plan& plan, const test::SharedPage& page, double elapse
     const auto word = [&](stress::ConsumerWord which) {
       return static_cast<unsigned long long>(page[stress::consumer_word(i, which)].load());
     };
-    std::printf("consumer %u%s: %llu events, %llu MB from the ring, %llu MB from the journal, lapped in a copy %llu "
-                "times, fell behind on purpose %llu times\n", i, i < plan.slow_consumers ? " (slow)" : "",
-                word(stress::kDelivered), word(stress::kRingBytes) / 1000000, word(stress::kJournalBytes) / 1000000,
-                word(stress::kLapped), word(stress::kFellBehind));
+    std::printf(
+        "consumer %u%s: %llu events, %llu MB from the ring, %llu MB from the journal, lapped in a copy %llu "
+        "times, fell behind on purpose %llu times\n",
+        i, i < plan.slow_consumers ? " (slow)" : "", word(stress::kDelivered), word(stress::kRingBytes) / 1000000,
+        word(stress::kJournalBytes) / 1000000, word(stress::kLapped), word(stress::kFellBehind));
   }
 }
 
@@ -147,8 +169,9 @@ int main(int argc, char** argv) {
   Command command;
   command.plan.seed = 0;
   command.plan.address.feed = "test";
-  CLI::App app{"leat-stress: many producers and consumers on one feed; every consumer must get every event once, in "
-               "order, byte for byte. Exit status: 0 PASS, 1 FAIL, 2 bad option."};
+  CLI::App app{
+      "leat-stress: many producers and consumers on one feed; every consumer must get every event once, in "
+      "order, byte for byte. Exit status: 0 PASS, 1 FAIL, 2 bad option."};
   stress::declare_options(app, command);
   try {
     cmdline::parse(app, argc, argv);

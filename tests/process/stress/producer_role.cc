@@ -38,7 +38,8 @@ class StressProducer {
 
  private:
   std::uint64_t fail(std::uint64_t number, const std::string& what) const {
-    std::fprintf(stderr, "producer %u: event %llu: %s\n", index_, static_cast<unsigned long long>(number), what.c_str());
+    std::fprintf(stderr, "producer %u: event %llu: %s\n", index_, static_cast<unsigned long long>(number),
+                 what.c_str());
     return 0;
   }
 

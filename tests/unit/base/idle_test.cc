@@ -10,7 +10,7 @@ namespace leat::internal {
 namespace {
 
 constexpr std::int64_t kSpinNs = 40 * kNanosPerMilli;
-constexpr std::chrono::nanoseconds kLongWait(IdleSpinner::kHopefulWait * kSpinNs * 3 / 2);
+constexpr std::chrono::nanoseconds kLongWait(IdleSpinner::kHopefulWait* kSpinNs * 3 / 2);
 
 // How long the spinner wants to spin, from the first look on.
 std::int64_t spin_out(IdleSpinner& spinner) {

@@ -96,7 +96,8 @@ TEST(Mapping, DestroyedInAChildLeavesAloneWhatTheChildHasMappedThere) {
       mapping.reset();
       *word = *word + 1;  // SIGSEGV if it was unmapped
       return *word == 6;
-    })) << "mirrored " << mirrored;
+    })) << "mirrored "
+        << mirrored;
     mapping.reset();
   }
 }

@@ -36,9 +36,11 @@ TEST(Quantity, TakesDecimalDigitsForWhatTheySay) {
 
 TEST(Quantity, RefusesWhatIsNoDecimalNumber) {
   for (const std::string_view text :
-       {"", " ", "-1", "-0", "+5", " 5", "5 ", "\t5", "5\n", "0x10", "1e3", "1E3", "1e", "nan", "inf", "infinity", "1,5", "1_000",
-        "1'000", "5.", ".", "..5", "1.2.3", "five", "0b11", "0o17", "true", "{}", "[1]", "--5", "5-", "\xd9\xa3", "\xef\xbc\x95",
-        "5\xc2\xb5s", "unlimited", "no", "K", "s", "1KK", "1Kbit", "1M B", "5x"}) {
+       {"",     " ",        "-1",           "-0",         "+5",        " 5",       "5 ",   "\t5",   "5\n",   "0x10",
+        "1e3",  "1E3",      "1e",           "nan",        "inf",       "infinity", "1,5",  "1_000", "1'000", "5.",
+        ".",    "..5",      "1.2.3",        "five",       "0b11",      "0o17",     "true", "{}",    "[1]",   "--5",
+        "5-",   "\xd9\xa3", "\xef\xbc\x95", "5\xc2\xb5s", "unlimited", "no",       "K",    "s",     "1KK",   "1Kbit",
+        "1M B", "5x"}) {
     for (const Rule& rule : {kAnyCount, kAnyBytes, kAnyTime, Rule::slots(0, UINT64_MAX)}) {
       EXPECT_EQ(taken(text, rule), kRefused) << text;
     }
@@ -78,10 +80,10 @@ TEST(Quantity, TakesFractionsThatComeOutExactly) {
   EXPECT_EQ(taken(".5", kAnyTime), 500'000'000U);
   EXPECT_EQ(taken("0.000000001", kAnyTime), 1U);
   EXPECT_EQ(taken("5.000000000000000000000000000000", kAnyCount), 5U);
-  EXPECT_EQ(taken("0.1K", kAnyBytes), kRefused);           // 102.4 bytes
+  EXPECT_EQ(taken("0.1K", kAnyBytes), kRefused);  // 102.4 bytes
   EXPECT_EQ(taken("1.5", kAnyBytes), kRefused);
   EXPECT_EQ(taken("1.5", kAnyCount), kRefused);
-  EXPECT_EQ(taken("0.0000000001", kAnyTime), kRefused);    // a tenth of a nanosecond
+  EXPECT_EQ(taken("0.0000000001", kAnyTime), kRefused);  // a tenth of a nanosecond
   EXPECT_EQ(taken("0.3333333333333333333333K", kAnyBytes), kRefused);
 }
 
@@ -105,11 +107,11 @@ TEST(Quantity, NeverWrapsAround) {
   EXPECT_EQ(taken("18446744073709551616", kAnyCount), kRefused);
   EXPECT_EQ(taken("99999999999999999999999999999", kAnyCount), kRefused);
   EXPECT_EQ(taken(std::string(1000, '9'), kAnyCount), kRefused);
-  EXPECT_EQ(taken("16384P", kAnyBytes), kRefused);                  // 2^64
-  EXPECT_EQ(taken("18014398509481984K", kAnyBytes), kRefused);      // likewise
+  EXPECT_EQ(taken("16384P", kAnyBytes), kRefused);              // 2^64
+  EXPECT_EQ(taken("18014398509481984K", kAnyBytes), kRefused);  // likewise
   EXPECT_EQ(taken("18446744073709551615P", kAnyBytes), kRefused);
   EXPECT_EQ(taken("18446744073709551616P", kAnyBytes), kRefused);
-  EXPECT_EQ(taken("18446744074", kAnyTime), kRefused);              // beyond 2^64 nanoseconds
+  EXPECT_EQ(taken("18446744074", kAnyTime), kRefused);  // beyond 2^64 nanoseconds
   EXPECT_EQ(taken("18446744073709551615w", kAnyTime), kRefused);
   EXPECT_EQ(taken("9223372037", Rule::duration(kSecond, 0, INT64_MAX / kSecond)), kRefused);
   EXPECT_EQ(taken("9223372036", Rule::duration(kSecond, 0, INT64_MAX / kSecond)), 9223372036U);
@@ -119,27 +121,36 @@ TEST(Quantity, ErrorsNameTheOptionTheTextAndTheBoundsInItsOwnUnit) {
   EXPECT_EQ(said("1T", Rule::bytes(65536, 4ULL << 30)),
             "--x: '1T' is too large; give 65536 to 4294967296 bytes (64K to 4G), bare or with K, M, G, T, P");
   EXPECT_EQ(said("-1", Rule::duration(kSecond, 0, 86'400).or_unlimited(0)),
-            "--x: '-1' is negative; give 0 to 86400 seconds (0 to 1d), bare or with ns, us, ms, s, m, h, d, w; 0 or unlimited "
+            "--x: '-1' is negative; give 0 to 86400 seconds (0 to 1d), bare or with ns, us, ms, s, m, h, d, w; 0 or "
+            "unlimited "
             "means no bound");
-  EXPECT_EQ(said("0", Rule::seconds(kMillisecond, 365 * kDay)),
-            "--x: '0' is too small; give 0.001 to 31536000 seconds (1ms to 365d), bare or with ns, us, ms, s, m, h, d, w");
+  EXPECT_EQ(
+      said("0", Rule::seconds(kMillisecond, 365 * kDay)),
+      "--x: '0' is too small; give 0.001 to 31536000 seconds (1ms to 365d), bare or with ns, us, ms, s, m, h, d, w");
   EXPECT_EQ(said("", Rule::count(1, 4096)), "--x: '' is empty; give 1 to 4096");
   EXPECT_EQ(said("4K", Rule::count(1, 4096)), "--x: '4K' is not a whole number; give 1 to 4096");
-  EXPECT_EQ(said("1.5", Rule::bytes(1, 10)), "--x: '1.5' is not a whole number of bytes; give 1 to 10 bytes, bare or with K, M, G, T, P");
-  EXPECT_EQ(said("x\x1b[31m\xff", Rule::count(0, kMostCount)), "--x: 'x\\x1b[31m\\xff' is not a number; give 0 to 10^18");
+  EXPECT_EQ(said("1.5", Rule::bytes(1, 10)),
+            "--x: '1.5' is not a whole number of bytes; give 1 to 10 bytes, bare or with K, M, G, T, P");
+  EXPECT_EQ(said("x\x1b[31m\xff", Rule::count(0, kMostCount)),
+            "--x: 'x\\x1b[31m\\xff' is not a number; give 0 to 10^18");
   EXPECT_LT(said(std::string(100'000, '9'), kAnyCount).size(), 200U);
 }
 
 TEST(Quantity, ForEverHasAWordWhereItMeansSomething) {
   EXPECT_EQ(taken("unlimited", Rule::bytes(0, kMostBytes).or_unlimited(0)), 0U);
-  EXPECT_EQ(taken("unlimited", Rule::bytes(0, kMostBytes).or_unlimited(INT64_MAX)), static_cast<std::uint64_t>(INT64_MAX));
+  EXPECT_EQ(taken("unlimited", Rule::bytes(0, kMostBytes).or_unlimited(INT64_MAX)),
+            static_cast<std::uint64_t>(INT64_MAX));
   EXPECT_EQ(taken("Unlimited ", Rule::bytes(0, kMostBytes).or_unlimited(0)), kRefused);
   EXPECT_EQ(bounds_text(Rule::bytes(0, kMostBytes).or_unlimited(0)), "0 to 1P or unlimited");
 }
 
 TEST(Quantity, WhatItShowsIsWhatItTakes) {
-  const Rule rules[] = {kAnyCount, kAnyBytes, Rule::seconds(0, INT64_MAX), Rule::duration(kSecond, 0, INT64_MAX / kSecond),
-                        Rule::duration(kMicrosecond, 0, 1'000'000), Rule::bytes(0, kMostBytes).or_unlimited(INT64_MAX)};
+  const Rule rules[] = {kAnyCount,
+                        kAnyBytes,
+                        Rule::seconds(0, INT64_MAX),
+                        Rule::duration(kSecond, 0, INT64_MAX / kSecond),
+                        Rule::duration(kMicrosecond, 0, 1'000'000),
+                        Rule::bytes(0, kMostBytes).or_unlimited(INT64_MAX)};
   for (const Rule& rule : rules) {
     for (std::uint64_t value = 1; value < rule.most / 3; value *= 3) {
       EXPECT_EQ(taken(quantity_text(value, rule), rule), value) << quantity_text(value, rule);

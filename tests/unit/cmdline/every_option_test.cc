@@ -1,5 +1,6 @@
-// Every number option of every program, read from its parser, so that a new one is in these tests by itself: at its extremes it is
-// taken for exactly what was typed, or refused with an error that names the option, the text, and the bounds.
+// Every number option of every program, read from its parser, so that a new one is in these tests by itself: at its
+// extremes it is taken for exactly what was typed, or refused with an error that names the option, the text, and the
+// bounds.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -60,8 +61,8 @@ const Program kPrograms[] = {
 struct Place {
   const Program* program = nullptr;
   std::vector<std::string> commands;
-  std::string name;   ///< "--retain-bytes"
-  std::string type;   ///< "N", "BYTES", "DURATION"
+  std::string name;  ///< "--retain-bytes"
+  std::string type;  ///< "N", "BYTES", "DURATION"
 };
 
 CLI::App* app_at(CLI::App& app, const std::vector<std::string>& commands) {
@@ -98,7 +99,7 @@ std::vector<Place> all_numbers() {
 
 struct Outcome {
   bool taken = false;
-  std::string echo;   ///< what the program's own variable holds now
+  std::string echo;  ///< what the program's own variable holds now
   std::string error;
 };
 
@@ -108,7 +109,8 @@ std::vector<std::string> needed_words(CLI::App& app, const Place& place) {
   CLI::App* at = &app;
   const auto add_required = [&] {
     for (const CLI::Option* option : at->get_options()) {
-      if (!option->get_required() || option->get_lnames().empty() || "--" + option->get_lnames().front() == place.name) continue;
+      if (!option->get_required() || option->get_lnames().empty() || "--" + option->get_lnames().front() == place.name)
+        continue;
       words.push_back("--" + option->get_lnames().front());
       words.emplace_back("1");
     }
@@ -165,30 +167,102 @@ std::vector<Typed> extremes() {
   const Wide giga = Wide{1} << 30;
   const Wide second = 1'000'000'000;
   return {
-      {"0", 0}, {"1", kOne}, {"050", 50 * kOne}, {"010", 10 * kOne}, {"0000064", 64 * kOne}, {"65536", 65536 * kOne},
-      {"9223372036", 9223372036 * kOne}, {"9223372037", 9223372037 * kOne}, {"9999999999", 9999999999 * kOne},
-      {"4294967295", 4294967295 * kOne}, {"4294967296", 4294967296 * kOne}, {"4294967297", 4294967297 * kOne},
+      {"0", 0},
+      {"1", kOne},
+      {"050", 50 * kOne},
+      {"010", 10 * kOne},
+      {"0000064", 64 * kOne},
+      {"65536", 65536 * kOne},
+      {"9223372036", 9223372036 * kOne},
+      {"9223372037", 9223372037 * kOne},
+      {"9999999999", 9999999999 * kOne},
+      {"4294967295", 4294967295 * kOne},
+      {"4294967296", 4294967296 * kOne},
+      {"4294967297", 4294967297 * kOne},
       {"2147483648", 2147483648 * kOne},
-      {"9223372036854775807", (two_63 - 1) * kOne}, {"9223372036854775808", two_63 * kOne},
-      {"18446744073709551615", (two_64 - 1) * kOne}, {"18446744073709551616", two_64 * kOne},
+      {"9223372036854775807", (two_63 - 1) * kOne},
+      {"9223372036854775808", two_63 * kOne},
+      {"18446744073709551615", (two_64 - 1) * kOne},
+      {"18446744073709551616", two_64 * kOne},
       {"18446744073709551617", (two_64 + 1) * kOne},
       {"99999999999999999999999999999", Wide{99999999999999} * 1000000000000000 * kOne + Wide{999999999999999} * kOne},
-      {"1.5", 1500 * kThousandth}, {"0.5", 500}, {"0.001", 1}, {"1.0", kOne}, {"2.000", 2 * kOne},
-      {.text = "1K", .bytes = 1024}, {.text = "64K", .bytes = 65536}, {.text = "1M", .bytes = 1 << 20},
-      {.text = "1G", .bytes = giga}, {.text = "1.5G", .bytes = 3 * giga / 2}, {.text = "1T", .bytes = 1024 * giga},
-      {.text = "1P", .bytes = 1024 * 1024 * giga}, {.text = "16384P", .bytes = two_64}, {.text = "16385P", .bytes = two_64 + 1024 * 1024 * giga},
-      {.text = "18014398509481984K", .bytes = two_64}, {.text = "18014398509481985K", .bytes = two_64 + 1024},
-      {.text = "64KiB", .bytes = 65536}, {.text = "64MB", .bytes = 64 << 20}, {.text = "4096B", .bytes = 4096},
-      {.text = "20us", .ns = 20'000}, {.text = "250ms", .ns = 250'000'000}, {.text = "1s", .ns = second},
-      {.text = "90s", .ns = 90 * second}, {.text = "15m", .bytes = 15 << 20, .ns = 900 * second}, {.text = "1h", .ns = 3600 * second},
-      {.text = "7d", .ns = 7 * 86400 * second}, {.text = "1w", .ns = 7 * 86400 * second}, {.text = "1.5h", .ns = 5400 * second},
+      {"1.5", 1500 * kThousandth},
+      {"0.5", 500},
+      {"0.001", 1},
+      {"1.0", kOne},
+      {"2.000", 2 * kOne},
+      {.text = "1K", .bytes = 1024},
+      {.text = "64K", .bytes = 65536},
+      {.text = "1M", .bytes = 1 << 20},
+      {.text = "1G", .bytes = giga},
+      {.text = "1.5G", .bytes = 3 * giga / 2},
+      {.text = "1T", .bytes = 1024 * giga},
+      {.text = "1P", .bytes = 1024 * 1024 * giga},
+      {.text = "16384P", .bytes = two_64},
+      {.text = "16385P", .bytes = two_64 + 1024 * 1024 * giga},
+      {.text = "18014398509481984K", .bytes = two_64},
+      {.text = "18014398509481985K", .bytes = two_64 + 1024},
+      {.text = "64KiB", .bytes = 65536},
+      {.text = "64MB", .bytes = 64 << 20},
+      {.text = "4096B", .bytes = 4096},
+      {.text = "20us", .ns = 20'000},
+      {.text = "250ms", .ns = 250'000'000},
+      {.text = "1s", .ns = second},
+      {.text = "90s", .ns = 90 * second},
+      {.text = "15m", .bytes = 15 << 20, .ns = 900 * second},
+      {.text = "1h", .ns = 3600 * second},
+      {.text = "7d", .ns = 7 * 86400 * second},
+      {.text = "1w", .ns = 7 * 86400 * second},
+      {.text = "1.5h", .ns = 5400 * second},
       {.text = "213503982334602d", .ns = Wide{213503982334602} * 86400 * second},
-      {.text = "18446744073709551616ns", .ns = two_64}, {.text = "18446744073709551617us", .ns = (two_64 + 1) * 1000},
+      {.text = "18446744073709551616ns", .ns = two_64},
+      {.text = "18446744073709551617us", .ns = (two_64 + 1) * 1000},
       {.text = "unlimited", .unlimited = true},
-      {""}, {" "}, {"-1"}, {"-0"}, {"-9223372036854775808"}, {"+5"}, {" 5"}, {"5 "}, {"5\n"}, {"\t5"}, {"0x10"}, {"0b1"}, {"0o17"},
-      {"1e3"}, {"1E3"}, {"1e-3"}, {"nan"}, {"inf"}, {"-inf"}, {"infinity"}, {"1,5"}, {"1_000"}, {"5."}, {"1.2.3"}, {"five"}, {"true"},
-      {"{}"}, {"[]"}, {"[5]"}, {"5,6"}, {"--5"}, {"-"}, {"K"}, {"s"}, {"5parsec"}, {"64 K"}, {"64kbit"}, {"infinite"}, {"none"},
-      {"\xd9\xa3"}, {"\xef\xbc\x95"}, {"5\xc2\xa0"}, {"\xff"}, {"%d"}, {"$5"},
+      {""},
+      {" "},
+      {"-1"},
+      {"-0"},
+      {"-9223372036854775808"},
+      {"+5"},
+      {" 5"},
+      {"5 "},
+      {"5\n"},
+      {"\t5"},
+      {"0x10"},
+      {"0b1"},
+      {"0o17"},
+      {"1e3"},
+      {"1E3"},
+      {"1e-3"},
+      {"nan"},
+      {"inf"},
+      {"-inf"},
+      {"infinity"},
+      {"1,5"},
+      {"1_000"},
+      {"5."},
+      {"1.2.3"},
+      {"five"},
+      {"true"},
+      {"{}"},
+      {"[]"},
+      {"[5]"},
+      {"5,6"},
+      {"--5"},
+      {"-"},
+      {"K"},
+      {"s"},
+      {"5parsec"},
+      {"64 K"},
+      {"64kbit"},
+      {"infinite"},
+      {"none"},
+      {"\xd9\xa3"},
+      {"\xef\xbc\x95"},
+      {"5\xc2\xa0"},
+      {"\xff"},
+      {"%d"},
+      {"$5"},
   };
 }
 
@@ -218,10 +292,10 @@ Wide bound_in_thousandths(const std::string& text) {
 
 // What the error for a text that is no number says would be taken.
 struct Bounds {
-  Wide low = 0;       // in thousandths of the bare unit
+  Wide low = 0;  // in thousandths of the bare unit
   Wide high = 0;
-  Wide unit = 1;      // bytes or nanoseconds of it
-  std::string text;   // "give 1 to 4096"
+  Wide unit = 1;     // bytes or nanoseconds of it
+  std::string text;  // "give 1 to 4096"
 };
 
 std::optional<Bounds> bounds_of(const Place& place) {
@@ -232,11 +306,15 @@ std::optional<Bounds> bounds_of(const Place& place) {
   char low[64];
   char high[64];
   char unit[64];
-  if (std::sscanf(error.c_str() + give, "; give %63s to %63[0-9.^-] %63[A-Za-z]", low, high, unit) < 2) return std::nullopt;
+  if (std::sscanf(error.c_str() + give, "; give %63s to %63[0-9.^-] %63[A-Za-z]", low, high, unit) < 2)
+    return std::nullopt;
   bounds.low = bound_in_thousandths(low);
   bounds.high = bound_in_thousandths(high);
   const std::string unit_text = place.type == "N" ? "" : unit;
-  bounds.unit = unit_text == "seconds" || unit_text == "GB" ? 1'000'000'000 : unit_text == "milliseconds" ? 1'000'000 : unit_text == "microseconds" ? 1000 : 1;
+  bounds.unit = unit_text == "seconds" || unit_text == "GB" ? 1'000'000'000
+                : unit_text == "milliseconds"               ? 1'000'000
+                : unit_text == "microseconds"               ? 1000
+                                                            : 1;
   bounds.text = "give " + std::string(low) + " to " + high;
   return bounds;
 }
@@ -249,14 +327,23 @@ std::optional<Wide> echoed(const std::string& echo, const Place& place) {
   Wide value = 0;
   for (const char c : echo.substr(0, digits)) value = value * 10 + (c - '0');
   const std::string unit = echo.substr(digits);
-  const std::pair<const char*, Wide> sizes[] = {{"", 1}, {"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}, {"T", Wide{1} << 40}, {"P", Wide{1} << 50}};
-  const std::pair<const char*, Wide> times[] = {{"ns", 1}, {"us", 1000}, {"ms", 1'000'000}, {"s", 1'000'000'000}, {"m", 60'000'000'000}, {"h", 3'600'000'000'000}, {"d", 86'400'000'000'000}};
+  const std::pair<const char*, Wide> sizes[] = {{"", 1},        {"K", 1 << 10},       {"M", 1 << 20},
+                                                {"G", 1 << 30}, {"T", Wide{1} << 40}, {"P", Wide{1} << 50}};
+  const std::pair<const char*, Wide> times[] = {{"ns", 1},
+                                                {"us", 1000},
+                                                {"ms", 1'000'000},
+                                                {"s", 1'000'000'000},
+                                                {"m", 60'000'000'000},
+                                                {"h", 3'600'000'000'000},
+                                                {"d", 86'400'000'000'000}};
   if (place.type == "DURATION" && value == 0) return 0;
   if (place.type == "DURATION") {
-    for (const auto& [name, size] : times) if (unit == name) return value * size * kOne;
+    for (const auto& [name, size] : times)
+      if (unit == name) return value * size * kOne;
     return std::nullopt;
   }
-  for (const auto& [name, size] : sizes) if (unit == name) return value * size * kOne;
+  for (const auto& [name, size] : sizes)
+    if (unit == name) return value * size * kOne;
   return std::nullopt;
 }
 
@@ -386,12 +473,38 @@ TEST(EveryOption, InATomlFileIsTakenLikeOnTheCommandLine) {
       }
     }
     // What TOML itself calls a number, and what it does not. 050, 2^63 and inf are for TOML to refuse, or to tell us.
-    const std::pair<const char*, std::optional<Wide>> values[] = {
-        {"0", 0}, {"65536", 65536}, {"65_536", 65536}, {"0x10", 16}, {"0o20", 16}, {"0b10000", 16}, {"+7", 7}, {"9223372036", 9223372036},
-        {"9223372037", 9223372037}, {"9223372036854775807", INT64_MAX}, {"-1", {}}, {"-9223372036854775808", {}},
-        {"9223372036854775808", {}}, {"18446744073709551615", {}}, {"050", {}}, {"1.0", {}}, {"1e3", {}}, {"inf", {}}, {"nan", {}}, {"-inf", {}},
-        {"true", {}}, {"false", {}}, {"[]", {}}, {"[5]", {}}, {"[5, 6]", {}}, {"{}", {}}, {"{a = 1}", {}}, {"2026-01-01", {}}, {"12:00:00", {}}, {"", {}},
-        {"''", {}}, {"\"\"\"\n5\n\"\"\"", {}}};
+    const std::pair<const char*, std::optional<Wide>> values[] = {{"0", 0},
+                                                                  {"65536", 65536},
+                                                                  {"65_536", 65536},
+                                                                  {"0x10", 16},
+                                                                  {"0o20", 16},
+                                                                  {"0b10000", 16},
+                                                                  {"+7", 7},
+                                                                  {"9223372036", 9223372036},
+                                                                  {"9223372037", 9223372037},
+                                                                  {"9223372036854775807", INT64_MAX},
+                                                                  {"-1", {}},
+                                                                  {"-9223372036854775808", {}},
+                                                                  {"9223372036854775808", {}},
+                                                                  {"18446744073709551615", {}},
+                                                                  {"050", {}},
+                                                                  {"1.0", {}},
+                                                                  {"1e3", {}},
+                                                                  {"inf", {}},
+                                                                  {"nan", {}},
+                                                                  {"-inf", {}},
+                                                                  {"true", {}},
+                                                                  {"false", {}},
+                                                                  {"[]", {}},
+                                                                  {"[5]", {}},
+                                                                  {"[5, 6]", {}},
+                                                                  {"{}", {}},
+                                                                  {"{a = 1}", {}},
+                                                                  {"2026-01-01", {}},
+                                                                  {"12:00:00", {}},
+                                                                  {"", {}},
+                                                                  {"''", {}},
+                                                                  {"\"\"\"\n5\n\"\"\"", {}}};
     for (const auto& [value, number] : values) {
       SCOPED_TRACE(place.name + " = " + value);
       file.write(place.name.substr(2) + " = " + value + "\n");

@@ -21,28 +21,43 @@ class History {
     return *this;
   }
   History& invoke(std::uint64_t number, std::string_view who = "p", std::uint32_t place = 0, std::uint32_t batch = 1) {
-    return take({.kind = FactKind::invoke, .who = who, .number = number, .hash = hash_of(who, number), .place = place,
+    return take({.kind = FactKind::invoke,
+                 .who = who,
+                 .number = number,
+                 .hash = hash_of(who, number),
+                 .place = place,
                  .batch = batch});
   }
   History& told(FactKind kind, std::uint64_t number, std::uint64_t sequence = 0, std::string_view who = "p") {
     return take({.kind = kind, .who = who, .number = number, .sequence = sequence});
   }
-  History& accepted(std::uint64_t number, std::string_view who = "p") { return told(FactKind::accepted, number, 0, who); }
-  History& publish(std::uint64_t number, std::string_view who = "p") { return invoke(number, who).accepted(number, who); }
+  History& accepted(std::uint64_t number, std::string_view who = "p") {
+    return told(FactKind::accepted, number, 0, who);
+  }
+  History& publish(std::uint64_t number, std::string_view who = "p") {
+    return invoke(number, who).accepted(number, who);
+  }
   History& start(std::string_view who = "c", bool durable = false) {
     return take({.kind = FactKind::start, .who = who, .durable_level = durable, .has_after = true});
   }
-  History& receive(std::uint64_t sequence, std::uint64_t number, std::string_view from = "p", std::string_view who = "c") {
+  History& receive(std::uint64_t sequence, std::uint64_t number, std::string_view from = "p",
+                   std::string_view who = "c") {
     return receive_bytes(sequence, number, hash_of(from, number), from, who);
   }
   History& receive_bytes(std::uint64_t sequence, std::uint64_t number, std::uint64_t hash, std::string_view from = "p",
                          std::string_view who = "c", std::uint64_t epoch = kEpoch) {
-    return take({.kind = FactKind::received, .who = who, .number = number, .hash = hash, .sequence = sequence,
-                 .epoch = epoch, .from = from});
+    return take({.kind = FactKind::received,
+                 .who = who,
+                 .number = number,
+                 .hash = hash,
+                 .sequence = sequence,
+                 .epoch = epoch,
+                 .from = from});
   }
   History& reset(std::string_view why, std::uint64_t wanted, std::uint64_t earliest, std::uint64_t latest,
                  std::string_view who = "c") {
-    return take({.kind = FactKind::reset, .who = who, .what = why, .wanted = wanted, .earliest = earliest, .latest = latest});
+    return take(
+        {.kind = FactKind::reset, .who = who, .what = why, .wanted = wanted, .earliest = earliest, .latest = latest});
   }
   History& saving(std::uint64_t sequence, std::string_view who = "c") {
     return take({.kind = FactKind::saving, .who = who, .sequence = sequence});
@@ -97,7 +112,16 @@ TEST(Checker, AnUnknownOutcomeMayGoEitherWay) {
 }
 
 TEST(Checker, ConcurrentPublishesMayStandInAnyOrder) {
-  History().start().invoke(0).invoke(0, "q").accepted(0).accepted(0, "q").receive(1, 0, "q").receive(2, 0).end(2).expect({});
+  History()
+      .start()
+      .invoke(0)
+      .invoke(0, "q")
+      .accepted(0)
+      .accepted(0, "q")
+      .receive(1, 0, "q")
+      .receive(2, 0)
+      .end(2)
+      .expect({});
 }
 
 TEST(Checker, ARefusedEventMayBeTriedAgain) {
@@ -106,8 +130,22 @@ TEST(Checker, ARefusedEventMayBeTriedAgain) {
 
 TEST(Checker, FindsALostEventAtEachLevel) {
   History().start().publish(0).publish(1).receive(1, 0).end(1).expect({Fault::lost_accepted});
-  History().start().publish(0).publish(1).told(FactKind::committed, 1, 2).receive(1, 0).end(1).expect({Fault::lost_committed});
-  History().start().publish(0).publish(1).told(FactKind::durable, 1, 2).receive(1, 0).end(1).expect({Fault::lost_durable});
+  History()
+      .start()
+      .publish(0)
+      .publish(1)
+      .told(FactKind::committed, 1, 2)
+      .receive(1, 0)
+      .end(1)
+      .expect({Fault::lost_committed});
+  History()
+      .start()
+      .publish(0)
+      .publish(1)
+      .told(FactKind::durable, 1, 2)
+      .receive(1, 0)
+      .end(1)
+      .expect({Fault::lost_durable});
 }
 
 TEST(Checker, ALossInTheMiddleOfAProducersEventsIsFound) {
@@ -145,7 +183,8 @@ TEST(Checker, FindsAProducersEventsOutOfItsOrder) {
 }
 
 TEST(Checker, FindsTwoProducersOutOfRealTime) {
-  History().start().publish(0).publish(0, "q").receive(1, 0, "q").receive(2, 0).end(2).expect({Fault::reordered_in_time});
+  History().start().publish(0).publish(0, "q").receive(1, 0, "q").receive(2, 0).end(2).expect(
+      {Fault::reordered_in_time});
 }
 
 TEST(Checker, RealTimeIsJudgedInTheOrderOfSequencesNotOfReception) {
@@ -158,7 +197,13 @@ TEST(Checker, RealTimeIsJudgedInTheOrderOfSequencesNotOfReception) {
 TEST(Checker, FindsOtherBytesThanWerePublished) {
   History().start().publish(0).receive_bytes(1, 0, 77).end(1).expect({Fault::wrong_content});
   History second;  // the second of two consumers
-  second.start().start("d").publish(0).receive(1, 0).receive_bytes(1, 0, 77, "p", "d").end(1).expect({Fault::wrong_content});
+  second.start()
+      .start("d")
+      .publish(0)
+      .receive(1, 0)
+      .receive_bytes(1, 0, 77, "p", "d")
+      .end(1)
+      .expect({Fault::wrong_content});
 }
 
 TEST(Checker, FindsAnEventThatNobodyPublished) {

@@ -36,9 +36,24 @@ class Histories : public testing::Test {
 
 TEST(Facts, EveryKindComesBackAsItWasWritten) {
   for (int kind = 0; kind <= static_cast<int>(FactKind::tick); ++kind) {
-    const Fact fact{.kind = static_cast<FactKind>(kind), .at_ns = 7, .who = "w", .number = 9, .hash = 0xabc, .place = 2,
-                    .batch = 3, .sequence = 4, .epoch = 0xffffffffffffffff, .from = "f", .durable_level = true,
-                    .has_after = true, .after = 5, .cursor = "k", .what = "expired", .wanted = 1, .earliest = 2, .latest = 8};
+    const Fact fact{.kind = static_cast<FactKind>(kind),
+                    .at_ns = 7,
+                    .who = "w",
+                    .number = 9,
+                    .hash = 0xabc,
+                    .place = 2,
+                    .batch = 3,
+                    .sequence = 4,
+                    .epoch = 0xffffffffffffffff,
+                    .from = "f",
+                    .durable_level = true,
+                    .has_after = true,
+                    .after = 5,
+                    .cursor = "k",
+                    .what = "expired",
+                    .wanted = 1,
+                    .earliest = 2,
+                    .latest = 8};
     const std::string line = line_of(fact);
     ASSERT_TRUE(line.ends_with("}\n"));
     const auto parsed = parse_fact(std::string_view(line).substr(0, line.size() - 1));
@@ -74,7 +89,8 @@ TEST(Facts, ALineThatMakesNoSenseIsAnErrorThatSaysWhy) {
 }
 
 TEST(Facts, EveryTruncationOfALineIsAnError) {
-  const std::string line = line_of({.kind = FactKind::received, .at_ns = 7, .who = "w", .number = 9, .sequence = 4, .from = "f"});
+  const std::string line =
+      line_of({.kind = FactKind::received, .at_ns = 7, .who = "w", .number = 9, .sequence = 4, .from = "f"});
   for (std::size_t length = 0; length + 1 < line.size(); ++length) {
     EXPECT_FALSE(parse_fact(std::string_view(line).substr(0, length)).ok()) << length;
   }
@@ -105,7 +121,8 @@ TEST_F(Histories, ABadLineIsNamed) {
   EXPECT_EQ(source.next(fact), Source::Read::fact);
   EXPECT_EQ(source.next(fact), Source::Read::error);
   EXPECT_NE(source.error().message.find(path.string() + ", line 2: "), std::string::npos) << source.error().message;
-  Source back = open(write("b", line_of({.kind = FactKind::tick, .at_ns = 5}) + line_of({.kind = FactKind::tick, .at_ns = 4})));
+  Source back =
+      open(write("b", line_of({.kind = FactKind::tick, .at_ns = 5}) + line_of({.kind = FactKind::tick, .at_ns = 4})));
   EXPECT_EQ(back.next(fact), Source::Read::fact);
   EXPECT_EQ(back.next(fact), Source::Read::error);
   Source endless = open(write("e", std::string(Source::kMaxLineBytes + 1, 'x')));
@@ -161,8 +178,9 @@ TEST_F(Histories, SeveralAreMergedInTheOrderOfTime) {
 
 TEST_F(Histories, AtEqualTimesWhatWasBegunComesBeforeWhatWasReceived) {
   Merge merge;
-  merge.add(open(write("c", line_of({.kind = FactKind::start, .at_ns = 1, .who = "c"}) +
-                                line_of({.kind = FactKind::received, .at_ns = 2, .who = "c", .sequence = 1, .from = "p"}))));
+  merge.add(
+      open(write("c", line_of({.kind = FactKind::start, .at_ns = 1, .who = "c"}) +
+                          line_of({.kind = FactKind::received, .at_ns = 2, .who = "c", .sequence = 1, .from = "p"}))));
   merge.add(open(write("p", line_of({.kind = FactKind::invoke, .at_ns = 2, .who = "p"}))));
   Checker checker;
   Fact fact;

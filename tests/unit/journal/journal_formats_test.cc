@@ -173,17 +173,23 @@ TEST_F(Identity, IsNewEveryTimeAndAVersion4Uuid) {
 TEST(Epochs, JudgeCursorsByTheirTable) {
   FeedIdentity identity;
   identity.epochs = {{0xa, 1, 0}, {0xb, 11, 1000}, {0xc, 21, 2000}};
-  const std::pair<Cursor, CursorCheck> rows[] = {
-      {{0xa, 0}, CursorCheck::ok},         {{0xa, 10}, CursorCheck::ok},  {{0xa, 11}, CursorCheck::lost_tail},
-      {{0xa, 25}, CursorCheck::lost_tail}, {{0xb, 10}, CursorCheck::ok},  {{0xb, 20}, CursorCheck::ok},
-      {{0xb, 21}, CursorCheck::lost_tail}, {{0xc, 20}, CursorCheck::ok},  {{0xc, 21}, CursorCheck::ok},
-      {{0xc, 99999}, CursorCheck::ok},     {{0xd, 5}, CursorCheck::unknown_epoch},
-      {{0, 0}, CursorCheck::unknown_epoch}};
+  const std::pair<Cursor, CursorCheck> rows[] = {{{0xa, 0}, CursorCheck::ok},
+                                                 {{0xa, 10}, CursorCheck::ok},
+                                                 {{0xa, 11}, CursorCheck::lost_tail},
+                                                 {{0xa, 25}, CursorCheck::lost_tail},
+                                                 {{0xb, 10}, CursorCheck::ok},
+                                                 {{0xb, 20}, CursorCheck::ok},
+                                                 {{0xb, 21}, CursorCheck::lost_tail},
+                                                 {{0xc, 20}, CursorCheck::ok},
+                                                 {{0xc, 21}, CursorCheck::ok},
+                                                 {{0xc, 99999}, CursorCheck::ok},
+                                                 {{0xd, 5}, CursorCheck::unknown_epoch},
+                                                 {{0, 0}, CursorCheck::unknown_epoch}};
   for (const auto& [cursor, expected] : rows) EXPECT_EQ(identity.check(cursor), expected) << cursor.to_string();
 }
 
-// A broker is killed, its successor on the same boot cannot prove anything and begins an epoch behind all that it finds;
-// then the power fails before that was synced, and the next one begins below.
+// A broker is killed, its successor on the same boot cannot prove anything and begins an epoch behind all that it
+// finds; then the power fails before that was synced, and the next one begins below.
 TEST(Epochs, JudgeCursorsByEveryLaterEpoch) {
   FeedIdentity identity;
   identity.epochs = {{0xa, 1, 0}, {0xb, 21, 2000}, {0xc, 13, 1200}};

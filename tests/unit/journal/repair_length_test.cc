@@ -100,7 +100,6 @@ TEST_F(RepairLength, ALargeSegmentWhoseIndexWasLongerThanThatOfWhatIsLeft) {
   EXPECT_EQ(test::broken_promise(journal, check, false), "");
 }
 
-
 // Both look at one file, and both must come to the same: it was cut, or it never reached the disk.
 TEST_F(RepairLength, IsTheSameForACheckAndForRecovery) {
   for_each_length(100, [](std::uint64_t left) {

@@ -1,5 +1,5 @@
-// Random damage of random journals, repaired; and repairs killed after each of their system calls. The number of journals
-// follows LEAT_TORTURE (long, short; by default a handful). A failure prints the seed that does it again.
+// Random damage of random journals, repaired; and repairs killed after each of their system calls. The number of
+// journals follows LEAT_TORTURE (long, short; by default a handful). A failure prints the seed that does it again.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
@@ -54,7 +54,8 @@ TEST(RepairProperty, LosesNothingThatItDoesNotReportWhateverIsDamaged) {
     if (is_beyond_repair(*check)) {
       ++beyond;
       ASSERT_FALSE(done.ok()) << again;
-      if (std::getenv("LEAT_TEST_TELL") != nullptr) std::printf("%s\n%s", again.c_str(), test::describe(*check).c_str());
+      if (std::getenv("LEAT_TEST_TELL") != nullptr)
+        std::printf("%s\n%s", again.c_str(), test::describe(*check).c_str());
       ASSERT_TRUE(test::read_files(journal.path()) == before) << "refused, yet something was changed\n" << again;
       continue;
     }
@@ -64,12 +65,13 @@ TEST(RepairProperty, LosesNothingThatItDoesNotReportWhateverIsDamaged) {
     kept += check->end_sequence - check->events_lost();
     torn += check->torn_bytes > 0 ? 1 : 0;
   }
-  std::printf("%llu damaged journals: %llu events kept, %llu given up; %llu harmless, %llu with a torn tail, %llu without a "
-              "proof of identity, %llu contradictory\n",
-              static_cast<unsigned long long>(count), static_cast<unsigned long long>(kept),
-              static_cast<unsigned long long>(lost), static_cast<unsigned long long>(intact),
-              static_cast<unsigned long long>(torn), static_cast<unsigned long long>(unproven),
-              static_cast<unsigned long long>(beyond));
+  std::printf(
+      "%llu damaged journals: %llu events kept, %llu given up; %llu harmless, %llu with a torn tail, %llu without a "
+      "proof of identity, %llu contradictory\n",
+      static_cast<unsigned long long>(count), static_cast<unsigned long long>(kept),
+      static_cast<unsigned long long>(lost), static_cast<unsigned long long>(intact),
+      static_cast<unsigned long long>(torn), static_cast<unsigned long long>(unproven),
+      static_cast<unsigned long long>(beyond));
   EXPECT_LE(unproven + beyond, 1 + count / 50) << "repair gives up too often";
 }
 
@@ -82,8 +84,8 @@ void put_back(const JournalMaker& journal, const test::FileSet& files) {
   for (const auto& [name, bytes] : files) std::ofstream(journal.path() / name, std::ios::binary) << bytes;
 }
 
-// Repairs in a child that is killed when its system call number `at` has returned; 0: never. If `torn`, that call, where
-// it is a pwrite, only gets half of its bytes. Returns how many system calls were seen.
+// Repairs in a child that is killed when its system call number `at` has returned; 0: never. If `torn`, that call,
+// where it is a pwrite, only gets half of its bytes. Returns how many system calls were seen.
 std::uint64_t repair_and_kill(const JournalMaker& journal, const JournalCheck& check, std::uint64_t at, bool torn) {
   const pid_t child = ::fork();
   if (child == 0) {
@@ -143,7 +145,8 @@ TEST(RepairProperty, IsFinishedByTheNextOneWhereverItWasKilled) {
         const JournalCheck second = test::repair(journal);
         ASSERT_EQ(test::broken_promise(journal, *check, made.tail_may_go), "")
             << again << ", killed after system call " << at << " of " << calls << (torn ? ", with half a write" : "")
-            << "\nthe second repair found:\n" << test::describe(second);
+            << "\nthe second repair found:\n"
+            << test::describe(second);
         put_back(journal, damaged);
       }
     }

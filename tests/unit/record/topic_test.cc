@@ -31,8 +31,8 @@ TEST(Topic, AllowsExactlyThePrintableBytesButSpaceAndTheWildcards) {
   }
 }
 
-// Whatever the memo remembers, it says what topic_is_valid says: each topic is followed by itself with one byte changed,
-// at every place of every length.
+// Whatever the memo remembers, it says what topic_is_valid says: each topic is followed by itself with one byte
+// changed, at every place of every length.
 TEST(TopicMemo, SaysOfEveryTopicWhatTheRulesSay) {
   internal::TopicMemo memo;
   EXPECT_FALSE(memo.valid(""));
@@ -58,16 +58,18 @@ struct Row {
 };
 
 TEST(TopicFilter, FollowsItsTable) {
-  const Row rows[] = {
-      {"a", "a", true},          {"a", "b", false},           {"a", "a.b", false},       {"a", "aa", false},
-      {"a.b", "a.b", true},      {"a.b", "a", false},         {"a.b", "a.b.c", false},   {"a.b", "a.bb", false},
-      {"*", "a", true},          {"*", "a.b", false},         {"a.*", "a.b", true},      {"a.*", "a", false},
-      {"a.*", "a.b.c", false},   {"*.b", "a.b", true},        {"*.b", "b", false},       {"a.*.c", "a.b.c", true},
-      {"a.*.c", "a.b.d", false}, {"a.*.c", "a.c", false},     {"*.*", "a.b", true},      {"*.*", "a", false},
-      {">", "a", true},          {">", "a.b.c", true},        {"a.>", "a.b", true},      {"a.>", "a.b.c", true},
-      {"a.>", "a", false},       {"a.>", "b.a", false},       {"a.>", "ab.c", false},    {"*.>", "a.b", true},
-      {"*.>", "a", false},       {"a.*.>", "a.b.c.d", true},  {"a.*.>", "a.b", false},   {"a.b.>", "a.bc.d", false},
-      {"session.*.done", "session.42.done", true}};
+  const Row rows[] =
+      {{"a", "a", true},         {"a", "b", false},          {"a", "a.b", false},
+       {"a", "aa", false},       {"a.b", "a.b", true},       {"a.b", "a", false},
+       {"a.b", "a.b.c", false},  {"a.b", "a.bb", false},     {"*", "a", true},
+       {"*", "a.b", false},      {"a.*", "a.b", true},       {"a.*", "a", false},
+       {"a.*", "a.b.c", false},  {"*.b", "a.b", true},       {"*.b", "b", false},
+       {"a.*.c", "a.b.c", true}, {"a.*.c", "a.b.d", false},  {"a.*.c", "a.c", false},
+       {"*.*", "a.b", true},     {"*.*", "a", false},        {">", "a", true},
+       {">", "a.b.c", true},     {"a.>", "a.b", true},       {"a.>", "a.b.c", true},
+       {"a.>", "a", false},      {"a.>", "b.a", false},      {"a.>", "ab.c", false},
+       {"*.>", "a.b", true},     {"*.>", "a", false},        {"a.*.>", "a.b.c.d", true},
+       {"a.*.>", "a.b", false},  {"a.b.>", "a.bc.d", false}, {"session.*.done", "session.42.done", true}};
   for (const Row& row : rows) {
     const auto filter = TopicFilter::parse(row.filter);
     ASSERT_TRUE(filter.ok()) << row.filter;

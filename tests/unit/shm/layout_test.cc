@@ -33,22 +33,22 @@ std::string shared_memory_table() {
   std::ostringstream table;
   table LEAT_TYPE(SharedFileHeader) LEAT_FIELD(SharedFileHeader, magic) LEAT_FIELD(SharedFileHeader, layout_version)
       LEAT_FIELD(SharedFileHeader, state) LEAT_FIELD(SharedFileHeader, feed_uuid) LEAT_FIELD(SharedFileHeader, instance)
-      LEAT_FIELD(SharedFileHeader, file_bytes) LEAT_FIELD(SharedFileHeader, capacity);
+          LEAT_FIELD(SharedFileHeader, file_bytes) LEAT_FIELD(SharedFileHeader, capacity);
   table LEAT_FIELD(InboundHeader, tail) LEAT_FIELD(InboundHeader, head) LEAT_FIELD(InboundHeader, sleeping)
       LEAT_FIELD(InboundHeader, feed_state) LEAT_FIELD(InboundHeader, broker_life)
-      LEAT_FIELD(InboundHeader, max_producers);
+          LEAT_FIELD(InboundHeader, max_producers);
   table LEAT_FIELD(ArenaHeader, consumed) LEAT_FIELD(ArenaHeader, durable_sequence) LEAT_FIELD(ArenaHeader, state)
       LEAT_FIELD(ArenaHeader, receipt_word) LEAT_FIELD(ArenaHeader, waiting) LEAT_FIELD(ArenaHeader, tail)
-      LEAT_FIELD(ArenaHeader, would_block_arena) LEAT_FIELD(ArenaHeader, would_block_ring)
-      LEAT_FIELD(ArenaHeader, retried_tickets) LEAT_FIELD(ArenaHeader, lost);
+          LEAT_FIELD(ArenaHeader, would_block_arena) LEAT_FIELD(ArenaHeader, would_block_ring)
+              LEAT_FIELD(ArenaHeader, retried_tickets) LEAT_FIELD(ArenaHeader, lost);
   table LEAT_TYPE(EntryHeader) LEAT_FIELD(EntryHeader, completion) LEAT_FIELD(EntryHeader, record_bytes)
       LEAT_FIELD(EntryHeader, count) LEAT_FIELD(EntryHeader, producer_sequence) LEAT_FIELD(EntryHeader, position);
   table LEAT_FIELD(BroadcastHeader, intent) LEAT_FIELD(BroadcastHeader, committed) LEAT_FIELD(BroadcastHeader, latest)
       LEAT_FIELD(BroadcastHeader, durable) LEAT_FIELD(BroadcastHeader, durable_sequence)
-      LEAT_FIELD(BroadcastHeader, earliest_position) LEAT_FIELD(BroadcastHeader, earliest_sequence)
-      LEAT_FIELD(BroadcastHeader, start_position) LEAT_FIELD(BroadcastHeader, epoch)
-      LEAT_FIELD(BroadcastHeader, broker_life) LEAT_FIELD(BroadcastHeader, feed_state)
-      LEAT_FIELD(BroadcastHeader, max_record_bytes);
+          LEAT_FIELD(BroadcastHeader, earliest_position) LEAT_FIELD(BroadcastHeader, earliest_sequence)
+              LEAT_FIELD(BroadcastHeader, start_position) LEAT_FIELD(BroadcastHeader, epoch)
+                  LEAT_FIELD(BroadcastHeader, broker_life) LEAT_FIELD(BroadcastHeader, feed_state)
+                      LEAT_FIELD(BroadcastHeader, max_record_bytes);
   table LEAT_FIELD(DoorbellHeader, live_sleepers) LEAT_FIELD(DoorbellHeader, durable_sleepers)
       LEAT_FIELD(DoorbellHeader, armed_events);
   table LEAT_TYPE(ConsumerSlot) LEAT_FIELD(ConsumerSlot, position) LEAT_FIELD(ConsumerSlot, sequence)
@@ -56,19 +56,20 @@ std::string shared_memory_table() {
   table LEAT_FIELD(StatusHeader, sequencer) LEAT_FIELD(StatusHeader, syncer) LEAT_FIELD(StatusHeader, control);
   table LEAT_TYPE(ProducerRow) LEAT_FIELD(ProducerRow, state) LEAT_FIELD(ProducerRow, producer_id)
       LEAT_FIELD(ProducerRow, pid) LEAT_FIELD(ProducerRow, uid) LEAT_FIELD(ProducerRow, events)
-      LEAT_FIELD(ProducerRow, refused) LEAT_FIELD(ProducerRow, would_block_arena)
-      LEAT_FIELD(ProducerRow, would_block_ring) LEAT_FIELD(ProducerRow, retried_tickets)
-      LEAT_FIELD(ProducerRow, arena_bytes) LEAT_FIELD(ProducerRow, arena_used_bytes) LEAT_FIELD(ProducerRow, name);
+          LEAT_FIELD(ProducerRow, refused) LEAT_FIELD(ProducerRow, would_block_arena)
+              LEAT_FIELD(ProducerRow, would_block_ring) LEAT_FIELD(ProducerRow, retried_tickets)
+                  LEAT_FIELD(ProducerRow, arena_bytes) LEAT_FIELD(ProducerRow, arena_used_bytes)
+                      LEAT_FIELD(ProducerRow, name);
   table LEAT_TYPE(ConsumerRow) LEAT_FIELD(ConsumerRow, state) LEAT_FIELD(ConsumerRow, pid) LEAT_FIELD(ConsumerRow, uid)
       LEAT_FIELD(ConsumerRow, name);
   table LEAT_FIELD(RegistryHeader, inbound_head) LEAT_FIELD(RegistryHeader, round_position)
       LEAT_FIELD(RegistryHeader, broker_life) LEAT_FIELD(RegistryHeader, next_producer_id)
-      LEAT_FIELD(RegistryHeader, inbound_slots);
+          LEAT_FIELD(RegistryHeader, inbound_slots);
   table LEAT_TYPE(RegistrySlot) LEAT_FIELD(RegistrySlot, state) LEAT_FIELD(RegistrySlot, generation)
       LEAT_FIELD(RegistrySlot, producer_id) LEAT_FIELD(RegistrySlot, pid) LEAT_FIELD(RegistrySlot, pid_start_time)
-      LEAT_FIELD(RegistrySlot, token) LEAT_FIELD(RegistrySlot, arena_bytes) LEAT_FIELD(RegistrySlot, consumed)
-      LEAT_FIELD(RegistrySlot, last_producer_sequence) LEAT_FIELD(RegistrySlot, uid) LEAT_FIELD(RegistrySlot, revoked)
-      LEAT_FIELD(RegistrySlot, name);
+          LEAT_FIELD(RegistrySlot, token) LEAT_FIELD(RegistrySlot, arena_bytes) LEAT_FIELD(RegistrySlot, consumed)
+              LEAT_FIELD(RegistrySlot, last_producer_sequence) LEAT_FIELD(RegistrySlot, uid)
+                  LEAT_FIELD(RegistrySlot, revoked) LEAT_FIELD(RegistrySlot, name);
   return table.str();
 }
 
@@ -76,24 +77,25 @@ std::string journal_and_control_table() {
   std::ostringstream table;
   table LEAT_TYPE(RecordHeader) LEAT_FIELD(RecordHeader, checksum) LEAT_FIELD(RecordHeader, length)
       LEAT_FIELD(RecordHeader, type) LEAT_FIELD(RecordHeader, flags) LEAT_FIELD(RecordHeader, sequence)
-      LEAT_FIELD(RecordHeader, timestamp_ns) LEAT_FIELD(RecordHeader, producer_sequence)
-      LEAT_FIELD(RecordHeader, producer_id) LEAT_FIELD(RecordHeader, topic_length)
-      LEAT_FIELD(RecordHeader, key_length) LEAT_FIELD(RecordHeader, message_id_length)
-      LEAT_FIELD(RecordHeader, reserved);
+          LEAT_FIELD(RecordHeader, timestamp_ns) LEAT_FIELD(RecordHeader, producer_sequence)
+              LEAT_FIELD(RecordHeader, producer_id) LEAT_FIELD(RecordHeader, topic_length)
+                  LEAT_FIELD(RecordHeader, key_length) LEAT_FIELD(RecordHeader, message_id_length)
+                      LEAT_FIELD(RecordHeader, reserved);
   table LEAT_TYPE(MarkBody) LEAT_FIELD(MarkBody, durable_position) LEAT_FIELD(MarkBody, durable_sequence)
       LEAT_FIELD(MarkBody, next_producer_id);
   table LEAT_TYPE(GapBody) LEAT_FIELD(GapBody, first_missing) LEAT_FIELD(GapBody, last_missing);
   table LEAT_TYPE(SegmentHeader) LEAT_FIELD(SegmentHeader, magic) LEAT_FIELD(SegmentHeader, layout_version)
       LEAT_FIELD(SegmentHeader, index_entries) LEAT_FIELD(SegmentHeader, feed_uuid)
-      LEAT_FIELD(SegmentHeader, first_sequence) LEAT_FIELD(SegmentHeader, first_position)
-      LEAT_FIELD(SegmentHeader, data_offset) LEAT_FIELD(SegmentHeader, data_bytes) LEAT_FIELD(SegmentHeader, epoch)
-      LEAT_FIELD(SegmentHeader, created_ns) LEAT_FIELD(SegmentHeader, checksum);
+          LEAT_FIELD(SegmentHeader, first_sequence) LEAT_FIELD(SegmentHeader, first_position)
+              LEAT_FIELD(SegmentHeader, data_offset) LEAT_FIELD(SegmentHeader, data_bytes)
+                  LEAT_FIELD(SegmentHeader, epoch) LEAT_FIELD(SegmentHeader, created_ns)
+                      LEAT_FIELD(SegmentHeader, checksum);
   table LEAT_TYPE(IndexEntry) LEAT_FIELD(IndexEntry, position) LEAT_FIELD(IndexEntry, sequence)
       LEAT_FIELD(IndexEntry, timestamp_ns) LEAT_FIELD(IndexEntry, checksum);
   table LEAT_TYPE(IdentityHeader) LEAT_FIELD(IdentityHeader, magic) LEAT_FIELD(IdentityHeader, layout_version)
       LEAT_FIELD(IdentityHeader, epoch_count) LEAT_FIELD(IdentityHeader, feed_uuid)
-      LEAT_FIELD(IdentityHeader, directory_inode) LEAT_FIELD(IdentityHeader, closed_position)
-      LEAT_FIELD(IdentityHeader, closed_sequence);
+          LEAT_FIELD(IdentityHeader, directory_inode) LEAT_FIELD(IdentityHeader, closed_position)
+              LEAT_FIELD(IdentityHeader, closed_sequence);
   table LEAT_TYPE(EpochEntry) LEAT_FIELD(EpochEntry, id) LEAT_FIELD(EpochEntry, first_sequence)
       LEAT_FIELD(EpochEntry, first_position);
   table LEAT_TYPE(MessageHeader) LEAT_FIELD(MessageHeader, magic) LEAT_FIELD(MessageHeader, layout_version)
@@ -102,12 +104,12 @@ std::string journal_and_control_table() {
       LEAT_FIELD(HelloMessage, resume_token) LEAT_FIELD(HelloMessage, arena_bytes) LEAT_FIELD(HelloMessage, name);
   table LEAT_TYPE(WelcomeMessage) LEAT_FIELD(WelcomeMessage, status) LEAT_FIELD(WelcomeMessage, slot)
       LEAT_FIELD(WelcomeMessage, generation) LEAT_FIELD(WelcomeMessage, producer_id) LEAT_FIELD(WelcomeMessage, token)
-      LEAT_FIELD(WelcomeMessage, instance) LEAT_FIELD(WelcomeMessage, arena_bytes)
-      LEAT_FIELD(WelcomeMessage, max_record_bytes) LEAT_FIELD(WelcomeMessage, broker_life)
-      LEAT_FIELD(WelcomeMessage, resumed) LEAT_FIELD(WelcomeMessage, broker_pid)
-      LEAT_FIELD(WelcomeMessage, feed_uuid) LEAT_FIELD(WelcomeMessage, max_batch_bytes)
-      LEAT_FIELD(WelcomeMessage, inbound_slots) LEAT_FIELD(WelcomeMessage, max_producers)
-      LEAT_FIELD(WelcomeMessage, consumer_slots) LEAT_FIELD(WelcomeMessage, text);
+          LEAT_FIELD(WelcomeMessage, instance) LEAT_FIELD(WelcomeMessage, arena_bytes)
+              LEAT_FIELD(WelcomeMessage, max_record_bytes) LEAT_FIELD(WelcomeMessage, broker_life)
+                  LEAT_FIELD(WelcomeMessage, resumed) LEAT_FIELD(WelcomeMessage, broker_pid)
+                      LEAT_FIELD(WelcomeMessage, feed_uuid) LEAT_FIELD(WelcomeMessage, max_batch_bytes)
+                          LEAT_FIELD(WelcomeMessage, inbound_slots) LEAT_FIELD(WelcomeMessage, max_producers)
+                              LEAT_FIELD(WelcomeMessage, consumer_slots) LEAT_FIELD(WelcomeMessage, text);
   return table.str();
 }
 

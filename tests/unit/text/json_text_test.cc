@@ -32,8 +32,8 @@ TEST(JsonText, PassesOverAByteOrderMarkAndLosesNothing) {
 }
 
 TEST(JsonText, KeepsNumbersBeyondWhatAnyTypeHolds) {
-  for (const std::string number : {"123456789012345678901234567890", "-9223372036854775809", "1e400", "-1e-400", "0.1000000000000000000001",
-                                   "18446744073709551616", "-0", "0", "1E+2"}) {
+  for (const std::string number : {"123456789012345678901234567890", "-9223372036854775809", "1e400", "-1e-400",
+                                   "0.1000000000000000000001", "18446744073709551616", "-0", "0", "1E+2"}) {
     EXPECT_EQ(payload_of("{\"payload\": " + number + " }"), number);
   }
   for (const std::string number : {"01", "+1", "1.", ".5", "1e", "0x10", "NaN", "Infinity", "-", "--1", "1 2"}) {
@@ -48,8 +48,10 @@ TEST(JsonText, SaysWhatIsWrongAndWhere) {
   };
   EXPECT_EQ(complaint(R"({"a":1} x)"), "column 9: something stands behind the object; give one object a line");
   EXPECT_EQ(complaint(R"({"a":1}{"b":2})"), "column 8: something stands behind the object; give one object a line");
-  EXPECT_EQ(complaint(std::string_view("{\"a\":1}\0", 8)), "column 8: something stands behind the object; give one object a line");
-  EXPECT_EQ(complaint(R"({"a":"\ud800"})"), "column 7: half of a surrogate pair, which is no character; give such bytes as ..._base64");
+  EXPECT_EQ(complaint(std::string_view("{\"a\":1}\0", 8)),
+            "column 8: something stands behind the object; give one object a line");
+  EXPECT_EQ(complaint(R"({"a":"\ud800"})"),
+            "column 7: half of a surrogate pair, which is no character; give such bytes as ..._base64");
   EXPECT_EQ(complaint(R"({"a":"\udc00\ud800"})"), complaint(R"({"a":"\ud800"})"));
   EXPECT_EQ(complaint("{\"a\":\"\t\"}"), "column 7: a control character in a string; write \\u00XX");
   EXPECT_EQ(complaint("{\"a\":\"\xff\"}"), "column 7: bytes that are not UTF-8; give them as ..._base64");
@@ -60,16 +62,39 @@ TEST(JsonText, SaysWhatIsWrongAndWhere) {
   EXPECT_EQ(complaint("{\"a\":True}"), "column 6: neither a value nor a string in quotes");
   EXPECT_EQ(complaint("[1]"), "not an object");
   EXPECT_EQ(complaint("topic: a"), "column 1: neither a value nor a string in quotes");
-  for (const std::string_view text : {"", "{", "}", "{\"", "{\"a\":\"\\", "{\"a\":\"\\u12", "{\"a\":tru", "{,}", "{\"a\" 1}", "{\"a\":[1,]}", "{\"a\":[1 2]}"}) {
+  for (const std::string_view text : {"", "{", "}", "{\"", "{\"a\":\"\\", "{\"a\":\"\\u12", "{\"a\":tru", "{,}",
+                                      "{\"a\" 1}", "{\"a\":[1,]}", "{\"a\":[1 2]}"}) {
     EXPECT_FALSE(read_json_object(text).ok()) << text;
   }
 }
 
-// Another parser is the judge: what it takes is taken, what it refuses is refused, and strings and structure are the same.
+// Another parser is the judge: what it takes is taken, what it refuses is refused, and strings and structure are the
+// same.
 TEST(JsonText, AgreesWithAnotherParserOnRandomTexts) {
   std::mt19937 random(20261127);
-  const std::string pieces[] = {"{", "}", "[", "]", ",", ":", "\"a\"", "\"b\\n\"", "\"\\u00e9\"", "\"\\ud83d\\ude00\"", "\"\xc3\xa9\"", "1", "-2.5e-3",
-                                "0", "true", "false", "null", " ", "\t", "\"", "\\", "01", "x"};
+  const std::string pieces[] = {"{",
+                                "}",
+                                "[",
+                                "]",
+                                ",",
+                                ":",
+                                "\"a\"",
+                                "\"b\\n\"",
+                                "\"\\u00e9\"",
+                                "\"\\ud83d\\ude00\"",
+                                "\"\xc3\xa9\"",
+                                "1",
+                                "-2.5e-3",
+                                "0",
+                                "true",
+                                "false",
+                                "null",
+                                " ",
+                                "\t",
+                                "\"",
+                                "\\",
+                                "01",
+                                "x"};
   int taken = 0;
   for (int i = 0; i < 200'000; ++i) {
     std::string text = random() % 2 == 0 ? "{\"a\":" : "{\"k\":[";
@@ -108,7 +133,9 @@ TEST(JsonText, WhatTailPrintsIsReadBackByteForByte) {
     std::string out;
     const auto style = random() % 4;
     for (std::size_t n = random() % most; n > 0; --n) {
-      out += style == 0 ? static_cast<char>(random()) : style == 1 ? static_cast<char>(random() % 128) : "{}[]\":,\\/u0019 \n\r\t"[random() % 19];
+      out += style == 0   ? static_cast<char>(random())
+             : style == 1 ? static_cast<char>(random() % 128)
+                          : "{}[]\":,\\/u0019 \n\r\t"[random() % 19];
       if (style == 3) out += "\xe2\x80\xa8";
     }
     return out;

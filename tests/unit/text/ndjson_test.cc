@@ -71,7 +71,8 @@ TEST(Ndjson, SaysWhatIsWrong) {
   EXPECT_TRUE(complaint("[]").starts_with("not an object"));
   EXPECT_TRUE(complaint(R"({"topic":"a")").starts_with("not JSON: column "));
   EXPECT_TRUE(complaint("{\"topic\":\"\xff\"}").starts_with("not JSON: column "));
-  EXPECT_NE(complaint(R"({"payload":)" + std::string(600, '[') + std::string(600, ']') + "}").find("nested deeper"), std::string::npos);
+  EXPECT_NE(complaint(R"({"payload":)" + std::string(600, '[') + std::string(600, ']') + "}").find("nested deeper"),
+            std::string::npos);
   EXPECT_NE(complaint(R"({"payload":)" + std::string(1'000'000, '[')).find("nested deeper"), std::string::npos);
   EXPECT_NE(complaint(R"({"topik":"a"})").find("did you mean topic?"), std::string::npos);
   EXPECT_NE(complaint(R"({"topic":"a"}{"topic":"b"})").find("one object a line"), std::string::npos);

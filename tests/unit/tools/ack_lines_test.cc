@@ -24,9 +24,10 @@ TEST(AckLines, HoldBackWhatIsKnownTooEarly) {
   EXPECT_EQ(known(lines), "");
   lines.published(1, 3, 8);
   lines.reached(1, 10);
-  EXPECT_EQ(known(lines), "{\"line\":1,\"sequence\":10,\"producer_id\":3,\"producer_sequence\":8}\n"
-                          "{\"line\":2,\"sequence\":11}\n"
-                          "{\"line\":4,\"error\":\"bad_topic\",\"message\":\"no good\"}\n");
+  EXPECT_EQ(known(lines),
+            "{\"line\":1,\"sequence\":10,\"producer_id\":3,\"producer_sequence\":8}\n"
+            "{\"line\":2,\"sequence\":11}\n"
+            "{\"line\":4,\"error\":\"bad_topic\",\"message\":\"no good\"}\n");
   EXPECT_EQ(known(lines), "") << "each once";
 }
 
@@ -45,8 +46,9 @@ TEST(AckLines, SayOfTheRestThatItIsOpen) {
   for (const std::uint64_t line : {1, 2, 3}) lines.expect(line);
   lines.reached(2, 7);
   lines.fail_rest({ErrorCode::pending, "not seen"});
-  EXPECT_EQ(known(lines), "{\"line\":1,\"error\":\"pending\",\"message\":\"not seen\"}\n{\"line\":2,\"sequence\":7}\n"
-                          "{\"line\":3,\"error\":\"pending\",\"message\":\"not seen\"}\n");
+  EXPECT_EQ(known(lines),
+            "{\"line\":1,\"error\":\"pending\",\"message\":\"not seen\"}\n{\"line\":2,\"sequence\":7}\n"
+            "{\"line\":3,\"error\":\"pending\",\"message\":\"not seen\"}\n");
 }
 
 TEST(AckLines, AreJsonWhateverTheMessageQuotes) {

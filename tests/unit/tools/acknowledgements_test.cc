@@ -40,7 +40,8 @@ TEST(AckLedger, RefusesWhatIsOfNoPrintedEventAndMovesNothing) {
     const auto taken = ledger.take_line(line);
     ASSERT_FALSE(taken.ok()) << line;
     EXPECT_NE(taken.error().message.find(line), std::string::npos) << taken.error().message;
-    EXPECT_NE(taken.error().message.find("2 to 9"), std::string::npos) << "what is waited for: " << taken.error().message;
+    EXPECT_NE(taken.error().message.find("2 to 9"), std::string::npos)
+        << "what is waited for: " << taken.error().message;
     EXPECT_FALSE(ledger.acknowledged()) << line;
     EXPECT_EQ(ledger.waiting(), 3U);
   }
@@ -62,7 +63,9 @@ class AckPipe : public testing::Test {
     ::close(read_);
     if (write_ >= 0) ::close(write_);
   }
-  void say(const std::string& text) { ASSERT_EQ(::write(write_, text.data(), text.size()), static_cast<ssize_t>(text.size())); }
+  void say(const std::string& text) {
+    ASSERT_EQ(::write(write_, text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  }
   void end() {
     ::close(write_);
     write_ = -1;
@@ -83,7 +86,8 @@ TEST_F(AckPipe, IsReadInLinesHoweverTheyArrive) {
   end();
   ASSERT_TRUE(reader.listen({}).ok());
   EXPECT_TRUE(reader.ended());
-  EXPECT_EQ(reader.ledger().acknowledged()->sequence, 13U) << "what a killed reader had not written whole acknowledges nothing";
+  EXPECT_EQ(reader.ledger().acknowledged()->sequence, 13U)
+      << "what a killed reader had not written whole acknowledges nothing";
 }
 
 TEST_F(AckPipe, WithALineWithoutEndIsRefused) {

@@ -76,8 +76,14 @@ TEST(AppendEscaped, KeepsOneLineAndIsUnambiguous) {
 TEST(AppendEscaped, LetsNothingThroughThatATerminalActsUpon) {
   EXPECT_EQ(escaped("\033[31mred"), "\\x1b[31mred");
   EXPECT_EQ(escaped("\x7f"), "\\x7f");
-  EXPECT_EQ(escaped("\xc2\x9b" "31m"), "\\xc2\\x9b31m") << "CSI as U+009B";
-  EXPECT_EQ(escaped("\x9b" "31m"), "\\x9b31m") << "CSI as a bare byte";
+  EXPECT_EQ(escaped("\xc2\x9b"
+                    "31m"),
+            "\\xc2\\x9b31m")
+      << "CSI as U+009B";
+  EXPECT_EQ(escaped("\x9b"
+                    "31m"),
+            "\\x9b31m")
+      << "CSI as a bare byte";
   EXPECT_EQ(escaped("\xe2\x80\xae"), "\\xe2\\x80\\xae") << "right-to-left override";
   EXPECT_EQ(escaped("\xe2\x80\xa8"), "\\xe2\\x80\\xa8") << "line separator";
 }
@@ -151,8 +157,9 @@ TEST(IsoTime, ReadsWhatItPrints) {
 }
 
 TEST(IsoTime, RefusesWhatIsNoTime) {
-  for (const std::string_view bad : {"", "2023", "2023-13-01", "2023-02-29", "2023-11-14T", "2023-11-14T24:00",
-                                     "2023-11-14T22:13:20.", "2023-11-14T22:13:20Zx", "2023-11-14T22:13+1", "1969-12-31"}) {
+  for (const std::string_view bad :
+       {"", "2023", "2023-13-01", "2023-02-29", "2023-11-14T", "2023-11-14T24:00", "2023-11-14T22:13:20.",
+        "2023-11-14T22:13:20Zx", "2023-11-14T22:13+1", "1969-12-31"}) {
     EXPECT_FALSE(parse_time(bad).ok()) << bad;
   }
 }
@@ -187,10 +194,11 @@ TEST(EventPrinter, ColoursOnlyWhenTold) {
 }
 
 TEST(EventPrinter, PrintsJsonOneObjectALine) {
-  EXPECT_EQ(printed(example(), {.format = Format::json}),
-            "{\"sequence\":7,\"cursor\":\"00c0ffee00c0ffee-7\",\"epoch\":\"00c0ffee00c0ffee\","
-            "\"timestamp_ns\":\"1700000000123456789\",\"time\":\"2023-11-14T22:13:20.123456789Z\",\"producer_id\":2,\"producer_sequence\":3,"
-            "\"topic\":\"session.created\",\"key\":\"s1\",\"message_id\":\"m1\",\"payload\":\"hello world\"}\n");
+  EXPECT_EQ(
+      printed(example(), {.format = Format::json}),
+      "{\"sequence\":7,\"cursor\":\"00c0ffee00c0ffee-7\",\"epoch\":\"00c0ffee00c0ffee\","
+      "\"timestamp_ns\":\"1700000000123456789\",\"time\":\"2023-11-14T22:13:20.123456789Z\",\"producer_id\":2,\"producer_sequence\":3,"
+      "\"topic\":\"session.created\",\"key\":\"s1\",\"message_id\":\"m1\",\"payload\":\"hello world\"}\n");
 }
 
 TEST(EventPrinter, PrintsBytesThatAreNotUtf8AsBase64) {
@@ -219,8 +227,9 @@ TEST(EventPrinter, PrintsAResetInJsonOnly) {
   EXPECT_FALSE(EventPrinter({.format = Format::raw}).append(out, reset));
   EXPECT_EQ(out, "");
   EXPECT_TRUE(EventPrinter({.format = Format::json}).append(out, reset));
-  EXPECT_EQ(out, "{\"reset\":{\"reason\":\"expired\",\"wanted_sequence\":3,\"earliest_sequence\":10,"
-                 "\"latest_sequence\":20,\"resume\":\"0000000000000001-9\"}}\n");
+  EXPECT_EQ(out,
+            "{\"reset\":{\"reason\":\"expired\",\"wanted_sequence\":3,\"earliest_sequence\":10,"
+            "\"latest_sequence\":20,\"resume\":\"0000000000000001-9\"}}\n");
 }
 
 }  // namespace

@@ -49,7 +49,8 @@ TEST_F(Help, FitsTheTerminalWhereWordsAllowIt) {
   for (const Command& command : commands_) {
     const std::string text = command.app->help();
     std::istringstream lines(text.substr(text.find("Usage:")));  // examples are to be copied, and so not wrapped
-    for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80U) << command.app->get_name() << ": " << line;
+    for (std::string line; std::getline(lines, line);)
+      EXPECT_LE(line.size(), 80U) << command.app->get_name() << ": " << line;
   }
   std::istringstream lines(app_.help());
   for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80U) << line;
@@ -90,7 +91,8 @@ TEST_F(Help, NamesEveryOptionAndWhatItIsFor) {
     const std::string text = command.app->help();
     for (const CLI::Option* option : command.app->get_options()) {
       if (option->get_group().empty()) continue;
-      EXPECT_NE(text.find(option->get_positional() ? option->get_name(true, false) : "--" + option->get_lnames().front()),
+      EXPECT_NE(text.find(option->get_positional() ? option->get_name(true, false)
+                                                   : "--" + option->get_lnames().front()),
                 std::string::npos);
       EXPECT_FALSE(option->get_description().empty()) << command.app->get_name() << " " << option->get_name();
     }

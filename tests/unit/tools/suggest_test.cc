@@ -19,8 +19,9 @@ TEST(Suggest, CountsLettersPutInTakenOutReplacedAndSwapped) {
 
 TEST(Suggest, FindsWhatWasMeant) {
   const std::vector<std::string> commands = {"pub", "tail", "replay", "stat", "cursors", "verify", "repair", "feeds"};
-  const std::pair<const char*, const char*> cases[] = {{"tial", "tail"},  {"publish", "pub"}, {"cursor", "cursors"}, {"stats", "stat"},
-                                                       {"status", "stat"}, {"repare", "repair"}, {"feed", "feeds"},  {"puv", "pub"}};
+  const std::pair<const char*, const char*> cases[] = {{"tial", "tail"},  {"publish", "pub"}, {"cursor", "cursors"},
+                                                       {"stats", "stat"}, {"status", "stat"}, {"repare", "repair"},
+                                                       {"feed", "feeds"}, {"puv", "pub"}};
   for (const auto& [typed, meant] : cases) EXPECT_EQ(nearest(typed, commands), meant) << typed;
   const std::vector<std::string> options = {"--feed", "--from", "--filter", "--format", "--timeout", "-f"};
   EXPECT_EQ(nearest("--feeed", options), "--feed");

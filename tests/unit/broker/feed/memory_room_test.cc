@@ -105,7 +105,8 @@ TEST_F(MemoryRoomFound, IsTheRestOfAGroupOfVersion1BesideOtherHierarchies) {
   const std::string at = "sys/fs/cgroup/memory/feed";
   write(at + "/memory.limit_in_bytes", std::to_string(32 * kMiB) + "\n");
   write(at + "/memory.usage_in_bytes", std::to_string(31 * kMiB) + "\n");
-  write(at + "/memory.stat", "inactive_file 9\ntotal_inactive_file " + std::to_string(2 * kMiB) + "\ntotal_active_file 0\n");
+  write(at + "/memory.stat",
+        "inactive_file 9\ntotal_inactive_file " + std::to_string(2 * kMiB) + "\ntotal_active_file 0\n");
   write("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
   write("sys/fs/cgroup/memory/memory.usage_in_bytes", "1\n");
   EXPECT_EQ(room().bytes, 3 * kMiB);

@@ -20,9 +20,7 @@ namespace {
 
 constexpr std::int64_t kPatience = 60'000'000'000;
 
-std::string loss(std::uint64_t lost, const std::string& why) {
-  return std::to_string(lost) + " lost: " + why + "\n";
-}
+std::string loss(std::uint64_t lost, const std::string& why) { return std::to_string(lost) + " lost: " + why + "\n"; }
 
 std::string content(const std::filesystem::path& path) {
   std::ifstream file(path);

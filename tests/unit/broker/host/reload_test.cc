@@ -21,7 +21,8 @@ TEST(Reload, KnowsEveryOptionButThoseThatOnlyMatterAtAStart) {
   for (auto at = std::sregex_iterator(help.begin(), help.end(), option); at != std::sregex_iterator(); ++at) {
     const std::string name = (*at)[3];
     ++seen;
-    EXPECT_TRUE(known.contains(name) || only_at_start.contains(name)) << name << " is changed by SIGHUP in silence, or not at all";
+    EXPECT_TRUE(known.contains(name) || only_at_start.contains(name))
+        << name << " is changed by SIGHUP in silence, or not at all";
   }
   EXPECT_GT(seen, 20);
 }

@@ -118,7 +118,7 @@ TEST_F(Arena, HasRoomWhenMoreIsConsumedThanWasPublished) {
 }
 
 TEST_F(Arena, HoldsAnEntryUntilItsBytesAreHandedOutAgain) {
-  const std::uint64_t first = *write(992);   // 1024 with its header
+  const std::uint64_t first = *write(992);  // 1024 with its header
   const std::uint64_t second = *write(992);
   reader.completion(first).store(pack_completion(CompletionStatus::committed, 77));
   EXPECT_EQ(completion_value(writer.completion(first)), 77u);

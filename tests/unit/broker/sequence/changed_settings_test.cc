@@ -106,7 +106,8 @@ TEST(ChangedSettings, TheBoundOfARingIsItsOwnAndNotThatOfNewEvents) {
 }
 
 TEST(ChangedSettings, RoomForAnEntryIsMadeExactly) {
-  for (const std::uint64_t bytes : {64ULL, 2048ULL, 2049ULL, 4096ULL, 100'000ULL, 1ULL << 20, 300ULL << 20, 2ULL << 30}) {
+  for (const std::uint64_t bytes :
+       {64ULL, 2048ULL, 2049ULL, 4096ULL, 100'000ULL, 1ULL << 20, 300ULL << 20, 2ULL << 30}) {
     Options options = OneFeed::small_options();
     make_room_for_entry(options, bytes);
     EXPECT_GE(max_batch_bytes(options), bytes) << bytes;

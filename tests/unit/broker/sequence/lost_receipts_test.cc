@@ -28,7 +28,8 @@ class LostReceipts : public ::testing::Test {
   void cut_journal(std::uint64_t sequence) {
     const std::uint64_t from = feed.journaled().at(sequence - 1).position;
     const auto segment = feed.journal_path() / SegmentName{1, 0}.to_string();
-    test::write_at(segment, static_cast<std::streamoff>(segment_geometry(feed.options.segment_bytes).data_offset + from),
+    test::write_at(segment,
+                   static_cast<std::streamoff>(segment_geometry(feed.options.segment_bytes).data_offset + from),
                    std::string(2048, '\0'));
   }
   bool lost(const FeedProducer& producer, std::size_t event) const {

@@ -1,5 +1,5 @@
-// Producers that write over what they share with others: tickets forged in another's name, tickets of others overwritten,
-// the ring's header scribbled, more in one ticket than the broadcast ring holds.
+// Producers that write over what they share with others: tickets forged in another's name, tickets of others
+// overwritten, the ring's header scribbled, more in one ticket than the broadcast ring holds.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -61,7 +61,8 @@ TEST(ForgedTicket, DoesNotPublishAnEntryThatItsProducerHasTakenBack) {
   EXPECT_EQ(feed.journaled()[0].payload, kGood.payload);
 }
 
-// Only its own ticket, or its producer's word, says that a sealed entry is published: a guess at another place does not.
+// Only its own ticket, or its producer's word, says that a sealed entry is published: a guess at another place does
+// not.
 TEST(ForgedTicket, TakesNoSealedEntryThatItDoesNotName) {
   for (const std::uint64_t ahead : {64, 128, 1024, 4032}) {
     OneFeed feed;
@@ -136,7 +137,8 @@ TEST_P(ReSealed, AfterAForgedTicketIsRefusedAndWhatComesNextIsServed) {
 // Of the same size, smaller, larger.
 INSTANTIATE_TEST_SUITE_P(Sizes, ReSealed,
                          testing::Combine(testing::Values<std::size_t>(55, 0, 700),
-                                          testing::Values(OwnTicket::kept, OwnTicket::lost, OwnTicket::lost_and_next_at_once)));
+                                          testing::Values(OwnTicket::kept, OwnTicket::lost,
+                                                          OwnTicket::lost_and_next_at_once)));
 
 // Whoever scribbles over its own completions gets each entry taken twice at most.
 TEST(SealedAgain, ByAProducerThatDoesSoWithoutEndHoldsUpNobody) {

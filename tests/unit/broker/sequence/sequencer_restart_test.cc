@@ -133,8 +133,10 @@ TEST(Restart, CompletesWhatWasJournaledBeforeItsFirstRoundBegins) {
   std::string text;
   ASSERT_TRUE(a.publish(numbered(0, text)));
   const std::uint64_t position = a.last_position;
-  std::vector<Region> lost = {region(feed.slot(a).last_producer_sequence), region(feed.slot(a).consumed),
-                              region(a.header(position).completion), region(a.arena.header().consumed),
+  std::vector<Region> lost = {region(feed.slot(a).last_producer_sequence),
+                              region(feed.slot(a).consumed),
+                              region(a.header(position).completion),
+                              region(a.arena.header().consumed),
                               Region(feed.files->inbound.data() + kInboundSlotsOffset, feed.options.inbound_slots * 8),
                               region(feed.files->registry_header().inbound_head)};
   feed.drain();

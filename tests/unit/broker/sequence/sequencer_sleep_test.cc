@@ -1,4 +1,5 @@
-// A feed that cannot take what waits for it sleeps: in every state, with every idle strategy. Counted in sleeps, not in time.
+// A feed that cannot take what waits for it sleeps: in every state, with every idle strategy. Counted in sleeps, not in
+// time.
 #include <gtest/gtest.h>
 
 #include <chrono>

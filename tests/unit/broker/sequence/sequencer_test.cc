@@ -133,9 +133,9 @@ TEST(Sequencer, CountsTicketsThatNameNothing) {
     ASSERT_EQ(producer.ring.fill(producer.ring.take_ticket(), full_slot(slot, generation, position)), Fill::ok);
   };
   const broker::Registration& mine = producer.registration;
-  ticket(kMaxProducerSlots - 1, 1, 0);                                    // no such slot
-  ticket(mine.slot + 1, 1, 0);                                            // nobody there
-  ticket(mine.slot, mine.generation + 1, 0);                              // another tenant
+  ticket(kMaxProducerSlots - 1, 1, 0);                                     // no such slot
+  ticket(mine.slot + 1, 1, 0);                                             // nobody there
+  ticket(mine.slot, mine.generation + 1, 0);                               // another tenant
   ticket(mine.slot, mine.generation, 64 + producer.arena.capacity() * 2);  // beyond the arena
   feed.drain();
   EXPECT_EQ(feed.counters().bad_tickets.load(), 4u);

@@ -99,14 +99,15 @@ TEST(SequencerThread, ServesWhatWasPublishedBeforeTheStop) {
 // Flips one 32-bit word of the producer's own memory to and fro, as fast as it can.
 class Flipper {
  public:
-  Flipper(std::byte* word, std::uint32_t other) : word_(reinterpret_cast<std::uint32_t*>(word)), thread_([this, other] {
-    const std::uint32_t honest = __atomic_load_n(word_, __ATOMIC_RELAXED);
-    started_.store(true);
-    while (!stop_.load(std::memory_order_relaxed)) {
-      __atomic_store_n(word_, other, __ATOMIC_RELAXED);
-      __atomic_store_n(word_, honest, __ATOMIC_RELAXED);
-    }
-  }) {
+  Flipper(std::byte* word, std::uint32_t other)
+      : word_(reinterpret_cast<std::uint32_t*>(word)), thread_([this, other] {
+          const std::uint32_t honest = __atomic_load_n(word_, __ATOMIC_RELAXED);
+          started_.store(true);
+          while (!stop_.load(std::memory_order_relaxed)) {
+            __atomic_store_n(word_, other, __ATOMIC_RELAXED);
+            __atomic_store_n(word_, honest, __ATOMIC_RELAXED);
+          }
+        }) {
     while (!started_.load()) std::this_thread::yield();
   }
   ~Flipper() {

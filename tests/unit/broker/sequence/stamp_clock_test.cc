@@ -36,7 +36,8 @@ class StampClockTest : public ::testing::Test {
  protected:
   // Events for so long, one each `each`. Returns the last stamp.
   std::int64_t run(StampClock& clock, std::int64_t for_ns, std::int64_t each = 100'000'000) {
-    for (const std::int64_t end = world.passed_ns + for_ns; world.passed_ns < end; world.passed_ns += each) stamp(clock);
+    for (const std::int64_t end = world.passed_ns + for_ns; world.passed_ns < end; world.passed_ns += each)
+      stamp(clock);
     return stamps.back();
   }
   std::int64_t stamp(StampClock& clock) {
@@ -91,8 +92,8 @@ TEST_F(StampClockTest, DoesNotGoBackWithAClockThatIsSetBackByHoursAndGoesOnUntil
 
 // Every jump beyond the bound, for a moment: no stamp shows it.
 TEST_F(StampClockTest, AClockThatIsAbsurdForAMomentLeavesNoTrace) {
-  for (const std::int64_t jump : {4 * kHour, -4 * kHour, kYear, -kYear, 73 * kYear, -50 * kYear, -60 * kYear, 200 * kYear,
-                                  kMax, kMin}) {
+  for (const std::int64_t jump :
+       {4 * kHour, -4 * kHour, kYear, -kYear, 73 * kYear, -50 * kYear, -60 * kYear, 200 * kYear, kMax, kMin}) {
     SCOPED_TRACE(jump);
     world = {};
     stamps.clear();
@@ -143,8 +144,17 @@ TEST_F(StampClockTest, WhatAnIdleFeedLooksAtIsBelievedByTheTimeSomethingComes) {
 
 // First life, restart, step while running: after each the stamps are the clock's again.
 TEST_F(StampClockTest, EveryClockOfAnEarlierLifeEveryClockAtTheStartAndEveryStepAfterIt) {
-  const std::array<std::int64_t, 11> errors = {0,         kSecond,   -kSecond,   kHour,        -kHour,      5 * kHour,
-                                               -5 * kHour, 73 * kYear, -50 * kYear, 190 * kYear, -56 * kYear - kSecond};
+  const std::array<std::int64_t, 11> errors = {0,
+                                               kSecond,
+                                               -kSecond,
+                                               kHour,
+                                               -kHour,
+                                               5 * kHour,
+                                               -5 * kHour,
+                                               73 * kYear,
+                                               -50 * kYear,
+                                               190 * kYear,
+                                               -56 * kYear - kSecond};
   for (const std::int64_t first : errors) {
     for (const std::int64_t second : errors) {
       for (const std::int64_t step : errors) {

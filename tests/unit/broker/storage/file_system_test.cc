@@ -25,15 +25,12 @@ TEST(FileSystemTest, IsTrustedNoFurtherThanItsKindAllows) {
     const char* name;
     SegmentWrites writes;
   };
-  for (const Known& known : {Known{EXT4_SUPER_MAGIC, "ext2, ext3 or ext4", SegmentWrites::mapped},
-                             Known{XFS_SUPER_MAGIC, "xfs", SegmentWrites::mapped},
-                             Known{TMPFS_MAGIC, "tmpfs", SegmentWrites::mapped},
-                             Known{BTRFS_SUPER_MAGIC, "btrfs", SegmentWrites::written},
-                             Known{0x2FC12FC1, "zfs", SegmentWrites::written},
-                             Known{F2FS_SUPER_MAGIC, "f2fs", SegmentWrites::written},
-                             Known{NFS_SUPER_MAGIC, "nfs", SegmentWrites::synced},
-                             Known{V9FS_MAGIC, "9p", SegmentWrites::synced},
-                             Known{0x65735546, "fuse or virtiofs", SegmentWrites::synced}}) {
+  for (const Known& known :
+       {Known{EXT4_SUPER_MAGIC, "ext2, ext3 or ext4", SegmentWrites::mapped},
+        Known{XFS_SUPER_MAGIC, "xfs", SegmentWrites::mapped}, Known{TMPFS_MAGIC, "tmpfs", SegmentWrites::mapped},
+        Known{BTRFS_SUPER_MAGIC, "btrfs", SegmentWrites::written}, Known{0x2FC12FC1, "zfs", SegmentWrites::written},
+        Known{F2FS_SUPER_MAGIC, "f2fs", SegmentWrites::written}, Known{NFS_SUPER_MAGIC, "nfs", SegmentWrites::synced},
+        Known{V9FS_MAGIC, "9p", SegmentWrites::synced}, Known{0x65735546, "fuse or virtiofs", SegmentWrites::synced}}) {
     std::string name;
     const auto found = known_file_system(known.magic, name);
     ASSERT_TRUE(found.has_value()) << known.name;

@@ -34,10 +34,11 @@ class JournalNamesTest : public SyncerTest {
                                     header(), kSyncerRingBytes, doorbell(), counters(),
                                     SyncerHooks{.durable_advanced = [this](std::uint64_t s) { durable_sequence = s; },
                                                 .wake_sequencer = [this] { ++sequencer_wakes; },
-                                                .failed = [this](const Error& error) {
-                                                  ++failures;
-                                                  failure = error.message;
-                                                },
+                                                .failed =
+                                                    [this](const Error& error) {
+                                                      ++failures;
+                                                      failure = error.message;
+                                                    },
                                                 .held = [this](bool is) { held = is; }});
   }
   void commit() {
@@ -124,7 +125,8 @@ TEST_F(JournalNamesTest, AnIdleFeedNoticesARemovedDirectoryToo) {
   begin(3);
   fs::remove_all(journal.path());
   step_until([&] { return failures.load() == 1; });
-  EXPECT_NE(failure.find("the journal directory " + journal.path().string() + " was removed"), std::string::npos) << failure;
+  EXPECT_NE(failure.find("the journal directory " + journal.path().string() + " was removed"), std::string::npos)
+      << failure;
 }
 
 TEST_F(JournalNamesTest, TheCurrentSegmentRemovedEndsTheFeedRenamedHoldsIt) {

@@ -20,7 +20,8 @@ TEST_F(Recovery, RefusesANameThatNoSegmentCanHave) {
     JournalMaker journal;
     journal.events(5);
     std::filesystem::rename(journal.path() / journal.segments()[0].to_string(), journal.path() / name.to_string());
-    EXPECT_NE(expect_refused(journal).find("has a name that no segment can have"), std::string::npos) << name.to_string();
+    EXPECT_NE(expect_refused(journal).find("has a name that no segment can have"), std::string::npos)
+        << name.to_string();
   }
 }
 
@@ -44,7 +45,9 @@ TEST_F(Recovery, RefusesATornRecordInASealedSegmentThatAMarkOfALaterOneVouchesFo
   journal.flip(bad.position + 60);
   const std::string message = expect_refused(journal);
   EXPECT_NE(message.find(journal.segments()[1].to_string() + ", offset " +
-                         std::to_string(journal.place_of(bad.position).offset)), std::string::npos) << message;
+                         std::to_string(journal.place_of(bad.position).offset)),
+            std::string::npos)
+      << message;
   EXPECT_NE(message.find("from sequence 8 to at least 10"), std::string::npos) << message;
 }
 
@@ -70,7 +73,8 @@ TEST_F(Recovery, RefusesABadRecordBelowAMarkAndChangesNothing) {
   EXPECT_NE(message.find(journal.segments().back().to_string()), std::string::npos) << message;
   EXPECT_NE(message.find("from sequence 3 to at least 5"), std::string::npos) << message;
   EXPECT_NE(message.find("offset " + std::to_string(journal.place_of(journal.written()[2].position).offset)),
-            std::string::npos) << message;
+            std::string::npos)
+      << message;
 }
 
 TEST_F(Recovery, RefusesAnEndBelowTheCleanCloseAndChangesNothing) {

@@ -226,7 +226,8 @@ TEST_F(Recovery, UndoesAnAppendThatAKillCutShortAndCallsItNoTornTail) {
   EXPECT_TRUE(torn_file(journal).empty()) << "nobody had seen any of it";
 }
 
-// After a disk error the rings say nothing about what the disk holds; and what consumers were shown was no unfinished append.
+// After a disk error the rings say nothing about what the disk holds; and what consumers were shown was no unfinished
+// append.
 TEST_F(Recovery, KeepsAsideWhatARunningHostMayHaveLostAllTheSame) {
   for (const bool failed : {true, false}) {
     JournalMaker journal;

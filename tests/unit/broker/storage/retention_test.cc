@@ -21,7 +21,8 @@ Retention of_sizes(const Options& options, std::initializer_list<std::uint64_t> 
   Retention retained(options);
   std::uint64_t i = 0;
   for (const std::uint64_t bytes : sizes) {
-    retained.add({.name = {.first_sequence = 10 * i + 1, .first_position = 1000 * i}, .file_bytes = bytes,
+    retained.add({.name = {.first_sequence = 10 * i + 1, .first_position = 1000 * i},
+                  .file_bytes = bytes,
                   .age_base_ns = age_base_ns});
     ++i;
   }
@@ -54,7 +55,8 @@ TEST(Retention, CountsTheFilesAsLargeAsTheyAre) {
 
 TEST(Retention, KeepsAtLeastSoManyEventsBesidesTheCurrentSegment) {
   Options options;
-  for (const auto& [events, left] : {std::pair{1U, 2U}, {10U, 2U}, {11U, 3U}, {20U, 3U}, {30U, 4U}, {31U, 5U}, {1000U, 5U}}) {
+  for (const auto& [events, left] :
+       {std::pair{1U, 2U}, {10U, 2U}, {11U, 3U}, {20U, 3U}, {30U, 4U}, {31U, 5U}, {1000U, 5U}}) {
     options.retain_events = events;
     EXPECT_EQ(left_of(of_sizes(options, {1, 1, 1, 1, 1}), 0), left) << events << " of ten a segment";
   }
@@ -77,11 +79,14 @@ TEST(Retention, HoldsForACursorByRealSizes) {
 
 // No number of any option, however large, prunes what a smaller one keeps.
 TEST(Retention, ALargerBoundNeverKeepsLessWhateverItsValue) {
-  const std::array<std::uint64_t, 18> bounds = {1,          2,          59,          60,          61,         3600,
-                                                86400,      1ULL << 31, 1ULL << 32,  9223372035,  9223372036, 9223372037,
-                                                9999999999, 1ULL << 62, kMax - 1ULL, (1ULL << 63), ~0ULL - 1,  ~0ULL};
+  const std::array<std::uint64_t, 18> bounds = {1,          2,          59,          60,
+                                                61,         3600,       86400,       1ULL << 31,
+                                                1ULL << 32, 9223372035, 9223372036,  9223372037,
+                                                9999999999, 1ULL << 62, kMax - 1ULL, (1ULL << 63),
+                                                ~0ULL - 1,  ~0ULL};
   const std::array<std::int64_t, 6> ages = {0, 1, 59 * kSecond, 60 * kSecond + 1, kYear, kMax};
-  for (std::uint64_t Options::*const bound : {&Options::retain_bytes, &Options::retain_seconds, &Options::retain_events}) {
+  for (std::uint64_t Options::*const bound :
+       {&Options::retain_bytes, &Options::retain_seconds, &Options::retain_events}) {
     for (const std::int64_t age : ages) {
       Options options;
       options.retain_bytes = options.retain_seconds = options.retain_events = 0;
@@ -111,11 +116,13 @@ TEST(Retention, AnAgeIsBeyondItsBoundFromTheNextNanosecondOn) {
   EXPECT_FALSE(is_older_than(kMax, ~0ULL));
 }
 
-// The rule for the ages at a start, over every pair of clocks: one that is wrong at one of the readings deletes nothing.
+// The rule for the ages at a start, over every pair of clocks: one that is wrong at one of the readings deletes
+// nothing.
 TEST(Retention, OneWrongClockAtAStartMakesNothingOlder) {
   const std::int64_t true_now = 56 * kYear;
-  const std::array<std::int64_t, 11> wrong = {kMin, -kYear, -1, 1, kSecond, 20 * kYear, true_now - 3600 * kSecond,
-                                              true_now + 3600 * kSecond, 136 * kYear, 250 * kYear, kMax};
+  const std::array<std::int64_t, 11> wrong =
+      {kMin,        -kYear,      -1,  1, kSecond, 20 * kYear, true_now - 3600 * kSecond, true_now + 3600 * kSecond,
+       136 * kYear, 250 * kYear, kMax};
   for (const std::int64_t true_age : {std::int64_t{0}, 10 * kSecond, kYear}) {
     const std::int64_t changed = true_now - kSecond - true_age;  // the newest event came a second ago
     const std::int64_t newest = true_now - kSecond;
@@ -183,8 +190,10 @@ TEST(Retention, WhatOneUserHoldsTakesNothingFromAnotherAndNobodyHoldsMoreThanHis
   constexpr std::array<std::uint64_t, 5> shares = {0, 100, 150, 299, ~0ULL};
   constexpr std::size_t kCases = places.size() * shares.size();
   const auto user = [&](std::size_t i) {
-    return CursorHold{.name = std::to_string(i), .uid = static_cast<std::uint32_t>(i),
-                      .next_sequence = places[i % places.size()], .most_bytes = shares[i / places.size()]};
+    return CursorHold{.name = std::to_string(i),
+                      .uid = static_cast<std::uint32_t>(i),
+                      .next_sequence = places[i % places.size()],
+                      .most_bytes = shares[i / places.size()]};
   };
   Options options;
   options.retain_bytes = 60;

@@ -21,7 +21,8 @@ TEST(SegmentPool, RecyclesAFewFilesAndRemovesTheRest) {
   EXPECT_FALSE(test::must(journal.pool().recycle(journal.segments()[2])));
   EXPECT_TRUE(journal.pool().has_recycled());
   EXPECT_FALSE(std::filesystem::exists(journal.path() / journal.segments()[2].to_string()));
-  EXPECT_FALSE(test::must(journal.pool().recycle(journal.segments()[2]))) << "somebody has removed it already: no error";
+  EXPECT_FALSE(test::must(journal.pool().recycle(journal.segments()[2])))
+      << "somebody has removed it already: no error";
 }
 
 // As after a start with another --segment-bytes.
@@ -72,7 +73,8 @@ TEST(SegmentPool, PreparesInSlicesSoThatASyncNeverWaitsLong) {
     EXPECT_EQ(std::filesystem::file_size(journal.path() / segment->file_name), 16 * kMiB);
     struct stat status {};
     ASSERT_EQ(::fstat(segment->fd.get(), &status), 0);
-    EXPECT_GE(static_cast<std::uint64_t>(status.st_blocks) * 512, 16 * kMiB) << "allocated: no store can fail for space";
+    EXPECT_GE(static_cast<std::uint64_t>(status.st_blocks) * 512, 16 * kMiB)
+        << "allocated: no store can fail for space";
     EXPECT_EQ(status.st_mode & 0777, 0600u);
   }
 }
@@ -148,7 +150,8 @@ TEST(SegmentPool, FillsTheHolesOfASegmentThatACopyHasLeftInIt) {
   const auto segment = test::must(journal.pool().open_current(journal.segments()[0]));
   struct stat status {};
   ASSERT_EQ(::fstat(segment->fd.get(), &status), 0);
-  EXPECT_GE(static_cast<std::uint64_t>(status.st_blocks) * 512, bytes.size()) << "a store into a hole could be a SIGBUS";
+  EXPECT_GE(static_cast<std::uint64_t>(status.st_blocks) * 512, bytes.size())
+      << "a store into a hole could be a SIGBUS";
   EXPECT_TRUE(segment->mapping.valid());
   EXPECT_EQ(test::read_file(file), bytes);
 }

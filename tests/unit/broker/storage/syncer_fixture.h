@@ -59,7 +59,9 @@ class SyncerTest : public ::testing::Test {
     current = internal::UniqueFd(::open(journal.place_of(journal.position()).file.c_str(), O_RDWR | O_CLOEXEC));
     return current.get();
   }
-  std::size_t segments_on_disk() { return test::must(internal::list_segments(journal.fd(), journal.path().string())).size(); }
+  std::size_t segments_on_disk() {
+    return test::must(internal::list_segments(journal.fd(), journal.path().string())).size();
+  }
 
   Options options;
   test::JournalMaker journal;

@@ -64,9 +64,10 @@ TEST_F(SyncerPrune, TheLogSaysBeforehandWhatAStartTakesAndWhichOptionAsksForIt) 
   auto syncer = make();
   syncer->begin(journal.segments(), open_current());
   EXPECT_EQ(segments_on_disk(), 6u);
-  EXPECT_TRUE(log.says("--retain-bytes 32768: 3 of the journal's 6 segments are beyond it and go now (49152 of 98304 bytes, "
-                       "events 1 to 30); cursor 'slow' has not read all of them, and is held no more than "
-                       "--cursor-hold-bytes 49152"))
+  EXPECT_TRUE(
+      log.says("--retain-bytes 32768: 3 of the journal's 6 segments are beyond it and go now (49152 of 98304 bytes, "
+               "events 1 to 30); cursor 'slow' has not read all of them, and is held no more than "
+               "--cursor-hold-bytes 49152"))
       << log.text();
   settle(*syncer);
   EXPECT_EQ(segments_on_disk(), 3u);

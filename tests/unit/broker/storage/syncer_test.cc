@@ -206,8 +206,9 @@ TEST_F(SyncerShares, ACursorThatNeverMovesHoldsItsUsersShareAndTheOthersHoldOn) 
   syncer->begin(journal.segments(), open_current());
   EXPECT_EQ(left_after(*syncer), 7u) << "the broker's own user may hold all of it";
   EXPECT_EQ(header().earliest_sequence.load(), 11u);
-  const std::string bound = "no more than 65536 bytes, the share of one user (--user-share 50) of --cursor-hold-bytes "
-                            "131072";
+  const std::string bound =
+      "no more than 65536 bytes, the share of one user (--user-share 50) of --cursor-hold-bytes "
+      "131072";
   const std::string said = "warning: cursor 'greedy' of user 4711 stands at sequence 0 and holds " + bound +
                            ": what it has not read is pruned, and its consumer will be told; start the consumer, raise "
                            "one of these bounds, or drop the cursor";
@@ -331,8 +332,8 @@ TEST_F(SyncerTest, SyncsASegmentThatIsSealedAfterItHasLookedForSuch) {
     auto* const sealed = new MappedSegment;
     sealed->fd = UniqueFd(::open("/dev/null", O_RDWR | O_CLOEXEC));
     sealed->file_name = "null";
-    ASSERT_TRUE(handover.rolled.push(
-        {.sealed = sealed, .current_fd = current.get(), .current = {11, journal.position()}}));
+    ASSERT_TRUE(
+        handover.rolled.push({.sealed = sealed, .current_fd = current.get(), .current = {11, journal.position()}}));
     ring.commit(journal.position() + 8, 11);
   };
   syncer->begin(journal.segments(), open_current());
@@ -352,8 +353,8 @@ TEST_F(SyncerTest, SyncsASealedSegmentBeforeItRaisesDurableOverIt) {
   auto* const sealed = new MappedSegment;
   sealed->fd = UniqueFd(::open("/dev/null", O_RDWR | O_CLOEXEC));  // fdatasync of it fails: EINVAL
   sealed->file_name = "null";
-  ASSERT_TRUE(handover.rolled.push(
-      {.sealed = sealed, .current_fd = current.get(), .current = {11, journal.position()}}));
+  ASSERT_TRUE(
+      handover.rolled.push({.sealed = sealed, .current_fd = current.get(), .current = {11, journal.position()}}));
   ring.commit(journal.position() + 8, 11);
   handover.syncer_wake.notify();
   wait_until([&] { return failures.load() == 1; });

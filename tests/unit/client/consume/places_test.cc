@@ -112,7 +112,8 @@ TEST_F(Places, OfATimeBeforeWhatIsRetained) {
   auto files = journal.files();
   const std::int64_t first = journal.written()[0].timestamp_ns;
   for (const std::int64_t time : {first - 1, std::int64_t{0}, std::int64_t{-1}, INT64_MIN}) {
-    // All of the files are there, but the window says that they begin with event 11: what lies before may go at any moment.
+    // All of the files are there, but the window says that they begin with event 11: what lies before may go at any
+    // moment.
     Window later = window;
     later.earliest_position = 0;
     later.earliest_sequence = 2;
@@ -128,7 +129,8 @@ TEST_F(Places, OfATimeBeforeWhatIsRetained) {
 
 TEST_F(Places, OfATimeInAResetAreSaidInWords) {
   Reset reset{.reason = Reset::Reason::expired, .wanted_time_ns = 1'764'201'600'000'000'005};
-  EXPECT_NE(reset.to_string().find("all from time 2025-11-27T00:00:00.000000005Z on"), std::string::npos) << reset.to_string();
+  EXPECT_NE(reset.to_string().find("all from time 2025-11-27T00:00:00.000000005Z on"), std::string::npos)
+      << reset.to_string();
   reset.wanted_time_ns = -1;
   EXPECT_NE(reset.to_string().find("1969-12-31T23:59:59.999999999Z"), std::string::npos) << reset.to_string();
 }

@@ -39,7 +39,8 @@ class RetainedWindow : public ::testing::Test {
     void operator()(std::byte* bytes) const { ::operator delete[](bytes, std::align_val_t{internal::kPageBytes}); }
   };
   test::JournalMaker journal;
-  std::unique_ptr<std::byte[], Free> ring{new (std::align_val_t{internal::kPageBytes}) std::byte[2 * internal::kPageBytes]()};
+  std::unique_ptr<std::byte[], Free> ring{new (std::align_val_t{internal::kPageBytes})
+                                              std::byte[2 * internal::kPageBytes]()};
 };
 
 TEST_F(RetainedWindow, IsOfOneSegmentAlsoBetweenTheSyncersTwoStores) {
@@ -47,7 +48,8 @@ TEST_F(RetainedWindow, IsOfOneSegmentAlsoBetweenTheSyncersTwoStores) {
   ASSERT_GT(names.size(), 3u);
   store(names[1].first_sequence, names[1].first_position);
   expect(look(), names[1]);
-  store(names[2].first_sequence, names[1].first_position);  // the sequence of the next one is stored, its position not yet
+  store(names[2].first_sequence,
+        names[1].first_position);  // the sequence of the next one is stored, its position not yet
   expect(look(), names[1]);
 }
 

@@ -23,9 +23,8 @@ TEST(JournalEndOf, SegmentsWhoseNumbersDoNotFollowOnIsBetweenThem) {
   const SegmentName next = journal.segments().back();
   const SegmentName other{.first_sequence = next.first_sequence + 3, .first_position = next.first_position};
   std::filesystem::rename(journal.path() / next.to_string(), journal.path() / other.to_string());
-  const SegmentHeader header =
-      make_segment_header(journal.identity().uuid, test::kTinySegment, other.first_sequence, other.first_position,
-                          journal.identity().current().id, 1);
+  const SegmentHeader header = make_segment_header(journal.identity().uuid, test::kTinySegment, other.first_sequence,
+                                                   other.first_position, journal.identity().current().id, 1);
   test::write_at(journal.path() / other.to_string(), 0,
                  std::string(reinterpret_cast<const char*>(&header), sizeof header));
   JournalFiles files = journal.files();

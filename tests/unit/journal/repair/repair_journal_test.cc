@@ -19,8 +19,8 @@ namespace {
 using test::check_of;
 using test::describe;
 using test::JournalMaker;
-using test::segment;
 using test::repair;
+using test::segment;
 
 class RepairJournal : public ::testing::Test {
  protected:
@@ -109,7 +109,8 @@ TEST_F(RepairJournal, GivesUpTheWholeBatchOfADamagedEvent) {
     journal.batch(4);  // 4, 5, 6, 7
     journal.events(2);
     journal.roll();
-    journal.flip(journal.written()[damaged].position + 58);  // the header stays readable, which tells where the batch ends
+    journal.flip(journal.written()[damaged].position +
+                 58);  // the header stays readable, which tells where the batch ends
     expect_lost(journal, {4, 5, 6, 7});
   }
 }
@@ -166,7 +167,8 @@ TEST_F(RepairJournal, GivesUpTheLostEndOfACleanlyClosedJournalButNotItsNumbers) 
   JournalMaker journal;
   journal.events(10);
   journal.close_cleanly();
-  journal.overwrite(journal.written()[7].position, std::string(journal.position() - journal.written()[7].position, '\0'));
+  journal.overwrite(journal.written()[7].position,
+                    std::string(journal.position() - journal.written()[7].position, '\0'));
   expect_lost(journal, {8, 9, 10});
   EXPECT_TRUE(identity_of(journal).closed_cleanly());
   EXPECT_TRUE(check_of(journal).segments.back().sealed);
@@ -200,7 +202,8 @@ TEST_F(RepairJournal, PutsASegmentWithAGapWhereSomeAreMissing) {
   for (const std::size_t i : {1u, 2u, 4u}) std::filesystem::remove(segment(journal, i));
   std::set<std::uint64_t> lost;
   for (const std::size_t i : {1u, 2u, 4u}) {
-    for (auto s = journal.segments()[i].first_sequence; s < journal.segments()[i + 1].first_sequence; ++s) lost.insert(s);
+    for (auto s = journal.segments()[i].first_sequence; s < journal.segments()[i + 1].first_sequence; ++s)
+      lost.insert(s);
   }
   expect_lost(journal, lost);
   struct stat status {};
@@ -324,7 +327,9 @@ TEST_F(RepairJournal, GivesDamagedCursorsUpUnlessOneByteIsWrong) {
   CursorEntry entry{};
   entry.name[0] = 'x';
   entry.sequence = 3;
-  const auto load = [&] { return test::must(load_cursors(journal.fd(), journal.path().string(), journal.identity().uuid)); };
+  const auto load = [&] {
+    return test::must(load_cursors(journal.fd(), journal.path().string(), journal.identity().uuid));
+  };
   test::must(store_cursors(journal.fd(), journal.path().string(), journal.identity().uuid, {entry}));
   journal.flip_in_file(journal.path() / kCursorsFileName, 32 + 72);
   expect_lost(journal, {});

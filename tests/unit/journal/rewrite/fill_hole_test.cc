@@ -52,7 +52,8 @@ void expect_filled(const Damage& damage) {
 TEST(FillHole, OfEveryLengthThereCanBe) {
   for (const bool ends_segment : {false, true}) {
     const std::uint64_t end = ends_segment ? kSegmentEndRecordBytes : 0;
-    for (const std::uint64_t around : {std::uint64_t{kGapRecordBytes}, kMaxGapBytes, kMaxFillerBytes, 2 * kMaxFillerBytes}) {
+    for (const std::uint64_t around :
+         {std::uint64_t{kGapRecordBytes}, kMaxGapBytes, kMaxFillerBytes, 2 * kMaxFillerBytes}) {
       for (std::uint64_t more = 0; more <= 4 * kRecordHeaderBytes; more += kRecordAlignment) {
         SCOPED_TRACE(std::to_string(around + more) + (ends_segment ? " with an end" : ""));
         expect_filled(hole(around + more + end, 3, ends_segment));

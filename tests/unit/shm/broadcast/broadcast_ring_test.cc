@@ -79,7 +79,7 @@ TEST_F(BroadcastRing, NeverAcceptsATornCopyWhereverTheWriterStands) {
   const std::uint64_t words = capacity_ / kWordBytes;
   std::uint64_t accepted = 0;
   std::uint64_t refused = 0;
-  for (std::uint64_t before = 0; before <= 2 * words + 1; ++before) {      // steps of the writer before the copy
+  for (std::uint64_t before = 0; before <= 2 * words + 1; ++before) {       // steps of the writer before the copy
     for (std::uint64_t between = 0; between <= 2 * words + 1; ++between) {  // and in its middle
       for (std::uint64_t split = 0; split <= words; ++split) {
         BroadcastWriter to(memory_.data(), capacity_);

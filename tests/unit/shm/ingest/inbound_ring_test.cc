@@ -276,8 +276,7 @@ TEST(TicketEncoding, CarriesEveryFieldAtItsBounds) {
 
 TEST(TicketEncoding, ExpandsAPositionOverTheWrapOfItsBits) {
   constexpr std::uint64_t kWrap = (1ULL << kPositionBits) * kPositionUnit;  // 2^41
-  for (const std::uint64_t near : Numbers{0, 64, kWrap - 64, kWrap, kWrap + 64, 5 * kWrap - 128,
-                                   (1ULL << 63) - 64}) {
+  for (const std::uint64_t near : Numbers{0, 64, kWrap - 64, kWrap, kWrap + 64, 5 * kWrap - 128, (1ULL << 63) - 64}) {
     for (const std::int64_t away : {0LL, 64LL, 4096LL, 1LL << 30, (1LL << 40) - 64, -64LL, -4096LL, -(1LL << 40)}) {
       if (away < 0 && near < static_cast<std::uint64_t>(-away)) continue;
       const std::uint64_t position = near + static_cast<std::uint64_t>(away);
