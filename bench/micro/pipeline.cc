@@ -36,42 +36,22 @@ Pipeline::Pipeline(std::uint64_t arena_bytes) {
   std::filesystem::remove_all(journal_root_);
   std::filesystem::create_directories(root_ / "shm");
   std::filesystem::create_directories(journal_root_);
-  options_.feed = "bench";
-  options_.max_producers = 16;
+  broker::Options options;
+  options.feed = "bench";
+  options.max_producers = 16;
   const std::string directory = journal_root_.string();
   journal_fd_ = UniqueFd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  const broker::Recovered recovered = must(broker::recover_journal(journal_fd_.get(), directory, {}));
-  seed_ = feed_checksum_seed(recovered.identity.uuid);
-  files_ = std::make_unique<broker::RuntimeFiles>(root_ / "shm");
-  must(files_->complete(options_, recovered.identity.uuid, false));
-  pool_ = std::make_unique<broker::SegmentPool>(journal_fd_.get(), directory, options_.segment_bytes);
-  journal_ = std::make_unique<broker::JournalWriter>(journal_fd_.get(), directory, recovered.identity.uuid, seed_,
-                                                     recovered.identity.current().id);
-  must(journal_->roll(must(pool_->prepare()), 1, 0));
-  ring_ = BroadcastWriter(files_->broadcast.data(), options_.ring_bytes);
-  ring_.header().max_record_bytes = static_cast<std::uint32_t>(broker::max_record_bytes(options_));
-  ring_.commit(0, 0);
-  inbound_ = InboundConsumer(files_->inbound.data(), options_.inbound_slots, 0);
-  broker::SequencerParts parts;
-  parts.inbound = &inbound_;
-  parts.ring = &ring_;
-  parts.doorbell = &files_->doorbell_header();
-  parts.journal = journal_.get();
-  parts.handover = &handover_;
-  parts.lanes = &lanes_;
-  parts.registry = &files_->registry_header();
-  parts.counters = &files_->status_header().sequencer;
-  parts.wake_control = [] {};
-  parts.failed = [](const Error&) { std::abort(); };
-  parts.next_producer_id = &next_producer_id_;
-  parts.producer_slots = files_->producer_slots();
-  sequencer_ =
-      std::make_unique<broker::Sequencer>(options_, std::move(parts), broker::SequencerStart{.feed_seed = seed_});
-  broker::ProducerRegistry registry(options_, *files_, table_, lanes_, next_producer_id_);
+  feed_ = std::make_unique<broker::Feed>(options,
+                                         broker::FeedPlaces{.journal_fd = journal_fd_.get(),
+                                                            .journal = directory,
+                                                            .rings = root_ / "shm"},
+                                         broker::StageHooks{.failed = [](const Error&) { std::abort(); }});
+  must(feed_->open());
+  broker::ProducerRegistry& registry = feed_->registry();
   registration_ = must(registry.add({}, "bench", arena_bytes));
   arena_mapping_ =
       must(Mapping::map_mirrored(registry.arena_of_last_add().fd.get(), Access::read_write, kPageBytes, arena_bytes));
-  producer_ = InboundProducer(files_->inbound.data(), options_.inbound_slots, options_.max_producers);
+  producer_ = InboundProducer(feed_->files().inbound.data(), options.inbound_slots, options.max_producers);
   arena_ = ArenaWriter(arena_mapping_.data(), arena_bytes, 0);
   segments();
 }
@@ -82,13 +62,17 @@ Pipeline::~Pipeline() {
   std::filesystem::remove_all(journal_root_, ignored);
 }
 
+std::uint64_t Pipeline::feed_seed() const { return feed_checksum_seed(feed_->recovered().identity.uuid); }
+
 void Pipeline::segments() {
-  handover_.rolled.consume_all([&](const broker::RollNotice& notice) {
+  broker::JournalHandover& handover = feed_->stages().handover;
+  handover.rolled.consume_all([&](const broker::RollNotice& notice) {
     const std::unique_ptr<broker::MappedSegment> sealed(notice.sealed);
-    if (sealed)
-      must(Result<void>(pool_->recycle(sealed->name).ok() ? Result<void>{} : Error{ErrorCode::io_error, "recycle"}));
+    if (!sealed) return;
+    auto recycled = feed_->pool().recycle(sealed->name);
+    if (!recycled) must(Result<void>(recycled.error()));
   });
-  while (handover_.prepared.read_available() < 2) handover_.prepared.push(must(pool_->prepare()).release());
+  while (handover.prepared.read_available() < 2) handover.prepared.push(must(feed_->pool().prepare()).release());
 }
 
 bool Pipeline::publish(const Event& event) { return publish_batch(event, 1); }

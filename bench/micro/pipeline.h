@@ -1,14 +1,13 @@
 // One feed's stages in one process and one thread, so that each can be measured on its own: real files, no threads.
 #pragma once
 
-#include <atomic>
 #include <filesystem>
 #include <memory>
 #include <string>
 
 #include <leat/event.h>
 
-#include "broker/host/broker.h"
+#include "broker/feed/feed.h"
 #include "shm/ingest/arena_writer.h"
 #include "shm/ingest/inbound_ring.h"
 #include "record/record.h"
@@ -25,31 +24,20 @@ class Pipeline {
   bool publish(const Event& event);
   bool publish_batch(const Event& event, std::uint32_t count);
   /// The sequencer's round, and what the syncer would do between rounds (not to be timed: see segments()).
-  bool step() { return sequencer_->step(); }
+  bool step() { return feed_->step(); }
   /// Hands over prepared segments and recycles sealed ones.
   void segments();
 
-  [[nodiscard]] const std::byte* ring_base() const { return files_->broadcast.data(); }
-  [[nodiscard]] internal::DoorbellHeader& doorbell() const { return files_->doorbell_header(); }
-  [[nodiscard]] const broker::Options& options() const { return options_; }
-  [[nodiscard]] std::uint64_t feed_seed() const { return seed_; }
+  [[nodiscard]] const std::byte* ring_base() const { return feed_->files().broadcast.data(); }
+  [[nodiscard]] internal::DoorbellHeader& doorbell() const { return feed_->files().doorbell_header(); }
+  [[nodiscard]] const broker::Options& options() const { return feed_->options(); }
+  [[nodiscard]] std::uint64_t feed_seed() const;
 
  private:
   std::filesystem::path root_;          // rings, on tmpfs
   std::filesystem::path journal_root_;  // on a real file system: tmpfs pages fault one by one
-  broker::Options options_;
-  std::uint64_t seed_ = 0;
   internal::UniqueFd journal_fd_;
-  std::unique_ptr<broker::RuntimeFiles> files_;
-  std::unique_ptr<broker::SegmentPool> pool_;
-  broker::JournalHandover handover_;
-  std::unique_ptr<broker::JournalWriter> journal_;
-  internal::InboundConsumer inbound_;
-  internal::BroadcastWriter ring_;
-  broker::LaneQueues lanes_;
-  broker::ProducerTable table_;
-  std::atomic<std::uint32_t> next_producer_id_{1};
-  std::unique_ptr<broker::Sequencer> sequencer_;
+  std::unique_ptr<broker::Feed> feed_;
   internal::Mapping arena_mapping_;
   internal::InboundProducer producer_;
   internal::ArenaWriter arena_;

@@ -40,20 +40,18 @@ constexpr int kSendBufferBytes = 32 * 1024;  // answers, and descriptors in them
 
 }  // namespace
 
-ControlServer::ControlServer(const Options& options, const Admission& admission, RuntimeFiles& files,
-                             ProducerTable& table, ProducerRegistry& registry, LaneQueues& lanes, CursorTable& cursors,
-                             int journal_directory_fd, std::uint64_t broker_life)
-    : options_(options),
+ControlServer::ControlServer(Feed& feed, const Admission& admission)
+    : options_(feed.options()),
       admission_(admission),
-      files_(files),
-      table_(table),
-      registry_(registry),
-      lanes_(lanes),
-      cursors_(cursors),
-      journal_directory_fd_(journal_directory_fd),
-      broker_life_(broker_life),
+      files_(feed.files()),
+      table_(feed.table()),
+      registry_(feed.registry()),
+      lanes_(feed.stages().lanes),
+      cursors_(feed.cursors()),
+      journal_directory_fd_(feed.places().journal_fd),
+      broker_life_(feed.broker_life()),
       next_id_(kFirstClientId),
-      consumers_(files.consumer_slots(), 0) {}
+      consumers_(feed.files().consumer_slots(), 0) {}
 
 ControlServer::~ControlServer() = default;
 

@@ -15,6 +15,7 @@
 #include "broker/control/admission.h"
 #include "broker/control/listening_socket.h"
 #include "broker/control/name_watch.h"
+#include "broker/feed/feed.h"
 #include "broker/producers/process_life.h"
 #include "broker/producers/producer_registry.h"
 #include "broker/storage/cursor_table.h"
@@ -28,9 +29,8 @@ namespace leat::broker {
 /// Everything on one thread, except wake() and set_admission().
 class ControlServer {
  public:
-  ControlServer(const Options& options, const Admission& admission, RuntimeFiles& files, ProducerTable& table,
-                ProducerRegistry& registry, LaneQueues& lanes, CursorTable& cursors, int journal_directory_fd,
-                std::uint64_t broker_life);
+  /// Of a feed that is open, and outlives this.
+  ControlServer(Feed& feed, const Admission& admission);
   ~ControlServer();
 
   /// What the rest needs. Error: io_error.

@@ -64,6 +64,7 @@ class Sequencer {
   ~Sequencer();
 
   void start();
+  [[nodiscard]] bool running() const noexcept { return thread_.joinable(); }
   /// Drains what has been published so far, then ends the thread.
   void stop();
 

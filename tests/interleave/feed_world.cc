@@ -7,7 +7,7 @@
 #include <spdlog/spdlog.h>
 
 #include "broker/producers/registry_layout.h"
-#include "broker/sequence/sequencer.h"
+#include "broker/feed/stages.h"
 #include "shm/status/status_layout.h"
 #include "tests/interleave/roles.h"
 
@@ -55,15 +55,12 @@ struct Run {
   std::vector<std::unique_ptr<ProducerRole>> producers;
   std::vector<std::unique_ptr<ConsumerRole>> consumers;
   std::vector<int> producer_fibers;
-  InboundConsumer inbound;
-  BroadcastWriter ring;
   broker::RegistryHeader registry{};
   std::vector<broker::RegistrySlot> slots{kMaxProducers};
   std::vector<ProducerRow> rows{kMaxProducers};
   SequencerCounters counters{};
-  std::atomic<std::uint32_t> next_producer_id{kMaxProducers + 1};
   RealTime time;
-  std::unique_ptr<broker::Sequencer> sequencer;
+  std::unique_ptr<broker::Stages> stages;
 };
 
 struct Journaled {
@@ -76,7 +73,7 @@ struct Journaled {
 }  // namespace
 
 struct FeedWorld::Parts {
-  Parts() : memory(kMemoryBytes), scheduler(memory), journal(-1, "simulated", {}, kFeedSeed, 1) {
+  Parts() : memory(kMemoryBytes), scheduler(memory) {
     spdlog::set_level(spdlog::level::off);
     options.feed = "interleave";
     options.max_event_bytes = 256;
@@ -97,7 +94,7 @@ struct FeedWorld::Parts {
   std::byte* arena(std::uint32_t slot) { return at(kArenasAt + slot * kArenaStride); }
 
   void set_up(const Plan& plan, Random& random, Run& run);
-  void lay_out(const Plan& plan, Run& run);
+  broker::StageParts lay_out(const Plan& plan, Run& run);
   void add_fibers(const Plan& plan, Random& random, Run& run);
   bool sequencer_has_work(const Plan& plan);
   bool somebody_owes_a_wake(const Plan& plan, const Run& run);
@@ -110,65 +107,57 @@ struct FeedWorld::Parts {
   Memory memory;
   Scheduler scheduler;
   broker::Options options;
-  broker::JournalWriter journal;
-  broker::JournalHandover handover;
-  broker::LaneQueues lanes;
   std::unique_ptr<broker::MappedSegment> segment;
   const std::byte* journal_bytes = nullptr;
 };
 
-void FeedWorld::Parts::lay_out(const Plan& plan, Run& run) {
+broker::StageParts FeedWorld::Parts::lay_out(const Plan& plan, Run& run) {
   auto& inbound = *reinterpret_cast<InboundHeader*>(at(kInboundAt));
   inbound.broker_life.store(1);
   inbound.max_producers = plan.producers;
   auto& ring = *reinterpret_cast<BroadcastHeader*>(at(kRingAt));
   ring.max_record_bytes = static_cast<std::uint32_t>(broker::max_record_bytes(options));
   for (Watermark& mark : ring.latest) mark.position.store(BroadcastWriter::kNoPosition);
-  run.inbound = InboundConsumer(at(kInboundAt), plan.slots, 0);
-  run.ring = BroadcastWriter(at(kRingAt), plan.ring_bytes);
-  run.ring.commit(0, 0);
+  broker::StageParts parts{.inbound = InboundConsumer(at(kInboundAt), plan.slots, 0),
+                           .ring = BroadcastWriter(at(kRingAt), plan.ring_bytes),
+                           .journal =
+                               std::make_unique<broker::JournalWriter>(-1, "simulated", FeedUuid{}, kFeedSeed, 1),
+                           .doorbell = reinterpret_cast<DoorbellHeader*>(at(kDoorbellAt)),
+                           .registry = &run.registry,
+                           .counters = &run.counters,
+                           .producer_slots = plan.producers,
+                           .next_producer_id = kMaxProducers + 1};
+  parts.ring.commit(0, 0);
+  parts.journal->attach(std::move(segment), 0);
   memory.add_mirror(kRingAt + kBroadcastDataOffset, plan.ring_bytes);
   for (std::uint32_t slot = 0; slot < plan.producers; ++slot) {
     memory.add_mirror(kArenasAt + slot * kArenaStride + kArenaDataOffset, plan.arena_bytes, static_cast<int>(slot));
   }
+  return parts;
 }
 
 void FeedWorld::Parts::set_up(const Plan& plan, Random& random, Run& run) {
   options.ring_bytes = plan.ring_bytes;
-  lay_out(plan, run);
-  lanes.commands.consume_all([](const auto&) {});
-  lanes.notices.consume_all([](const auto&) {});
-  journal.attach(std::move(segment), 0);
-  run.sequencer = std::make_unique<broker::Sequencer>(
-      options,
-      broker::SequencerParts{.inbound = &run.inbound,
-                             .ring = &run.ring,
-                             .doorbell = reinterpret_cast<DoorbellHeader*>(at(kDoorbellAt)),
-                             .journal = &journal,
-                             .handover = &handover,
-                             .lanes = &lanes,
-                             .registry = &run.registry,
-                             .counters = &run.counters,
-                             .wake_control = [] {},
-                             .failed = [this](const Error& error) { scheduler.fail("failed: " + error.message); },
-                             .next_producer_id = &run.next_producer_id,
-                             .producer_slots = plan.producers},
-      broker::SequencerStart{.feed_seed = kFeedSeed});
+  run.stages =
+      std::make_unique<broker::Stages>(options, lay_out(plan, run), broker::SequencerStart{.feed_seed = kFeedSeed},
+                                       broker::StageHooks{.failed = [this](const Error& error) {
+                                         scheduler.fail("failed: " + error.message);
+                                       }});
   for (std::uint32_t slot = 0; slot < plan.producers; ++slot) {
     const std::uint64_t events = plan.many_events ? random.between(4, 12) : random.between(1, 4);
     run.producers.push_back(std::make_unique<ProducerRole>(scheduler, run.time, slot + 1, events, random.next()));
     run.producers.back()->attach(at(kInboundAt), plan.slots, plan.producers, arena(slot), plan.arena_bytes,
                                  plan.ring_bytes);
-    lanes.commands.push({.kind = broker::LaneCommand::Kind::add,
-                         .slot = slot,
-                         .generation = 1,
-                         .producer_id = slot + 1,
-                         .max_record_bytes = static_cast<std::uint32_t>(broker::max_record_bytes(options)),
-                         .arena_base = arena(slot),
-                         .arena_bytes = plan.arena_bytes,
-                         .last_producer_sequence = 0,
-                         .registry = &run.slots[slot],
-                         .row = &run.rows[slot]});
+    run.stages->lanes.commands.push({.kind = broker::LaneCommand::Kind::add,
+                                     .slot = slot,
+                                     .generation = 1,
+                                     .producer_id = slot + 1,
+                                     .max_record_bytes = static_cast<std::uint32_t>(broker::max_record_bytes(options)),
+                                     .arena_base = arena(slot),
+                                     .arena_bytes = plan.arena_bytes,
+                                     .last_producer_sequence = 0,
+                                     .registry = &run.slots[slot],
+                                     .row = &run.rows[slot]});
   }
   for (std::uint32_t i = 0; i < plan.consumers; ++i) {
     run.consumers.push_back(std::make_unique<ConsumerRole>(scheduler, "consumer " + std::to_string(i + 1)));
@@ -215,7 +204,7 @@ void FeedWorld::Parts::add_fibers(const Plan& plan, Random& random, Run& run) {
     fiber.has_work = [role = producer.get()] { return role->has_work(); };
     run.producer_fibers.push_back(scheduler.add(std::move(fiber)));
   }
-  FiberPlan sequencer{.name = "sequencer", .body = [&run] { run.sequencer->run(); }, .weight = weight()};
+  FiberPlan sequencer{.name = "sequencer", .body = [&run] { run.stages->sequencer.run(); }, .weight = weight()};
   sequencer.has_work = [this, &plan] { return sequencer_has_work(plan); };
   sequencer.excused = [this, &plan, &run] { return somebody_owes_a_wake(plan, run); };
   scheduler.add(std::move(sequencer));
@@ -226,7 +215,7 @@ void FeedWorld::Parts::add_fibers(const Plan& plan, Random& random, Run& run) {
       fiber.killed = random.once_in(2);
     }
     fiber.has_work = [&run, role = consumer.get()] {
-      return run.sequencer->committed_sequence_ > role->last_sequence();
+      return run.stages->sequencer.committed_sequence_ > role->last_sequence();
     };
     scheduler.add(std::move(fiber));
   }
@@ -308,7 +297,7 @@ std::string FeedWorld::Parts::check_skips(const Run& run) {
 std::string FeedWorld::Parts::check(const Plan& plan, const Run& run) {
   std::vector<Journaled> journaled;
   std::map<std::uint64_t, std::uint64_t> place_of{{0, 0}};  // position -> newest sequence below it
-  std::string fault = walk_records(journal_bytes, run.sequencer->position(), 0, kFeedSeed,
+  std::string fault = walk_records(journal_bytes, run.stages->sequencer.position(), 0, kFeedSeed,
                                    [&](std::uint64_t end, const RecordView& record) {
                                      if (record.header.type == static_cast<std::uint16_t>(RecordType::event)) {
                                        if (record.header.sequence != journaled.size() + 1)
@@ -379,19 +368,19 @@ std::string FeedWorld::run(std::uint64_t seed, Removed removed, Totals& totals, 
   parts.scheduler.run();
   std::string fault = parts.scheduler.failure();
   if (fault.empty()) fault = parts.check(plan, run);
-  parts.segment = parts.journal.detach();
+  parts.segment = run.stages->journal->detach();
 
   ++totals.runs;
   totals.steps += parts.scheduler.steps();
   totals.switches += parts.scheduler.switches();
   totals.stale_loads += parts.memory.stale_loads();
-  totals.events += run.sequencer->sequence();
+  totals.events += run.stages->sequencer.sequence();
   for (const auto& consumer : run.consumers) {
     totals.received += consumer->received.size();
     totals.lapped += consumer->lapped;
   }
   totals.skipped += run.counters.skipped_tickets.load();
-  totals.ring_laps += run.inbound.head() / plan.slots;
+  totals.ring_laps += run.stages->inbound.head() / plan.slots;
   for (std::uint32_t p = 0; p < plan.producers; ++p) {
     totals.retried += Memory::newest(&reinterpret_cast<ArenaHeader*>(parts.arena(p))->retried_tickets, 8);
     if (parts.scheduler.state(run.producer_fibers[p]) == Scheduler::State::dead) ++totals.killed;

@@ -1,104 +1,83 @@
 #include "tests/storage/broker_steps.h"
 
+#include <fcntl.h>
+
+#include <filesystem>
 #include <stdexcept>
-
-namespace leat::broker {
-
-/// The broker's parts, for tests that do its threads' work.
-struct BrokerInternals {
-  explicit BrokerInternals(Broker& broker) : parts(broker) {}
-  Broker& parts;
-
-  Options& options() { return parts.options_; }
-  RuntimeFiles& files() { return *parts.files_; }
-  Sequencer& sequencer() { return *parts.sequencer_; }
-  Syncer& syncer() { return *parts.syncer_; }
-  ProducerRegistry& registry() { return *parts.registry_; }
-  CursorTable& cursors() { return *parts.cursors_; }
-  JournalHandover& handover() { return *parts.handover_; }
-  void begin() {
-    syncer().begin(parts.recovered_.segments, parts.journal_->current().fd.get(), parts.recovered_.last_timestamp_ns);
-  }
-  Result<void> close_journal() { return parts.close_journal(); }
-};
-
-}  // namespace leat::broker
 
 namespace leat::test {
 
-using broker::BrokerInternals;
+using internal::UniqueFd;
 
-BrokerSteps::BrokerSteps(const broker::Options& options) : broker_(std::make_unique<broker::Broker>(options)) {}
+// Names are watched as leatd does it; the lock's own descriptor is no matter here.
+BrokerSteps::BrokerSteps(const broker::Options& options) {
+  const std::filesystem::path journal = std::filesystem::path(options.data_dir) / options.feed;
+  const std::filesystem::path rings = std::filesystem::path(options.runtime_dir) / options.feed / "shm";
+  std::filesystem::create_directories(rings);
+  journal_fd_ = UniqueFd(::open(journal.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  lock_fd_ = UniqueFd(::open((journal / internal::kLockFileName).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  broker::Options every_step_is_due = options;
+  every_step_is_due.sync_interval_ms = 0;
+  feed_ = std::make_unique<broker::Feed>(every_step_is_due, broker::FeedPlaces{.journal_fd = journal_fd_.get(),
+                                                                               .journal = journal.string(),
+                                                                               .rings = rings,
+                                                                               .journal_lock_fd = lock_fd_.get()});
+}
 BrokerSteps::~BrokerSteps() = default;
 
 Result<void> BrokerSteps::open() {
-  if (auto opened = broker_->open(); !opened) return opened;
-  BrokerInternals internals(*broker_);
-  internals.options().sync_interval_ms = 0;  // every step is due
-  internals.begin();
-  const broker::Registration given = must(internals.registry().add({}, "storage", internals.options().arena_bytes));
-  producer_.emplace(given, internals.registry().arena_of_last_add().fd.get(), internals.files().inbound.fd.get(),
-                    internals.options());
+  if (auto opened = feed_->open(); !opened) return opened;
+  feed_->begin_syncer();
+  const broker::Registration given = must(feed_->registry().add({}, "storage", feed_->options().arena_bytes));
+  producer_.emplace(given, feed_->registry().arena_of_last_add().fd.get(), feed_->files().inbound.fd.get(),
+                    feed_->options());
   return {};
 }
 
 bool BrokerSteps::publish(const std::vector<Event>& events) {
-  BrokerInternals internals(*broker_);
-  if (internals.handover().state.load() == internal::FeedState::stalled) return false;
+  if (feed_->stages().handover.state.load() == internal::FeedState::stalled) return false;
   if (!producer_->publish(events)) return false;
-  while (internals.sequencer().step()) {
+  while (feed_->sequencer().step()) {
   }
   if (producer_->status(producer_->last_position) == internal::CompletionStatus::refused ||
-      internals.registry().slot(producer_->registration.slot).revoked.load() != 0) {
+      feed_->registry().slot(producer_->registration.slot).revoked.load() != 0) {
     throw std::logic_error("the test publishes what is refused");
   }
   return true;
 }
 
 void BrokerSteps::tidy() {
-  BrokerInternals internals(*broker_);
-  internals.sequencer().take_commands();
-  internals.sequencer().write_pending_mark();
+  feed_->sequencer().take_commands();
+  feed_->sequencer().write_pending_mark();
 }
 
 void BrokerSteps::sync() {
-  BrokerInternals internals(*broker_);
-  (void)internals.syncer().step();
-  while (internals.sequencer().step()) {  // a stalled entry's turn comes again
+  (void)feed_->syncer().step();
+  while (feed_->sequencer().step()) {  // a stalled entry's turn comes again
   }
 }
 
 Result<void> BrokerSteps::save_cursor(const std::string& name, std::uint64_t sequence) {
-  BrokerInternals internals(*broker_);
-  auto saved = internals.cursors().save(name, 0, {.epoch = epoch(), .sequence = sequence});
-  return saved ? internals.cursors().flush() : saved;
+  auto saved = feed_->cursors().save(name, 0, {.epoch = epoch(), .sequence = sequence});
+  return saved ? feed_->cursors().flush() : saved;
 }
 
 Result<void> BrokerSteps::close() {
-  BrokerInternals internals(*broker_);
-  internals.syncer().finish();
-  return internals.close_journal();
+  feed_->syncer().finish();
+  return feed_->close();
 }
 
-std::uint64_t BrokerSteps::visible_sequence() const { return BrokerInternals(*broker_).sequencer().sequence(); }
+std::uint64_t BrokerSteps::visible_sequence() const { return feed_->sequencer().sequence(); }
 std::uint64_t BrokerSteps::durable_sequence() const {
-  return BrokerInternals(*broker_).files().broadcast_header().durable_sequence.load();
+  return feed_->files().broadcast_header().durable_sequence.load();
 }
-std::uint64_t BrokerSteps::durable_position() const {
-  return BrokerInternals(*broker_).files().broadcast_header().durable.load();
-}
+std::uint64_t BrokerSteps::durable_position() const { return feed_->files().broadcast_header().durable.load(); }
 std::uint64_t BrokerSteps::earliest_sequence() const {
-  return BrokerInternals(*broker_).files().broadcast_header().earliest_sequence.load();
+  return feed_->files().broadcast_header().earliest_sequence.load();
 }
-std::uint64_t BrokerSteps::epoch() const { return BrokerInternals(*broker_).files().broadcast_header().epoch.load(); }
-std::uint64_t BrokerSteps::recycled() const {
-  return BrokerInternals(*broker_).files().status_header().syncer.recycled_segments.load();
-}
-std::uint64_t BrokerSteps::segments() const {
-  return BrokerInternals(*broker_).files().status_header().syncer.segments.load();
-}
-bool BrokerSteps::stalled() const {
-  return BrokerInternals(*broker_).handover().state.load() == internal::FeedState::stalled;
-}
+std::uint64_t BrokerSteps::epoch() const { return feed_->files().broadcast_header().epoch.load(); }
+std::uint64_t BrokerSteps::recycled() const { return feed_->files().status_header().syncer.recycled_segments.load(); }
+std::uint64_t BrokerSteps::segments() const { return feed_->files().status_header().syncer.segments.load(); }
+bool BrokerSteps::stalled() const { return feed_->stages().handover.state.load() == internal::FeedState::stalled; }
 
 }  // namespace leat::test

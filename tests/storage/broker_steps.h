@@ -1,4 +1,4 @@
-// The real broker without its threads: its own start, its own stop, and between them the work of sequencer and syncer
+// The real feed without its threads: its own start, its own stop, and between them the work of sequencer and syncer
 // step by step, so that every run is the same.
 #pragma once
 
@@ -10,7 +10,7 @@
 
 #include <leat/result.h>
 
-#include "broker/host/broker.h"
+#include "broker/feed/feed.h"
 #include "tests/unit/fixtures/one_feed.h"
 
 namespace leat::test {
@@ -41,7 +41,9 @@ class BrokerSteps {
   [[nodiscard]] bool stalled() const;
 
  private:
-  std::unique_ptr<broker::Broker> broker_;
+  internal::UniqueFd journal_fd_;
+  internal::UniqueFd lock_fd_;
+  std::unique_ptr<broker::Feed> feed_;
   std::optional<FeedProducer> producer_;
 };
 

@@ -122,12 +122,8 @@ namespace {
 // The broker's end without its threads: what has happened on the sockets is served when the target says so.
 class Server {
  public:
-  Server() : socket_(feed_.runtime_path().string() + "/s"), uuid_(feed_.recovered.identity.uuid) {
-    journal_fd_ = UniqueFd(::open(feed_.journal_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    cursors_.emplace(journal_fd_.get(), feed_.journal_path().string(), uuid_);
-    registry_.emplace(feed_.options, *feed_.files, table_, *feed_.lanes, next_producer_id_);
-    server_.emplace(feed_.options, admission_, *feed_.files, table_, *registry_, *feed_.lanes, *cursors_,
-                    journal_fd_.get(), 1);
+  Server() : socket_(feed_.runtime_path().string() + "/s"), uuid_(feed_.recovered().identity.uuid) {
+    server_.emplace(feed_.feed(), admission_);
     LEAT_FUZZ_CHECK(server_->open().ok() && server_->listen(socket_).ok());
   }
 
@@ -174,12 +170,7 @@ class Server {
   test::OneFeed feed_;
   std::string socket_;
   FeedUuid uuid_;
-  UniqueFd journal_fd_;
   broker::Admission admission_;
-  broker::ProducerTable table_;
-  std::atomic<std::uint32_t> next_producer_id_{100};
-  std::optional<broker::CursorTable> cursors_;
-  std::optional<broker::ProducerRegistry> registry_;
   std::optional<broker::ControlServer> server_;
 };
 

@@ -81,7 +81,7 @@ class Hostile {
         store_word(ring + kWords[reader.below(std::size(kWords))], reader.odd_number());
         break;
       }
-      case 5: store_word(ring + 64, feed_.inbound.head() + reader.below(128)); break;
+      case 5: store_word(ring + 64, feed_.inbound().head() + reader.below(128)); break;
       case 6: store_word(arena + 64 + 8 * reader.below(20), reader.odd_number()); break;
       case 7: {
         const Bytes bytes = reader.bytes(1 + reader.below(64));
@@ -133,13 +133,13 @@ void step(OneFeed& feed) {
 // Nobody scribbles any more: all that is owed comes in.
 void settle(OneFeed& feed) {
   for (int idle = 0; idle < 6; ++idle) {
-    const std::uint64_t head = feed.inbound.head();
+    const std::uint64_t head = feed.inbound().head();
     feed.sequencer->take_commands();
     step(feed);
-    feed.inbound.repair_head();
+    feed.inbound().repair_head();
     const bool skipped = feed.sequencer->try_skip();
     const bool taken = feed.sequencer->take_lost_tickets();
-    if (skipped || taken || head != feed.inbound.head()) idle = 0;
+    if (skipped || taken || head != feed.inbound().head()) idle = 0;
   }
   step(feed);
 }
@@ -166,9 +166,9 @@ void check(OneFeed& feed, const Honest& honest, const Hostile& hostile) {
   LEAT_FUZZ_CHECK(sequence == feed.sequencer->sequence());
   LEAT_FUZZ_CHECK(feed.slot(honest.producer()).revoked.load() == 0);
   // What consumers find in the ring is what the journal holds.
-  const std::uint64_t end = feed.ring.header().committed.load();
+  const std::uint64_t end = feed.ring().header().committed.load();
   LEAT_FUZZ_CHECK(end == feed.sequencer->position());
-  LEAT_FUZZ_CHECK(feed.ring.header().intent.load() - end <= feed.options.ring_bytes / 2);
+  LEAT_FUZZ_CHECK(feed.ring().header().intent.load() - end <= feed.options.ring_bytes / 2);
 }
 
 }  // namespace

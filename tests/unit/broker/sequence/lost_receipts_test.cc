@@ -46,7 +46,7 @@ TEST_F(LostReceipts, OfEventsThatAreGoneAreSaidToBeAndOthersAreNot) {
   feed.drain();
   cut_journal(3);
   feed.restart();
-  ASSERT_EQ(feed.recovered.end_sequence, 2U);
+  ASSERT_EQ(feed.recovered().end_sequence, 2U);
   for (std::size_t i = 1; i <= 5; ++i) EXPECT_EQ(lost(a, i), i >= 3) << i;
   publish(a, 4);
   feed.drain();

@@ -30,7 +30,7 @@ TEST(ProducerIds, EndWithAWordAndWithoutOneBeingGivenTwice) {
     feed.drain();
     EXPECT_EQ(feed.journaled().back().producer_id, 1U);
     feed.restart();
-    EXPECT_EQ(feed.recovered.next_producer_id, kMaxProducerIds);
+    EXPECT_EQ(feed.recovered().next_producer_id, kMaxProducerIds);
   }
 }
 

@@ -55,7 +55,7 @@ TEST(SequencerHeld, KeepsARoundThatFindsNoRoomAndFinishesItWhenThereIsSome) {
   ASSERT_TRUE(producer.publish(an_event("held")));
   const std::uint64_t held = producer.last_position;
   (void)feed.step();
-  ASSERT_TRUE(feed.handover->marks.push({.position = feed.ring.header().committed.load(), .sequence = 1}));
+  ASSERT_TRUE(feed.handover->marks.push({.position = feed.ring().header().committed.load(), .sequence = 1}));
   for (int i = 0; i < 100; ++i) {
     (void)feed.step();
     feed.sequencer->write_pending_mark();
@@ -64,7 +64,7 @@ TEST(SequencerHeld, KeepsARoundThatFindsNoRoomAndFinishesItWhenThereIsSome) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   EXPECT_EQ(feed.handover->state.load(), FeedState::stalled);
-  EXPECT_EQ(feed.ring.header().feed_state.load(), static_cast<std::uint32_t>(FeedState::stalled));
+  EXPECT_EQ(feed.ring().header().feed_state.load(), static_cast<std::uint32_t>(FeedState::stalled));
   EXPECT_EQ(stalls(feed), 1u) << "one stall, however often it was tried";
   EXPECT_EQ(producer.status(held), CompletionStatus::pending);
   EXPECT_EQ(feed.journaled().size(), 1u);

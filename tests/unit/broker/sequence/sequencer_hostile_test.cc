@@ -303,8 +303,8 @@ TEST(ScribbledHead, IsShownAgain) {
   ASSERT_TRUE(producer.publish(kGood));
   feed.drain();
   feed.files->inbound_header().head.store(~0ULL / 2);
-  EXPECT_TRUE(feed.inbound.repair_head());
-  EXPECT_FALSE(feed.inbound.repair_head());
+  EXPECT_TRUE(feed.inbound().repair_head());
+  EXPECT_FALSE(feed.inbound().repair_head());
   EXPECT_EQ(feed.files->inbound_header().head.load(), 1u);
 }
 

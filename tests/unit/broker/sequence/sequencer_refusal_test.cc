@@ -202,7 +202,7 @@ TEST(SequencerStamping, StoresNothingBeyondWhatReadersWereTold) {
   FeedProducer bad = feed.add_producer(16384);
   FeedProducer good = feed.add_producer();
   const std::uint64_t step = feed.options.ring_bytes / 16;  // how far ahead it is announced
-  const auto left = [&] { return step - feed.ring.header().committed.load() % step; };
+  const auto left = [&] { return step - feed.ring().header().committed.load() % step; };
   do {
     ASSERT_TRUE(good.publish(kGood));
     feed.drain();
@@ -214,9 +214,9 @@ TEST(SequencerStamping, StoresNothingBeyondWhatReadersWereTold) {
   bad.publish_ticket(*position);
   feed.drain();
   EXPECT_EQ(static_cast<Refusal>(bad.value(*position)), Refusal::bad_record);
-  const std::uint64_t told = feed.ring.header().intent.load();
+  const std::uint64_t told = feed.ring().header().intent.load();
   ASSERT_LT(told, feed.options.ring_bytes - 1024) << "the first lap: nothing stood there before";
-  for (std::uint64_t at = told; at < told + 1024; ++at) ASSERT_EQ(*feed.ring.place(at), std::byte{0}) << at - told;
+  for (std::uint64_t at = told; at < told + 1024; ++at) ASSERT_EQ(*feed.ring().place(at), std::byte{0}) << at - told;
 }
 
 class RevokedEntry : public ::testing::TestWithParam<std::pair<const char*, void (*)(EntryHeader&)>> {};
@@ -327,7 +327,7 @@ TEST(SequencerStamping, ClearsThePaddingThatAProducerLeftDirty) {
   producer.publish_ticket(*position);
   feed.drain();
   ASSERT_EQ(feed.journaled().size(), 1u);
-  const std::byte* const record = feed.ring.place(0);
+  const std::byte* const record = feed.ring().place(0);
   for (int i = 51; i < 56; ++i) EXPECT_EQ(record[i], std::byte{0}) << i;
 }
 

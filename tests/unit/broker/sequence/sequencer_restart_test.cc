@@ -78,7 +78,7 @@ TEST_P(RestartAt, NothingIsLostRepeatedOrReordered) {
   if (stored == 0) test::write_at(segment, 0, journal_before);
 
   feed.restart();
-  EXPECT_EQ(feed.recovered.identity.epochs.size(), 1u) << "nothing visible was lost: the epoch goes on";
+  EXPECT_EQ(feed.recovered().identity.epochs.size(), 1u) << "nothing visible was lost: the epoch goes on";
   feed.drain();
   std::string last_words;
   ASSERT_TRUE(a.publish(numbered(100, last_words)));
@@ -151,7 +151,7 @@ TEST(Restart, CompletesWhatWasJournaledBeforeItsFirstRoundBegins) {
   int looks = 0;
   feed.on_control_wake = [&] {
     ++looks;
-    EXPECT_EQ(feed.files->registry_header().round_position.load(), feed.recovered.end_position);
+    EXPECT_EQ(feed.files->registry_header().round_position.load(), feed.recovered().end_position);
     EXPECT_EQ(a.status(position), CompletionStatus::committed);
     EXPECT_EQ(feed.slot(a).last_producer_sequence.load(), 1U);
     EXPECT_EQ(feed.slot(a).consumed.load(), a.arena.tail());
@@ -194,7 +194,7 @@ TEST(Restart, ClearsWhatTheIndexSaysOfRecordsThatAreNotThere) {
   std::string torn = good;
   torn[9] ^= 1;
   test::write_at(segment, kSegmentHeaderBytes + sizeof(IndexEntry), torn);
-  const std::uint64_t seed = feed_checksum_seed(feed.recovered.identity.uuid);
+  const std::uint64_t seed = feed_checksum_seed(feed.recovered().identity.uuid);
   const IndexEntry ahead = make_index_entry(seed, feed.sequencer->position(), 2, 3);
   test::write_at(segment, kSegmentHeaderBytes + 2 * sizeof(IndexEntry),
                  std::string(reinterpret_cast<const char*>(&ahead), sizeof ahead));

@@ -69,14 +69,14 @@ TEST(Sequencer, PutsTheSameBytesIntoTheRingAndTheJournal) {
   FeedProducer producer = feed.add_producer();
   for (int i = 0; i < 5; ++i) ASSERT_TRUE(producer.publish(an_event("payload " + std::to_string(i))));
   feed.drain();
-  const std::uint64_t end = feed.ring.header().committed.load();
+  const std::uint64_t end = feed.ring().header().committed.load();
   ASSERT_EQ(end, feed.sequencer->position());
-  EXPECT_EQ(feed.ring.header().latest[0].position == end ? feed.ring.header().latest[0].sequence.load()
-                                                         : feed.ring.header().latest[1].sequence.load(),
+  EXPECT_EQ(feed.ring().header().latest[0].position == end ? feed.ring().header().latest[0].sequence.load()
+                                                         : feed.ring().header().latest[1].sequence.load(),
             5u);
   const std::string segment = test::read_file(feed.journal_path() / SegmentName{1, 0}.to_string());
   const std::uint64_t offset = segment_geometry(feed.options.segment_bytes).data_offset;
-  EXPECT_EQ(std::memcmp(segment.data() + offset, feed.ring.place(0), end), 0);
+  EXPECT_EQ(std::memcmp(segment.data() + offset, feed.ring().place(0), end), 0);
 }
 
 TEST(Sequencer, GivesABatchAdjacentSequencesAndMarksItsInside) {
@@ -244,7 +244,7 @@ TEST(Sequencer, CommitsWhatComesBeforeAStallInTheMiddleOfATicket) {
   const std::size_t fitted = feed.journaled().size();
   EXPECT_GT(fitted, 0u);
   EXPECT_LT(fitted, 15u);
-  EXPECT_EQ(feed.ring.header().committed.load(), feed.sequencer->position());
+  EXPECT_EQ(feed.ring().header().committed.load(), feed.sequencer->position());
   EXPECT_EQ(feed.files->registry_header().inbound_head.load(), 0u) << "the ticket's turn comes again";
   feed.prepare_segments(2);
   feed.drain();
@@ -277,7 +277,7 @@ TEST(Sequencer, WakesSleepersWhenAllIsDoneOrEveryFewRounds) {
     else ASSERT_LE(++since_wake, 3) << "after " << rounds << " rounds";
   }
   EXPECT_GT(rounds, 8) << "the test is about several rounds";
-  EXPECT_EQ(feed.ring.header().latest[0].sequence.load() + feed.ring.header().latest[1].sequence.load() > 0, true);
+  EXPECT_EQ(feed.ring().header().latest[0].sequence.load() + feed.ring().header().latest[1].sequence.load() > 0, true);
 
   ASSERT_TRUE(producer.publish({.topic = "t"}));
   sleepers.store(1);
@@ -366,7 +366,7 @@ TEST(Sequencer, ClosesWithAMarkThatVouchesForEverything) {
   EXPECT_EQ(records[1].type, static_cast<std::uint16_t>(RecordType::mark));
   EXPECT_EQ(records[1].flags, kFlagCleanClose);
   EXPECT_EQ(records[1].sequence, 1u) << "marks have no sequence of their own";
-  EXPECT_EQ(feed.ring.header().committed.load(), before + kMarkRecordBytes);
+  EXPECT_EQ(feed.ring().header().committed.load(), before + kMarkRecordBytes);
 }
 
 }  // namespace

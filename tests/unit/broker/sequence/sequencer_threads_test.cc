@@ -79,7 +79,7 @@ TEST(SequencerThread, WritesTheMarksItIsAskedFor) {
   const std::uint64_t durable = feed.sequencer->position();
   ASSERT_TRUE(feed.handover->marks.push({.position = durable, .sequence = 1}));
   feed.sequencer->start();
-  wait_until([&] { return feed.ring.header().committed.load() > durable; });
+  wait_until([&] { return feed.ring().header().committed.load() > durable; });
   feed.sequencer->stop();
   const auto records = feed.journaled_records();
   ASSERT_EQ(records.size(), 2u);
