@@ -1,5 +1,5 @@
 // Copying bytes that another process may overwrite meanwhile, without a data race in the C++ sense: as 8-byte atomic
-// words. The order against other words comes from stand-alone fences around the copy (design.md, section 9; Boehm,
+// words. The order against other words comes from stand-alone fences around the copy (Boehm,
 // "Can seqlocks get along with programming language memory models?", MSPC 2012). ThreadSanitizer does not model
 // fences, so under it each word is acquired and released on its own.
 #pragma once

@@ -1,4 +1,4 @@
-// The sequencer: the one thread that gives events their numbers (design.md, section 1).
+// The sequencer: the one thread that gives events their numbers.
 //
 // A round:  take tickets until the inbound ring is empty or the round is long enough; for each entry
 //             copy it from the arena into the broadcast ring, beyond `committed`   (1 copy; nobody sees it yet)

@@ -1,4 +1,4 @@
-// The broadcast ring: a streaming seqlock over the tail of the journal's string (design.md, section 4).
+// The broadcast ring: a streaming seqlock over the newest part of the journal's stream.
 //
 // Writer:  intent.store(relaxed); fence(release); words.store(relaxed) ...; committed.store(release)
 // Reader:  committed.load(acquire); words.load(relaxed) ...; fence(acquire); intent.load(relaxed)

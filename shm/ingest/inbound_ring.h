@@ -1,4 +1,4 @@
-// The inbound ring of tickets: many producers, one sequencer (design.md, section 3).
+// The inbound ring of tickets: many producers, one sequencer.
 //
 // A producer takes a ticket (fetch_add on `tail`) and fills its slot (compare-and-swap EMPTY(lap) -> FULL). A producer
 // that dies or stops between the two leaves EMPTY(lap) with `tail` beyond it; the sequencer swaps it to EMPTY(lap+1).
