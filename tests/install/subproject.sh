@@ -28,7 +28,7 @@ try() {
     die "a parent project ($name) cannot be configured (see above)"
   fi
   diff "$parent/before.txt" "$parent/after.txt" >&2 || die "Leat changes what belongs to its parent ($name; see above)"
-  [ "$(cat "$parent/targets.txt")" = "leat_client;leat_flags;leat_shm" ] ||
+  [ "$(cat "$parent/targets.txt")" = "leat_base;leat_client;leat_flags;leat_journal;leat_record;leat_shm" ] ||
     die "as a part of another project ($name) Leat has the targets $(cat "$parent/targets.txt")"
 }
 

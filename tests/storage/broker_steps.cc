@@ -13,6 +13,7 @@ using internal::UniqueFd;
 BrokerSteps::BrokerSteps(const broker::Options& options) {
   const std::filesystem::path journal = std::filesystem::path(options.data_dir) / options.feed;
   const std::filesystem::path rings = std::filesystem::path(options.runtime_dir) / options.feed / "shm";
+  std::filesystem::create_directories(journal);
   std::filesystem::create_directories(rings);
   journal_fd_ = UniqueFd(::open(journal.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   lock_fd_ = UniqueFd(::open((journal / internal::kLockFileName).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
