@@ -32,11 +32,11 @@ class ClientProcesses {
   void remove(ClientId client);
 
   /// By the number of the process. Only one that is known to be gone has left: one that lives may publish at any
-  /// moment, and is told `accepted`.
+  /// moment, and `accepted` is reported to it.
   Life watch(ClientId client);
   /// By the client's connection, which says better than a number whose it is.
   void watch_peer(ClientId client, int socket);
-  /// True if its end will be told, or has been and is told again.
+  /// True if its end will be reported by an event, or has been and is reported again.
   [[nodiscard]] bool is_watched(ClientId client) const;
 
   /// Looks at some of those that no pidfd watches, with the ticks. Returns those whose process is gone.

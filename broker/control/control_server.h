@@ -33,7 +33,7 @@
 
 namespace leat::broker {
 
-/// Everything on one thread, except wake() and set_admission().
+/// Everything on the control thread, except wake() and set_admission().
 class ControlServer {
  public:
   /// Of a feed that is open, and outlives this.

@@ -59,7 +59,7 @@ void Door::accept_some(const Visitor& let_in, const Visitor& turn_away) {
   }
 }
 
-// One descriptor is kept for this: a client that is told why can say so, and come again.
+// One descriptor is kept for this: a client that hears why can say so, and come again.
 void Door::turn_one_away(const Visitor& turn_away) {
   if (!spare_fd_.valid()) return;
   spare_fd_.reset();
