@@ -14,7 +14,9 @@ if(TARGET leatd)
   install(TARGETS leatd leat RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
 
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/leat DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/leat
+        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+        FILES_MATCHING PATTERN "*.h")
 
 install(EXPORT leatTargets NAMESPACE leat:: DESTINATION ${LEAT_INSTALL_CMAKEDIR})
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/leatConfig.cmake.in ${PROJECT_BINARY_DIR}/leatConfig.cmake
@@ -27,7 +29,8 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/leatConfigVersion.cmake
 install(FILES ${PROJECT_BINARY_DIR}/leatConfig.cmake ${PROJECT_BINARY_DIR}/leatConfigVersion.cmake
         DESTINATION ${LEAT_INSTALL_CMAKEDIR})
 
-# pkg-config finds the prefix by where the file lies, so that the tree may be moved, and `cmake --install --prefix` works.
+# pkg-config finds the prefix by where the file lies, so that the tree may be moved, and `cmake --install --prefix`
+# works.
 set(LEAT_PC_LIBDIR "${CMAKE_INSTALL_FULL_LIBDIR}")
 set(LEAT_PC_INCLUDEDIR "${CMAKE_INSTALL_FULL_INCLUDEDIR}")
 set(LEAT_PC_PREFIX "${CMAKE_INSTALL_PREFIX}")

@@ -11,7 +11,6 @@
 #include <leat/result.h>
 
 #include "base/unique_fd.h"
-#include "base/words.h"
 
 namespace leat::internal {
 

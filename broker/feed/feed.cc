@@ -36,8 +36,7 @@ Result<void> Feed::open() {
   return {};
 }
 
-// The rings that a refused start made go, those of the last broker stay, and what stands in the journal says again what it
-// said before.
+// The rings that a refused start made go, those of the last broker stay, and the journal says what it said before.
 void Feed::take_back() {
   set_fault_state_words(nullptr, nullptr);
   fault_ranges_ = {};
@@ -98,8 +97,8 @@ Result<void> Feed::recover() {
   return {};
 }
 
-// After a failed sync the page cache may show what never reached the disk: clean pages are dropped, so that recovery reads
-// what is really there.
+// After a failed sync the page cache may show what never reached the disk: clean pages are dropped, so that recovery
+// reads what is really there.
 void Feed::drop_page_cache() {
   auto names = list_segments(places_.journal_fd, places_.journal);
   if (!names) return;  // recovery will say so

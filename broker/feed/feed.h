@@ -1,5 +1,5 @@
-// One feed, put together: its rings and arenas, its journal, and the stages that an event goes through. It has no thread and no
-// socket of its own until start(): leatd gives it those (broker/host/broker.h); tests and benchmarks step it.
+// One feed, put together: its rings and arenas, its journal, and the stages that an event goes through. It has no
+// thread until start(), and never a socket: leatd gives it that (broker/host/broker.h). Tests and benchmarks step it.
 //
 //   sequencer   sequence/    numbers, journals and publishes events
 //   syncer      storage/     fdatasync, segments ahead, retention
@@ -39,8 +39,8 @@ struct FeedPlaces {
   int journal_lock_fd = -1;     ///< holds the journal's lock; -1: nobody looks after names
 };
 
-/// Not thread-safe but for what says so. One feed at a time in a process: a store into a file that fails is told from others
-/// by one handler (fault_guard.h).
+/// Not thread-safe but for what says so. One feed at a time in a process: the handler of SIGBUS knows those of one
+/// (fault_guard.h).
 class Feed {
  public:
   Feed(Options options, FeedPlaces places, StageHooks hooks = {});
@@ -48,8 +48,8 @@ class Feed {
   Feed(const Feed&) = delete;
   Feed& operator=(const Feed&) = delete;
 
-  /// Recovers the journal, adopts the rings of the last broker or makes new ones, and takes its producers over. After an
-  /// error take_back(). Errors: corrupt, no_space, io_error, ...
+  /// Recovers the journal, adopts the rings of the last broker or makes new ones, and takes its producers over. After
+  /// an error: take_back(). Errors: corrupt, no_space, io_error, ...
   Result<void> open();
   /// Undoes what open() did, as far as it came: rings that it made go, the journal says again what it said before.
   void take_back();
@@ -63,8 +63,8 @@ class Feed {
   Result<void> start();
   /// Takes what has been published so far, then ends both threads.
   void stop();
-  /// After stop(), or without threads: makes all durable and says in the journal that it was closed. Errors: no_space (nothing
-  /// is lost: what was accepted waits for the next broker), io_error.
+  /// After stop(), or without threads: makes all durable and says in the journal that it was closed. Errors: no_space
+  /// (nothing is lost: what was accepted waits for the next broker), io_error.
   Result<void> close();
 
   /// What clients are told, in all headers. Any thread.

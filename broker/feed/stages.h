@@ -1,13 +1,11 @@
-// The stages that an event goes through in the broker, put together: inbound ring, sequencer, journal, broadcast ring. Steppable,
-// without threads. Feed puts them over files; tests/interleave over memory of its own.
+// The stages that an event goes through in the broker, put together: inbound ring, sequencer, journal, broadcast ring.
+// Steppable, without threads. Feed puts them over files; tests/interleave over memory of its own.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
-
-#include <leat/result.h>
 
 #include "broker/options.h"
 #include "broker/producers/registry_layout.h"
@@ -16,7 +14,6 @@
 #include "broker/storage/handover.h"
 #include "broker/storage/journal_writer.h"
 #include "shm/broadcast/broadcast_ring.h"
-#include "shm/broadcast/doorbell.h"
 #include "shm/ingest/inbound_ring.h"
 #include "shm/status/status_layout.h"
 

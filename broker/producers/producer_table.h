@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "broker/feed/runtime_files.h"
-#include "broker/producers/arena_reader.h"
 
 namespace leat::broker {
 

@@ -28,7 +28,6 @@
 #include "broker/sequence/record_stamper.h"
 #include "broker/sequence/stamp_clock.h"
 #include "shm/broadcast/broadcast_ring.h"
-#include "shm/broadcast/doorbell.h"
 #include "shm/ingest/inbound_ring.h"
 
 namespace leat::broker {

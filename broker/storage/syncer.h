@@ -20,7 +20,6 @@
 #include "broker/storage/segment_pool.h"
 #include "broker/options.h"
 #include "shm/broadcast/broadcast_ring.h"
-#include "shm/broadcast/doorbell.h"
 #include "shm/status/status_layout.h"
 
 namespace leat::broker {

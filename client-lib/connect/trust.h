@@ -20,10 +20,10 @@ namespace leat::client {
 ///   the user that we run as (now, or when |
 ///   the handle was made), or root         | always
 ///   the owner that was named              | always
-///   the owner of the runtime directory    | if that directory was named by option or environment, nobody else may write
-///                                         | on it or on its directory of the feed, and nobody else can have made it:
-///                                         | it is called leat-<uid of its owner>, or all above it belongs to root, to
-///                                         | us, or to its owner, and is closed to the others' writing
+///   the owner of the runtime directory    | if that directory was named by option or environment, nobody else may
+///                                         | write on it or on its directory of the feed, and nobody else can have made
+///                                         | it: it is called leat-<uid of its owner>, or all above it belongs to root,
+///                                         | to us, or to its owner, and is closed to the others' writing
 ///   anybody else                          | never
 class Trust {
  public:

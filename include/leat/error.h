@@ -16,7 +16,7 @@ enum class ErrorCode : std::uint32_t {
   layout_mismatch = 4,    ///< client and broker were built for different shared layouts
   invalid_argument = 5,   ///< an option, name or value outside its bounds
   too_large = 6,          ///< the event or batch exceeds a bound of the feed
-  bad_topic = 7,          ///< the topic breaks the rules of leat/topic_filter.h
+  bad_topic = 7,          ///< the topic breaks the rules of include/leat/topic_filter.h
   would_block = 8,        ///< arena or inbound ring full; nothing was published
   timed_out = 9,          ///< the deadline passed
   feed_failed = 10,       ///< the broker stopped accepting (disk error); reading goes on

@@ -11,7 +11,7 @@
 //   a segment beyond P is not as long as it was made                           corrupt: length is synced before use
 //   nobody does                                                                the journal ends at P, as tail_scan.h
 //                                                                              says of the segment; those behind it
-//                                                                              were begun and never got to the disk whole
+//                                                                              were begun and never got there whole
 //   there is no such place                                                     the end of the last segment
 #pragma once
 

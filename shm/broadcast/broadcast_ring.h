@@ -13,7 +13,6 @@
 #include <cstring>
 #include <optional>
 
-#include "base/check.h"
 #include "shm/broadcast/broadcast_layout.h"
 
 namespace leat::internal {

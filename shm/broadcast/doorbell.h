@@ -20,7 +20,6 @@
 #include "base/atomic.h"
 #include "base/futex.h"
 #include "base/words.h"
-#include "shm/broadcast/broadcast_layout.h"
 
 namespace leat::internal {
 

@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "base/check.h"
 #include "shm/ingest/arena_layout.h"
 
 namespace leat::internal {

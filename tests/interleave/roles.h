@@ -10,7 +10,6 @@
 
 #include "client-lib/publish/producer_impl.h"
 #include "shm/broadcast/broadcast_ring.h"
-#include "shm/broadcast/doorbell.h"
 #include "tests/interleave/scheduler.h"
 
 namespace leat::sim {

@@ -17,8 +17,6 @@
 
 #include <leat/leat.h>
 
-#include "process/load.h"
-#include "base/unique_fd.h"
 #include "support/helper_main.h"
 
 namespace leat::test {

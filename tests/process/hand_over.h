@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "process/helpers/hand_over_words.h"
 #include "base/mapping.h"
 #include "shm/broadcast/broadcast_ring.h"
 #include "journal/read/journal_files.h"

@@ -11,7 +11,6 @@
 #include <fstream>
 #include <thread>
 
-#include "process/load.h"
 #include "support/confined.h"
 
 namespace leat::test {

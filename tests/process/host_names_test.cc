@@ -12,7 +12,6 @@
 #include <map>
 #include <thread>
 
-#include "process/load.h"
 #include "base/unique_fd.h"
 
 namespace leat::test {

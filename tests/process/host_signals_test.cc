@@ -11,7 +11,6 @@
 #include <fstream>
 #include <thread>
 
-#include "process/load.h"
 #include "base/unique_fd.h"
 
 namespace leat::test {

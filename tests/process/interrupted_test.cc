@@ -9,7 +9,6 @@
 
 #include <leat/leat.h>
 
-#include "process/load.h"
 #include "support/helper_main.h"
 
 namespace leat::test {

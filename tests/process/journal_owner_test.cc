@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <fstream>
 
-#include "process/load.h"
 #include "support/environment.h"
 
 namespace leat::test {

@@ -4,7 +4,6 @@
 #include <fstream>
 #include <functional>
 
-#include "base/whole_io.h"
 #include "journal/read/journal_files.h"
 #include "journal/read/record_buffer.h"
 #include "support/broker_test.h"

@@ -7,8 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "process/load.h"
-
 namespace leat::test {
 
 class OtherUserTest : public BrokerTest {

@@ -6,8 +6,6 @@
 #include <filesystem>
 #include <fstream>
 
-#include "process/load.h"
-
 namespace leat::test {
 namespace {
 

@@ -4,7 +4,6 @@
 #include <string>
 #include <thread>
 
-#include "process/helpers/raw_producer.h"
 #include "process/load.h"
 
 namespace leat::test {

@@ -5,8 +5,6 @@
 #include <random>
 #include <string>
 
-#include <leat/journal.h>
-
 #include "tests/storage/specimen.h"
 
 namespace leat::test {

@@ -12,7 +12,6 @@
 
 #include "support/broker_process.h"
 #include "support/child_process.h"
-#include "support/environment.h"
 #include "support/shared_page.h"
 #include "support/watchdog.h"
 

@@ -190,9 +190,9 @@ std::vector<Violation> dead_includes(std::string_view path, std::string_view tex
     const std::set<std::string> names = declared_names(text_of(tree, include.header));
     const bool used = std::any_of(names.begin(), names.end(), [&](const auto& name) { return words.contains(name); });
     if (used) continue;
-    found.push_back({std::string(path), include.line, include.header,
-                     "nothing that " + include.header +
-                         " declares is used: take the include out, or include what is meant"});
+    found.push_back(
+        {std::string(path), include.line, include.header,
+         "nothing that " + include.header + " declares is used: take the include out, or include what is meant"});
   }
   return found;
 }

@@ -75,8 +75,8 @@ std::vector<Violation> Layers::check(std::string_view path, std::string_view tex
     if (allowed) continue;
     const std::string rule = path_ + ":" + std::to_string(row->line) + " allows " + joined(row->allowed);
     const std::string what = row->folder + " may not include " + include.header;
-    found.push_back({std::string(path), include.line, include.header,
-                     what + ": turn the dependency round (" + rule + ")"});
+    found.push_back(
+        {std::string(path), include.line, include.header, what + ": turn the dependency round (" + rule + ")"});
   }
   return found;
 }

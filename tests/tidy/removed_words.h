@@ -14,7 +14,7 @@
 namespace leat::tidy {
 
 struct RemovedWord {
-  std::string word;     ///< or a phrase on one line
+  std::string word;  ///< or a phrase on one line
   std::string instead;
 };
 

@@ -17,9 +17,7 @@ TEST(TidyWords, FindsWholeWords) {
   EXPECT_EQ(uses("a ring buffer\nand --old=3\n"), 2U);
 }
 
-TEST(TidyWords, TakesPartsOfOthers) {
-  EXPECT_EQ(uses("blobs blob_size a_blob ring\nbuffer --older old"), 0U);
-}
+TEST(TidyWords, TakesPartsOfOthers) { EXPECT_EQ(uses("blobs blob_size a_blob ring\nbuffer --older old"), 0U); }
 
 }  // namespace
 }  // namespace leat::tidy

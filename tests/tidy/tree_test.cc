@@ -105,8 +105,8 @@ TEST(Tidy, EveryIncludeIsUsed) {
 TEST(Tidy, IncludesPointOneWay) {
   const Layers layers(kLayers, text_of(the_tree(), kLayers));
   expect_none(layers.faults(the_tree().names.folders));
-  expect_none(in_the_tree(
-      "layers", [&](auto& path, auto& text) { return layers.check(path, text, the_tree().names.files); }));
+  expect_none(
+      in_the_tree("layers", [&](auto& path, auto& text) { return layers.check(path, text, the_tree().names.files); }));
 }
 
 TEST(Tidy, RemovedWordsStayAway) {

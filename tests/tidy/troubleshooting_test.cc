@@ -9,12 +9,12 @@ using Parts = std::vector<std::string>;
 
 /// What is found in a document with that one title.
 std::string unsaid(const std::string& title) {
-  const std::vector<Messages> said = {
-      messages_of("a.cc",
-                  "say(\"opening \" + path + \": it is \"\n    \"no directory\");  // remove it\n"
-                  "warn(\"{} of {:x} bytes are lost\", n);\nsay(\"needs \" + std::to_string(kMost) + \" words\");\n"
-                  "say(\"too\" + how + \"late\");\n"),
-      messages_of("b.cc", "advice = \"choose another \" + kOption;\n")};
+  const std::vector<Messages> said =
+      {messages_of("a.cc",
+                   "say(\"opening \" + path + \": it is \"\n    \"no directory\");  // remove it\n"
+                   "warn(\"{} of {:x} bytes are lost\", n);\nsay(\"needs \" + std::to_string(kMost) + \" words\");\n"
+                   "say(\"too\" + how + \"late\");\n"),
+       messages_of("b.cc", "advice = \"choose another \" + kOption;\n")};
   return to_string(unsaid_titles("t.md", "# Top\n## `" + title + "`\n", said));
 }
 
@@ -36,11 +36,11 @@ TEST(TidyTroubles, FindsWhatIsNotSaid) {
   EXPECT_EQ(unsaid("opening <path>: it is a directory"),
             "t.md:2: no message has the part 'it is a directory' (nearest: none): "
             "write the title as the code says it\n");
-  EXPECT_NE(unsaid("bytes are lost <n> of"), "");        // in another order
-  EXPECT_NE(unsaid("opening <path>: remove it"), "");    // only a comment says so
-  EXPECT_NE(unsaid("opening it is no directory"), "");   // the code puts something between the two
-  EXPECT_NE(unsaid("toolate"), "");                      // the same
-  EXPECT_NE(unsaid("<what>: <why>"), "");                // says nothing
+  EXPECT_NE(unsaid("bytes are lost <n> of"), "");       // in another order
+  EXPECT_NE(unsaid("opening <path>: remove it"), "");   // only a comment says so
+  EXPECT_NE(unsaid("opening it is no directory"), "");  // the code puts something between the two
+  EXPECT_NE(unsaid("toolate"), "");                     // the same
+  EXPECT_NE(unsaid("<what>: <why>"), "");               // says nothing
 }
 
 TEST(TidyTroubles, ReadsASecondTitleOfALine) {

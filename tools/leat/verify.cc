@@ -2,7 +2,6 @@
 #include <memory>
 
 #include "tools/leat/commands.h"
-#include "tools/leat/exit_code.h"
 #include "tools/leat/options.h"
 #include "tools/leat/verify_history.h"
 #include "tools/leat/verify_journal.h"

@@ -5,8 +5,6 @@
 #include <chrono>
 #include <csignal>
 
-#include "support/environment.h"
-
 namespace leat::test {
 
 using std::chrono::milliseconds;

@@ -15,7 +15,6 @@
 #include <string>
 
 #include "client-lib/connect/connection.h"
-#include "shm/shared_file.h"
 #include "support/helper_main.h"
 
 namespace leat::test {

@@ -8,7 +8,6 @@
 
 #include <leat/leat.h>
 
-#include "process/helpers/words.h"
 #include "support/helper_main.h"
 
 namespace leat::test {

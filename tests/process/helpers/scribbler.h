@@ -3,8 +3,6 @@
 
 #include <cstddef>
 
-#include "client-lib/connect/connection.h"
-
 namespace leat::test {
 
 inline constexpr std::size_t kHostileStopWord = 160;  ///< not 0: scribblers end

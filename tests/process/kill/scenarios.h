@@ -3,7 +3,6 @@
 
 #include <vector>
 
-#include "process/kill/attacked_feed.h"
 #include "process/kill/campaign.h"
 
 namespace leat::test {

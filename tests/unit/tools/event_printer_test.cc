@@ -194,11 +194,11 @@ TEST(EventPrinter, ColoursOnlyWhenTold) {
 }
 
 TEST(EventPrinter, PrintsJsonOneObjectALine) {
-  EXPECT_EQ(
-      printed(example(), {.format = Format::json}),
-      "{\"sequence\":7,\"cursor\":\"00c0ffee00c0ffee-7\",\"epoch\":\"00c0ffee00c0ffee\","
-      "\"timestamp_ns\":\"1700000000123456789\",\"time\":\"2023-11-14T22:13:20.123456789Z\",\"producer_id\":2,\"producer_sequence\":3,"
-      "\"topic\":\"session.created\",\"key\":\"s1\",\"message_id\":\"m1\",\"payload\":\"hello world\"}\n");
+  EXPECT_EQ(printed(example(), {.format = Format::json}),
+            "{\"sequence\":7,\"cursor\":\"00c0ffee00c0ffee-7\",\"epoch\":\"00c0ffee00c0ffee\","
+            "\"timestamp_ns\":\"1700000000123456789\",\"time\":\"2023-11-14T22:13:20.123456789Z\","
+            "\"producer_id\":2,\"producer_sequence\":3,"
+            "\"topic\":\"session.created\",\"key\":\"s1\",\"message_id\":\"m1\",\"payload\":\"hello world\"}\n");
 }
 
 TEST(EventPrinter, PrintsBytesThatAreNotUtf8AsBase64) {
