@@ -53,7 +53,7 @@ Result<void> Broker::open_traced(int stop_fd) {
                                  FeedPlaces{.journal_fd = journal_fd_.get(),
                                             .journal = paths_.journal.string(),
                                             .rings = paths_.runtime / "shm",
-                                            .journal_lock_fd = journal_lock_.get()},
+                                            .journal_lock_fd = journal_lock_.fd()},
                                  StageHooks{.wake_control = [this] {
                                    if (control_) control_->wake();
                                  }});
@@ -183,16 +183,16 @@ Result<void> Broker::become_the_broker(int stop_fd) {
     // Again: they may have been moved while we waited. Only now are they ours to change.
     if (auto done = open_directories(Modes::leave); !done) return done;
     if (auto done = lock(runtime_lock_, runtime_path, stop_fd); !done) return done;
-    if (lock_is_in_place(journal_lock_, journal_path) && lock_is_in_place(runtime_lock_, runtime_path)) {
+    if (lock_is_in_place(journal_lock_) && lock_is_in_place(runtime_lock_)) {
       return open_directories(Modes::set);
     }
     spdlog::warn("the directories of feed '{}' were moved or removed meanwhile: trying again", options_.feed);
-    runtime_lock_.reset();
-    journal_lock_.reset();
+    runtime_lock_ = FileLock();
+    journal_lock_ = FileLock();
   }
 }
 
-Result<void> Broker::lock(UniqueFd& held, const std::filesystem::path& path, int stop_fd) {
+Result<void> Broker::lock(FileLock& held, const std::filesystem::path& path, int stop_fd) {
   const auto waits = [&] {
     if (notifier_ != nullptr) notifier_->waiting("standby: another broker serves feed " + options_.feed);
   };
@@ -235,7 +235,7 @@ NameWatch Broker::watched_names() {
   runtime_fd_ = UniqueFd(::open(paths_.runtime.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   const std::filesystem::path shm = paths_.runtime / "shm";
   if (runtime_fd_.valid()) names.add(paths_.runtime, runtime_fd_.get());
-  names.add(shm / "lock", runtime_lock_.get());
+  names.add(shm / "lock", runtime_lock_.fd());
   names.add(shm / "inbound", feed_->files().inbound.fd.get());
   names.add(shm / "registry", feed_->files().registry.fd.get());
   names.add(shm / "broadcast", feed_->files().broadcast.fd.get());

@@ -8,6 +8,7 @@
 #include <leat/feed_address.h>
 #include <leat/result.h>
 
+#include "base/file_lock.h"
 #include "base/unique_fd.h"
 #include "broker/control/admission.h"
 #include "broker/control/control_server.h"
@@ -51,7 +52,7 @@ class Broker {
   enum class Modes : bool { leave, set };
   Result<void> open_directories(Modes modes);
   Result<void> become_the_broker(int stop_fd);
-  Result<void> lock(internal::UniqueFd& held, const std::filesystem::path& path, int stop_fd);
+  Result<void> lock(internal::FileLock& held, const std::filesystem::path& path, int stop_fd);
   enum class Names : bool { in_place, lost };
   int shut_down(Names names);
   NameWatch watched_names();
@@ -62,8 +63,8 @@ class Broker {
   StartTrace* trace_ = nullptr;    // while open() runs
   internal::UniqueFd runtime_fd_;  // the feed's own runtime directory
   Admission admission_;
-  internal::UniqueFd journal_lock_;
-  internal::UniqueFd runtime_lock_;
+  internal::FileLock journal_lock_;
+  internal::FileLock runtime_lock_;
   internal::UniqueFd journal_fd_;
   std::unique_ptr<Feed> feed_;
   std::unique_ptr<ControlServer> control_;

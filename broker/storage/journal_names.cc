@@ -1,7 +1,6 @@
 #include "broker/storage/journal_names.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -164,27 +163,21 @@ NamesLook JournalNames::look_at_some(const Retention& retained) {
 // Without it another leatd, of another runtime directory, could serve the same journal.
 NamesLook JournalNames::mend_lock() {
   const std::string name(kLockFileName);
-  const int held_fd = lock_made_again_.valid() ? lock_made_again_.get() : lock_fd_;
-  struct stat held {};
-  struct stat named {};
-  if (held_fd < 0 || ::fstat(held_fd, &held) != 0) return {};
-  if (::fstatat(directory_fd_, name.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0) {
-    if (is_same_file(held, named)) return {};
-  } else if (errno != ENOENT) {
-    return {};
-  }
-  UniqueFd fd(::openat(directory_fd_, name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd.valid()) return {};
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return {};
+  const int held_fd = lock_made_again_.is_held() ? lock_made_again_.fd() : lock_fd_;
+  if (FileLock::place_of(held_fd, directory_fd_, name) != FileLock::Place::elsewhere) return {};
+  auto lock = FileLock::open(directory_fd_, name, directory_ + "/" + name);
+  if (!lock) return {};
+  const auto taken = lock->try_take();
+  if (!taken) return {};
+  if (!*taken) {
     return {.standing = Standing::gone,
-            .reason = "the lock " + directory_ + "/" + name +
+            .reason = "the lock " + lock->path() +
                       " was removed, and another leatd has taken the journal since: stop "
                       "one of the two"};
   }
-  spdlog::warn("the lock {}/{} was removed or replaced while the feed was served: it was made and taken again",
-               directory_, name);
-  lock_made_again_ = std::move(fd);
+  spdlog::warn("the lock {} was removed or replaced while the feed was served: it was made and taken again",
+               lock->path());
+  lock_made_again_ = std::move(*lock);
   return {};
 }
 

@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "broker/storage/retention.h"
-#include "base/unique_fd.h"
+#include "base/file_lock.h"
 #include "journal/format/feed_identity.h"
 
 namespace leat::broker {
@@ -52,7 +52,7 @@ class JournalNames {
   std::string directory_;
   internal::FeedIdentity identity_;
   int lock_fd_;
-  internal::UniqueFd lock_made_again_;
+  internal::FileLock lock_made_again_;
   timespec directory_changed_{};
   int listings_due_ = 2;  // times of files are coarse: one change is followed by two listings
   NamesLook missing_;     // by the last listing

@@ -1,7 +1,6 @@
 #include "journal/repair/repair_journal.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -9,7 +8,6 @@
 #include <cstring>
 
 #include "base/clock.h"
-#include "base/lock_holders.h"
 #include "base/make_file.h"
 #include "base/random.h"
 #include "journal/format/cursor_file.h"
@@ -21,23 +19,20 @@
 
 namespace leat::internal {
 
-Result<UniqueFd> lock_journal(int directory_fd, const std::string& directory) {
+Result<FileLock> lock_journal(int directory_fd, const std::string& directory) {
   const std::string name(kLockFileName);
-  UniqueFd fd(::openat(directory_fd, name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd.valid()) return system_error(errno, "opening the lock " + directory + "/" + name);
-  if (auto given = give_to_owner(directory_fd, fd.get(), directory + "/" + name); !given) return given.error();
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
-  if (errno != EWOULDBLOCK) return system_error(errno, "locking " + directory + "/" + name);
-  const std::string who = lock_holders(fd.get());
-  return Error{ErrorCode::busy, "a broker, or another repair, works on " + directory + " (it holds " + directory + "/" +
-                                    name + (who.empty() ? "" : ": " + who) + "); stop it first, and whoever waits"};
+  auto lock = FileLock::open(directory_fd, name, directory + "/" + name);
+  if (!lock) return lock.error();
+  if (auto given = give_to_owner(directory_fd, lock->fd(), lock->path()); !given) return given.error();
+  const auto taken = lock->try_take();
+  if (!taken) return taken.error();
+  if (*taken) return lock;
+  const std::string who = lock->holders();
+  return Error{ErrorCode::busy, "a broker, or another repair, works on " + directory + " (it holds " + lock->path() +
+                                    (who.empty() ? "" : ": " + who) + "); stop it first, and whoever waits"};
 }
 
-std::string who_works_on(int directory_fd) {
-  const UniqueFd fd(::openat(directory_fd, std::string(kLockFileName).c_str(),
-                             O_PATH | O_CLOEXEC | O_NOFOLLOW));  // not even opened for reading
-  return fd.valid() ? lock_holders(fd.get()) : std::string();
-}
+std::string who_works_on(int directory_fd) { return FileLock::holders_of(directory_fd, std::string(kLockFileName)); }
 
 namespace {
 

@@ -19,14 +19,14 @@
 
 #include <leat/result.h>
 
-#include "base/unique_fd.h"
+#include "base/file_lock.h"
 #include "journal/check/check_journal.h"
 
 namespace leat::internal {
 
 /// Takes the lock that a broker holds while it runs, without waiting. Error: busy, which says who holds it, and who
 /// waits.
-Result<UniqueFd> lock_journal(int directory_fd, const std::string& directory);
+Result<FileLock> lock_journal(int directory_fd, const std::string& directory);
 
 /// Who holds that lock just now, as lock_holders(); nothing is made, locked or written.
 std::string who_works_on(int directory_fd);

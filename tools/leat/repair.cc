@@ -88,7 +88,7 @@ int run_repair(const RepairOptions& options) {
   auto journal = open_journal_directory(options.choice);
   if (!journal) return fail(journal.error());
   // Looking changes nothing: a dry run locks nothing, so it can be made of a read-only copy, and beside a broker.
-  auto lock = options.dry_run ? Result<UniqueFd>(UniqueFd()) : lock_journal(journal->fd.get(), journal->directory);
+  auto lock = options.dry_run ? Result<FileLock>(FileLock()) : lock_journal(journal->fd.get(), journal->directory);
   if (!lock) return fail(lock.error());
   const std::string worker = options.dry_run ? who_works_on(journal->fd.get()) : "";
   auto check = check_with_progress(*journal);

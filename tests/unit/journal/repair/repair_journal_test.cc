@@ -380,7 +380,7 @@ TEST_F(RepairJournal, DoesNothingTheSecondTime) {
 
 TEST_F(RepairJournal, IsRefusedWhileAnotherHoldsTheLock) {
   JournalMaker journal;
-  const UniqueFd held = test::must(lock_journal(journal.fd(), journal.path().string()));
+  const FileLock held = test::must(lock_journal(journal.fd(), journal.path().string()));
   const auto second = lock_journal(journal.fd(), journal.path().string());
   ASSERT_FALSE(second.ok());
   EXPECT_EQ(second.error().code, ErrorCode::busy);
