@@ -98,8 +98,8 @@ void BM_JournalAppend(benchmark::State& state) {
   std::string directory = std::filesystem::temp_directory_path() / "leat-append-XXXXXX";
   if (::mkdtemp(directory.data()) == nullptr) return state.SkipWithError("mkdtemp");
   const internal::UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  broker::SegmentPool pool(fd.get(), directory, 64 << 20);
-  broker::JournalWriter journal(fd.get(), directory, {}, 1, 1);
+  broker::SegmentPool pool({fd.get(), directory}, 64 << 20);
+  broker::JournalWriter journal({fd.get(), directory}, {}, 1, 1);
   std::uint64_t position = 0;
   const auto roll = [&] {
     auto next = pool.prepare();

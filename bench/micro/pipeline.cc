@@ -42,8 +42,7 @@ Pipeline::Pipeline(std::uint64_t arena_bytes) {
   const std::string directory = journal_root_.string();
   journal_fd_ = UniqueFd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   feed_ = std::make_unique<broker::Feed>(options,
-                                         broker::FeedPlaces{.journal_fd = journal_fd_.get(),
-                                                            .journal = directory,
+                                         broker::FeedPlaces{.journal = {.fd = journal_fd_.get(), .path = directory},
                                                             .rings = root_ / "shm"},
                                          broker::StageHooks{.failed = [](const Error&) { std::abort(); }});
   must(feed_->open());

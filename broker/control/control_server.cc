@@ -52,7 +52,7 @@ ControlServer::ControlServer(Feed& feed, const Admission& admission)
       rows_(files_, table_),
       parts_{.options = feed.options(),
              .broker_life = feed.broker_life(),
-             .journal_directory_fd = feed.places().journal_fd,
+             .journal_directory_fd = feed.places().journal.fd,
              .files = files_,
              .registry = registry_,
              .cursors = feed.cursors(),

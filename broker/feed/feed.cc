@@ -27,7 +27,7 @@ Feed::Feed(Options options, FeedPlaces places, StageHooks hooks)
 
 Feed::~Feed() { set_fault_state_words(nullptr, nullptr); }  // they lie in mappings that go with us
 
-Error Feed::error_at_journal(const std::string& what) const { return system_error(errno, what + places_.journal); }
+Error Feed::error_at_journal(const std::string& what) const { return system_error(errno, what + places_.journal.path); }
 
 Result<void> Feed::open() {
   for (const auto step : {&Feed::recover, &Feed::open_journal, &Feed::set_up_ring, &Feed::set_up_stages}) {
@@ -47,10 +47,10 @@ void Feed::take_back() {
   journal_.reset();
   if (pool_ != nullptr) (void)pool_->clear_leftovers().ok();
   if (!journal_was_empty_) return restore_identity();
-  if (const auto names = list_segments(places_.journal_fd, places_.journal)) {
-    for (const SegmentName& name : *names) ::unlinkat(places_.journal_fd, name.to_string().c_str(), 0);
+  if (const auto names = list_segments(places_.journal)) {
+    for (const SegmentName& name : *names) ::unlinkat(places_.journal.fd, name.to_string().c_str(), 0);
   }
-  ::unlinkat(places_.journal_fd, std::string(kIdentityFileName).c_str(), 0);
+  ::unlinkat(places_.journal.fd, std::string(kIdentityFileName).c_str(), 0);
 }
 
 void Feed::restore_identity() {
@@ -61,25 +61,25 @@ void Feed::restore_identity() {
     // Our own work on the last segment must not look like somebody else's.
     struct stat status {};
     const std::string last = recovered_.segments.back().to_string();
-    if (::fstatat(places_.journal_fd, last.c_str(), &status, 0) == 0) before.closed_change_ns = change_time_ns(status);
+    if (::fstatat(places_.journal.fd, last.c_str(), &status, 0) == 0) before.closed_change_ns = change_time_ns(status);
   }
-  if (auto stored = store_identity(places_.journal_fd, places_.journal, before); !stored) {
+  if (auto stored = store_identity(places_.journal, before); !stored) {
     spdlog::warn("the refused start could not be taken back: {}", stored.error().message);
   }
 }
 
 Result<void> Feed::recover() {
   files_ = std::make_unique<RuntimeFiles>(places_.rings);
-  const auto identity = load_identity(places_.journal_fd, places_.journal);
+  const auto identity = load_identity(places_.journal);
   if (!identity && identity.error().code != ErrorCode::unknown_feed) return identity.error();
   if (identity) {
     stored_identity_ = *identity;
     if (auto done = files_->adopt(identity->uuid); !done) return done;
   }
-  const auto segments = list_segments(places_.journal_fd, places_.journal);
+  const auto segments = list_segments(places_.journal);
   journal_was_empty_ = !identity && segments && segments->empty();
   if (files_->last_life().failed) drop_page_cache();
-  auto recovered = recover_journal(places_.journal_fd, places_.journal, files_->last_life());
+  auto recovered = recover_journal(places_.journal, files_->last_life());
   if (!recovered) return recovered.error();
   recovered_ = std::move(*recovered);
   if (!identity) {  // leftovers of a feed whose journal is gone are retired
@@ -100,11 +100,11 @@ Result<void> Feed::recover() {
 // After a failed sync the page cache may show what never reached the disk: clean pages are dropped, so that recovery
 // reads what is really there.
 void Feed::drop_page_cache() {
-  auto names = list_segments(places_.journal_fd, places_.journal);
+  auto names = list_segments(places_.journal);
   if (!names) return;  // recovery will say so
   spdlog::warn("the last broker failed on the disk: the journal is read back from it, not from the page cache");
   for (const SegmentName& name : *names) {
-    const UniqueFd fd(::openat(places_.journal_fd, name.to_string().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    const UniqueFd fd(::openat(places_.journal.fd, name.to_string().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     if (fd.valid()) ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED);
   }
 }
@@ -120,7 +120,7 @@ void Feed::guard_mappings() {
 
 // By what the file system can promise, unless an option says otherwise.
 Result<SegmentWrites> Feed::choose_segment_writes() {
-  auto found = look_at_file_system(places_.journal_fd, places_.journal);
+  auto found = look_at_file_system(places_.journal);
   if (!found) return found.error();
   switch (options_.journal_writes) {
     case JournalWrites::written: return SegmentWrites::written;
@@ -143,16 +143,16 @@ Result<SegmentWrites> Feed::choose_segment_writes() {
 Result<void> Feed::open_journal() {
   auto writes = choose_segment_writes();
   if (!writes) return writes.error();
-  pool_ = std::make_unique<SegmentPool>(places_.journal_fd, places_.journal, options_.segment_bytes,
-                                        options_.sync == SyncPolicy::always, *writes);
+  pool_ = std::make_unique<SegmentPool>(places_.journal, options_.segment_bytes, options_.sync == SyncPolicy::always,
+                                        *writes);
   if (auto done = pool_->clear_leftovers(); !done) return done;
-  cursors_ = std::make_unique<CursorTable>(places_.journal_fd, places_.journal, recovered_.identity.uuid);
+  cursors_ = std::make_unique<CursorTable>(places_.journal, recovered_.identity.uuid);
   cursors_->set_user_share(options_.user_share);
   if (auto done = cursors_->load(); !done) return done;
   // After a kill it stands there already: then a full disk does not keep the feed from starting again.
   if (stored_identity_ != recovered_.identity) {
     identity_stored_ = true;
-    auto done = store_identity(places_.journal_fd, places_.journal, recovered_.identity);
+    auto done = store_identity(places_.journal, recovered_.identity);
     if (!done) return done;
   }
   if (recovered_.tail.empty()) {  // no round is left to be finished
@@ -164,7 +164,7 @@ Result<void> Feed::open_journal() {
 
 Result<void> Feed::open_current_segment() {
   journal_ =
-      std::make_unique<JournalWriter>(places_.journal_fd, places_.journal, recovered_.identity.uuid,
+      std::make_unique<JournalWriter>(places_.journal, recovered_.identity.uuid,
                                       feed_checksum_seed(recovered_.identity.uuid), recovered_.identity.current().id);
   if (recovered_.needs_segment) {
     auto prepared = pool_->prepare();
@@ -188,12 +188,12 @@ Result<void> Feed::sync_what_was_left() {
   for (std::size_t i = 0; i + 1 < segments.size(); ++i) {
     if (segments[i + 1].first_position <= recovered_.durable_position) continue;
     const std::string name = segments[i].to_string();
-    const UniqueFd sealed(::openat(places_.journal_fd, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    const UniqueFd sealed(::openat(places_.journal.fd, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     if (!sealed.valid() || sync_data(sealed.get()) != 0) {
-      return system_error(errno, "syncing segment " + places_.journal + "/" + name);
+      return system_error(errno, "syncing segment " + places_.journal.file(name));
     }
   }
-  if (sync_data(journal_->current().fd.get()) != 0 || sync_all(places_.journal_fd) != 0) {
+  if (sync_data(journal_->current().fd.get()) != 0 || sync_all(places_.journal.fd) != 0) {
     return error_at_journal("syncing the journal in ");
   }
   return {};
@@ -226,9 +226,7 @@ Result<void> Feed::set_up_ring() {
 }
 
 Result<void> Feed::fill_ring(std::uint64_t from, std::uint64_t end) {
-  UniqueFd own(::fcntl(places_.journal_fd, F_DUPFD_CLOEXEC, 0));
-  if (!own.valid()) return error_at_journal("a second descriptor of ");
-  auto files = JournalFiles::open(std::move(own), places_.journal);
+  auto files = JournalFiles::open(places_.journal);
   if (!files) return files.error();
   RecordBuffer buffer(kFillBytes);
   ring_.raise_intent(end);
@@ -272,7 +270,7 @@ Result<void> Feed::set_up_stages() {
   table_.publish_durable(recovered_.end_sequence);
   registry_ = std::make_unique<ProducerRegistry>(options_, *files_, table_, stages_->lanes, stages_->next_producer_id);
   syncer_ =
-      std::make_unique<Syncer>(options_, places_.journal_fd, places_.journal, stages_->handover, *pool_, *cursors_,
+      std::make_unique<Syncer>(options_, places_.journal, stages_->handover, *pool_, *cursors_,
                                files_->broadcast_header(), files_->broadcast.spec.capacity, files_->doorbell_header(),
                                files_->status_header().syncer,
                                SyncerHooks{.durable_advanced = [this](std::uint64_t sequence) { on_durable(sequence); },
@@ -340,7 +338,7 @@ Result<void> Feed::close() {
   const auto marked = stages_->sequencer.append_clean_mark();
   if (!marked) return marked.error();
   const MappedSegment& current = stages_->journal->current();
-  const std::string last = places_.journal + "/" + current.file_name;
+  const std::string last = places_.journal.file(current.file_name);
   if (sync_data(current.fd.get()) != 0) return system_error(errno, "the last fdatasync, of " + last);
   if (has_no_name(current.fd.get())) {
     return Error{ErrorCode::io_error,
@@ -357,7 +355,7 @@ Result<void> Feed::close() {
   struct stat status {};
   if (::fstat(current.fd.get(), &status) != 0) return system_error(errno, "fstat of " + last);
   recovered_.identity.closed_change_ns = change_time_ns(status);
-  if (auto done = store_identity(places_.journal_fd, places_.journal, recovered_.identity); !done) return done;
+  if (auto done = store_identity(places_.journal, recovered_.identity); !done) return done;
   return pool_->clear_leftovers();  // segments made ahead of need: the next broker makes its own
 }
 

@@ -33,8 +33,7 @@ namespace leat::broker {
 
 /// Where a feed lies. Whoever opens it holds its locks.
 struct FeedPlaces {
-  int journal_fd = -1;          ///< the journal's directory; borrowed
-  std::string journal;          ///< its path, for messages
+  internal::JournalDirectory journal;
   std::filesystem::path rings;  ///< the directory of rings and arenas, on a tmpfs
   int journal_lock_fd = -1;     ///< holds the journal's lock; -1: nobody looks after names
 };

@@ -50,8 +50,7 @@ Result<void> Broker::open_traced(int stop_fd) {
   if (auto bound = door->prepare((paths_.runtime / "control.sock").string(), admission_.socket_mode()); !bound)
     return bound;
   feed_ = std::make_unique<Feed>(options_,
-                                 FeedPlaces{.journal_fd = journal_fd_.get(),
-                                            .journal = paths_.journal.string(),
+                                 FeedPlaces{.journal = {.fd = journal_fd_.get(), .path = paths_.journal.string()},
                                             .rings = paths_.runtime / "shm",
                                             .journal_lock_fd = journal_lock_.fd()},
                                  StageHooks{.wake_control = [this] {

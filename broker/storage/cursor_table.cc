@@ -17,7 +17,7 @@ namespace leat::broker {
 using namespace internal;
 
 Result<void> CursorTable::load() {
-  auto loaded = load_cursors(directory_fd_, directory_, uuid_);
+  auto loaded = load_cursors(directory_, uuid_);
   if (!loaded) return loaded.error();
   const std::lock_guard lock(mutex_);
   for (const CursorEntry& entry : *loaded) {
@@ -30,7 +30,7 @@ Result<void> CursorTable::load() {
 }
 
 void CursorTable::remember_file() {
-  if (::fstatat(directory_fd_, std::string(kCursorsFileName).c_str(), &file_, AT_SYMLINK_NOFOLLOW) != 0) file_ = {};
+  if (::fstatat(directory_.fd, std::string(kCursorsFileName).c_str(), &file_, AT_SYMLINK_NOFOLLOW) != 0) file_ = {};
 }
 
 // The broker's table is the one that counts; the file is where it stands after the broker's end.
@@ -38,13 +38,13 @@ void CursorTable::look_at_file() {
   const std::lock_guard lock(mutex_);
   if (file_.st_ino == 0 || changed_) return;
   struct stat now {};
-  const bool there = ::fstatat(directory_fd_, std::string(kCursorsFileName).c_str(), &now, AT_SYMLINK_NOFOLLOW) == 0;
+  const bool there = ::fstatat(directory_.fd, std::string(kCursorsFileName).c_str(), &now, AT_SYMLINK_NOFOLLOW) == 0;
   if (!there && errno != ENOENT) return;
   if (there && now.st_ino == file_.st_ino && now.st_size == file_.st_size &&
       now.st_ctim.tv_sec == file_.st_ctim.tv_sec && now.st_ctim.tv_nsec == file_.st_ctim.tv_nsec) {
     return;
   }
-  spdlog::warn("{}/{} was {} while the feed was served: it is written again", directory_, kCursorsFileName,
+  spdlog::warn("{}/{} was {} while the feed was served: it is written again", directory_.path, kCursorsFileName,
                there ? "changed" : "removed");
   changed_ = true;
 }
@@ -109,7 +109,7 @@ Result<void> CursorTable::flush() {
     for (const auto& [name, entry] : cursors_) entries.push_back(entry);
     changed_ = false;
   }
-  auto stored = store_cursors(directory_fd_, directory_, uuid_, entries);
+  auto stored = store_cursors(directory_, uuid_, entries);
   const std::lock_guard lock(mutex_);
   if (!stored) {
     changed_ = true;

@@ -21,8 +21,8 @@ namespace leat::broker {
 /// Thread-safe.
 class CursorTable {
  public:
-  CursorTable(int directory_fd, std::string directory, const internal::FeedUuid& uuid)
-      : directory_fd_(directory_fd), directory_(std::move(directory)), uuid_(uuid) {}
+  CursorTable(internal::JournalDirectory directory, const internal::FeedUuid& uuid)
+      : directory_(std::move(directory)), uuid_(uuid) {}
 
   /// Reads what the last broker wrote. Errors: corrupt, io_error.
   Result<void> load();
@@ -61,8 +61,7 @@ class CursorTable {
   [[nodiscard]] std::uint64_t held_from(const std::string& name, const internal::CursorEntry& entry) const;
   [[nodiscard]] Result<void> check_owner(const std::string& name, std::uint32_t uid) const;
 
-  int directory_fd_;
-  std::string directory_;
+  internal::JournalDirectory directory_;
   internal::FeedUuid uuid_;
   mutable std::mutex mutex_;
   std::map<std::string, internal::CursorEntry> cursors_;

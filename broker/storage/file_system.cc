@@ -64,14 +64,14 @@ constexpr std::array kKnown = {
 enum class Clones : std::uint8_t { yes, no, unknown };
 
 // Whether files can share their bytes here, so that a store into one of them may need new room.
-Clones can_clone(int directory_fd, const std::string& directory) {
+Clones can_clone(const JournalDirectory& directory) {
   UniqueFd files[2];
   for (int i = 0; i < 2; ++i) {
     const std::string name = "prepared-probe-" + std::to_string(i) + ".tmp";
-    auto made = make_file(directory_fd, directory, name, O_RDWR, Existing::replace);
+    auto made = make_file(directory.fd, directory.path, name, O_RDWR, Existing::replace);
     if (!made) return Clones::unknown;
     files[i] = std::move(*made);
-    ::unlinkat(directory_fd, name.c_str(), 0);
+    ::unlinkat(directory.fd, name.c_str(), 0);
   }
   if (::ioctl(files[1].get(), FICLONE, files[0].get()) == 0) return Clones::yes;
   return errno == EOPNOTSUPP || errno == ENOTTY || errno == ENOSYS ? Clones::no : Clones::unknown;
@@ -104,12 +104,13 @@ std::optional<FileSystem> known_file_system(std::uint32_t magic, std::string& na
   return std::nullopt;
 }
 
-Result<FileSystem> look_at_file_system(int directory_fd, const std::string& directory) {
+Result<FileSystem> look_at_file_system(const JournalDirectory& directory) {
   struct statfs stats {};
-  if (::fstatfs(directory_fd, &stats) != 0) return system_error(errno, "looking at the file system of " + directory);
+  if (::fstatfs(directory.fd, &stats) != 0)
+    return system_error(errno, "looking at the file system of " + directory.path);
   FileSystem found{.name = {}, .writes = SegmentWrites::mapped, .why = {}};
   if (auto known = known_file_system(static_cast<std::uint32_t>(stats.f_type), found.name)) return *known;
-  switch (can_clone(directory_fd, directory)) {
+  switch (can_clone(directory)) {
     case Clones::no: break;
     case Clones::yes:
       found.writes = SegmentWrites::written;

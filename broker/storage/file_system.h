@@ -6,6 +6,8 @@
 
 #include <leat/result.h>
 
+#include "journal/format/journal_directory.h"
+
 namespace leat::broker {
 
 /// How the bytes of a segment get into its file.
@@ -27,6 +29,6 @@ struct FileSystem {
 /// Looks at the file system of an open directory. One that hides another (overlay), or that is not known, is asked
 /// whether it can clone a file, which takes two empty files for a moment; if that cannot be tried, it is not mapped.
 /// Error: io_error.
-Result<FileSystem> look_at_file_system(int directory_fd, const std::string& directory);
+Result<FileSystem> look_at_file_system(const internal::JournalDirectory& directory);
 
 }  // namespace leat::broker

@@ -31,11 +31,8 @@ bool says_that_nothing_is_there(int error) noexcept { return error == ENOENT || 
 
 }  // namespace
 
-JournalNames::JournalNames(int directory_fd, std::string directory, FeedIdentity identity, int lock_fd)
-    : directory_fd_(directory_fd),
-      directory_(std::move(directory)),
-      identity_(std::move(identity)),
-      lock_fd_(lock_fd) {}
+JournalNames::JournalNames(JournalDirectory directory, FeedIdentity identity, int lock_fd)
+    : directory_(std::move(directory)), identity_(std::move(identity)), lock_fd_(lock_fd) {}
 
 NamesLook JournalNames::look(const Retention& retained, int current_fd) {
   NamesLook found = look_at_directory();
@@ -50,28 +47,28 @@ NamesLook JournalNames::look(const Retention& retained, int current_fd) {
 NamesLook JournalNames::look_at_directory() const {
   struct stat held {};
   struct stat named {};
-  if (::fstat(directory_fd_, &held) != 0) return {};
+  if (::fstat(directory_.fd, &held) != 0) return {};
   if (held.st_nlink == 0) {
     return {.standing = Standing::gone,
-            .reason = "the journal directory " + directory_ +
+            .reason = "the journal directory " + directory_.path +
                       " was removed while the feed was served; restore it from a "
                       "backup if there is one, then start leatd"};
   }
-  if (::stat(directory_.c_str(), &named) != 0) {
+  if (::stat(directory_.path.c_str(), &named) != 0) {
     if (!says_that_nothing_is_there(errno)) return {};
     return {.standing = Standing::away,
-            .reason = "the journal directory " + directory_ + " was moved or renamed: move it back"};
+            .reason = "the journal directory " + directory_.path + " was moved or renamed: move it back"};
   }
   if (is_same_file(held, named)) return {};
   return {.standing = Standing::away,
-          .reason = directory_ +
+          .reason = directory_.path +
                     " is another directory than the one that the feed is written to: move the right one back, "
                     "or stop leatd, and start it on what is there now"};
 }
 
 NamesLook JournalNames::look_at_segments(const Retention& retained, int current_fd) {
   if (retained.empty()) return {};
-  const std::string current = directory_ + "/" + retained.current().name.to_string();
+  const std::string current = directory_.file(retained.current().name.to_string());
   if (has_no_name(current_fd)) {
     return {.standing = Standing::gone,
             .reason = "the current segment " + current +
@@ -81,14 +78,14 @@ NamesLook JournalNames::look_at_segments(const Retention& retained, int current_
   struct stat held {};
   struct stat named {};
   if (::fstat(current_fd, &held) == 0 &&
-      ::fstatat(directory_fd_, retained.current().name.to_string().c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+      ::fstatat(directory_.fd, retained.current().name.to_string().c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
       !is_same_file(held, named)) {
     return {.standing = Standing::away,
             .reason =
                 current + " is another file than the segment that the feed is written to: move the right one back"};
   }
   struct stat directory {};
-  if (::fstat(directory_fd_, &directory) != 0) return {};
+  if (::fstat(directory_.fd, &directory) != 0) return {};
   if (!is_same_time(directory.st_mtim, directory_changed_)) {
     directory_changed_ = directory.st_mtim;
     listings_due_ = 2;
@@ -103,7 +100,7 @@ NamesLook JournalNames::look_at_segments(const Retention& retained, int current_
 }
 
 NamesLook JournalNames::find_missing(const Retention& retained) {
-  const auto names = read_segment_names(directory_fd_, directory_);
+  const auto names = read_segment_names(directory_);
   if (!names) return {};
   NamesLook found;
   auto there = names->begin();
@@ -118,7 +115,7 @@ NamesLook JournalNames::find_missing(const Retention& retained) {
     listings_due_ = 2;  // until it is back
     found.standing = Standing::away;
     found.reason =
-        "segment " + directory_ + "/" + wanted.to_string() +
+        "segment " + directory_.file(wanted.to_string()) +
         " was removed or renamed while the feed was served: put it back; or stop leatd, run leat repair, which says "
         "what is lost, then start leatd";
     return found;
@@ -134,11 +131,11 @@ NamesLook JournalNames::look_at_some(const Retention& retained) {
     const RetainedSegment& segment = retained[next_looked_at_++];
     const std::string file = segment.name.to_string();
     struct stat named {};
-    if (segment.inode == 0 || ::fstatat(directory_fd_, file.c_str(), &named, AT_SYMLINK_NOFOLLOW) != 0 ||
+    if (segment.inode == 0 || ::fstatat(directory_.fd, file.c_str(), &named, AT_SYMLINK_NOFOLLOW) != 0 ||
         named.st_ino == segment.inode || std::ranges::find(replaced_, named.st_ino) != replaced_.end()) {
       continue;
     }
-    const UniqueFd fd(::openat(directory_fd_, file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    const UniqueFd fd(::openat(directory_.fd, file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     SegmentHeader header{};
     if (fd.valid() && read_at(fd.get(), &header, sizeof header, 0) == static_cast<ssize_t>(sizeof header) &&
         segment_header_is_valid(header, identity_.uuid, static_cast<std::uint64_t>(named.st_size),
@@ -146,14 +143,14 @@ NamesLook JournalNames::look_at_some(const Retention& retained) {
       spdlog::warn(
           "segment {}/{} was replaced by another file of that name while the feed was served: readers check what it "
           "holds; leat verify checks all of it",
-          directory_, file);
+          directory_.path, file);
       if (replaced_.size() >= kMostLookedAt) replaced_.erase(replaced_.begin());
       replaced_.push_back(named.st_ino);
       continue;
     }
     --next_looked_at_;  // and again, until the right one is back
     return {.standing = Standing::away,
-            .reason = "segment " + directory_ + "/" + file +
+            .reason = "segment " + directory_.file(file) +
                       " was replaced by a file that is none of this feed: put the right "
                       "one back; or stop leatd, run leat repair, then start leatd"};
   }
@@ -164,8 +161,8 @@ NamesLook JournalNames::look_at_some(const Retention& retained) {
 NamesLook JournalNames::mend_lock() {
   const std::string name(kLockFileName);
   const int held_fd = lock_made_again_.is_held() ? lock_made_again_.fd() : lock_fd_;
-  if (FileLock::place_of(held_fd, directory_fd_, name) != FileLock::Place::elsewhere) return {};
-  auto lock = FileLock::open(directory_fd_, name, directory_ + "/" + name);
+  if (FileLock::place_of(held_fd, directory_.fd, name) != FileLock::Place::elsewhere) return {};
+  auto lock = FileLock::open(directory_.fd, name, directory_.file(name));
   if (!lock) return {};
   const auto taken = lock->try_take();
   if (!taken) return {};
@@ -185,11 +182,10 @@ NamesLook JournalNames::mend_lock() {
 void JournalNames::mend_identity() {
   struct stat now {};
   const std::string name(kIdentityFileName);
-  const bool there = ::fstatat(directory_fd_, name.c_str(), &now, AT_SYMLINK_NOFOLLOW) == 0;
+  const bool there = ::fstatat(directory_.fd, name.c_str(), &now, AT_SYMLINK_NOFOLLOW) == 0;
   if (!there && errno != ENOENT) return;
   if (there && is_same_file(now, identity_seen_) && is_same_time(now.st_ctim, identity_seen_.st_ctim)) return;
-  const auto stored =
-      there ? load_identity(directory_fd_, directory_) : Result<FeedIdentity>(Error{ErrorCode::unknown_feed, ""});
+  const auto stored = there ? load_identity(directory_) : Result<FeedIdentity>(Error{ErrorCode::unknown_feed, ""});
   if (stored && *stored == identity_) {
     identity_seen_ = now;
     told_identity_ = false;
@@ -198,13 +194,13 @@ void JournalNames::mend_identity() {
   const auto code = stored ? ErrorCode::unknown_feed : stored.error().code;
   if (code != ErrorCode::unknown_feed && code != ErrorCode::corrupt && code != ErrorCode::layout_mismatch)
     return;  // not now
-  const auto done = store_identity(directory_fd_, directory_, identity_);
+  const auto done = store_identity(directory_, identity_);
   if (!told_identity_ && done) {
-    spdlog::warn("{}/{} was {} while the feed was served: it was written again", directory_, name,
+    spdlog::warn("{}/{} was {} while the feed was served: it was written again", directory_.path, name,
                  there ? "changed" : "removed");
   } else if (!told_identity_) {
     spdlog::error("{}/{} was {} while the feed was served, and cannot be written again: {}; it is tried until it can",
-                  directory_, name, there ? "changed" : "removed", done.error().message);
+                  directory_.path, name, there ? "changed" : "removed", done.error().message);
   }
   told_identity_ = !done.ok();
 }

@@ -19,6 +19,7 @@
 #include "broker/storage/retention.h"
 #include "base/file_lock.h"
 #include "journal/format/feed_identity.h"
+#include "journal/format/journal_directory.h"
 
 namespace leat::broker {
 
@@ -34,7 +35,7 @@ struct NamesLook {
 class JournalNames {
  public:
   /// All descriptors are borrowed. `identity`: as `feed` must have it; `lock_fd`: holds the lock.
-  JournalNames(int directory_fd, std::string directory, internal::FeedIdentity identity, int lock_fd);
+  JournalNames(internal::JournalDirectory directory, internal::FeedIdentity identity, int lock_fd);
 
   /// Looks at the names, and makes `feed` and `lock` again where they are not what they should be. Costs a few system
   /// calls, and a listing of the directory when something has changed in it.
@@ -48,8 +49,7 @@ class JournalNames {
   NamesLook mend_lock();
   void mend_identity();
 
-  int directory_fd_;
-  std::string directory_;
+  internal::JournalDirectory directory_;
   internal::FeedIdentity identity_;
   int lock_fd_;
   internal::FileLock lock_made_again_;

@@ -29,13 +29,8 @@ bool put(const MappedSegment& segment, std::uint64_t offset, const void* from, s
 
 }  // namespace
 
-JournalWriter::JournalWriter(int directory_fd, std::string directory, FeedUuid uuid, std::uint64_t feed_seed,
-                             std::uint64_t epoch)
-    : directory_fd_(directory_fd),
-      directory_(std::move(directory)),
-      uuid_(uuid),
-      feed_seed_(feed_seed),
-      epoch_(epoch) {}
+JournalWriter::JournalWriter(JournalDirectory directory, FeedUuid uuid, std::uint64_t feed_seed, std::uint64_t epoch)
+    : directory_(std::move(directory)), uuid_(uuid), feed_seed_(feed_seed), epoch_(epoch) {}
 
 void JournalWriter::attach(std::unique_ptr<MappedSegment> segment, std::uint64_t offset) noexcept {
   const SegmentGeometry geometry = segment_geometry(segment->file_bytes);
@@ -77,13 +72,13 @@ Result<void> JournalWriter::name(MappedSegment& next, std::uint64_t first_sequen
   bool written = put(next, header.data_offset, &terminator, sizeof terminator);
   std::atomic_thread_fence(std::memory_order_release);
   written = written && put(next, 0, &header, sizeof header);
-  if (!written) return system_error(errno, "writing the header of " + directory_ + "/" + next.file_name);
+  if (!written) return system_error(errno, "writing the header of " + directory_.file(next.file_name));
   next.name = {.first_sequence = first_sequence, .first_position = first_position};
   const std::string name = next.name.to_string();
   // Named before anything in it is visible, so that a reader always finds the file it needs; a few microseconds.
-  if (::renameat(directory_fd_, next.file_name.c_str(), directory_fd_, name.c_str()) != 0) {
-    if (errno == ENOENT) return Error{ErrorCode::closed, directory_ + "/" + next.file_name + " is not there any more"};
-    return system_error(errno, "renaming " + directory_ + "/" + next.file_name + " to " + name);
+  if (::renameat(directory_.fd, next.file_name.c_str(), directory_.fd, name.c_str()) != 0) {
+    if (errno == ENOENT) return Error{ErrorCode::closed, directory_.file(next.file_name) + " is not there any more"};
+    return system_error(errno, "renaming " + directory_.file(next.file_name) + " to " + name);
   }
   next.file_name = name;
   return {};
@@ -149,7 +144,7 @@ bool JournalWriter::write_append(const std::byte* from, std::uint64_t bytes) noe
 }
 
 Error JournalWriter::append_error() const {
-  return system_error(append_errno_, "writing segment " + directory_ + "/" + segment_->file_name);
+  return system_error(append_errno_, "writing segment " + directory_.file(segment_->file_name));
 }
 
 void JournalWriter::prepare(std::uint64_t bytes) noexcept {

@@ -21,6 +21,7 @@
 #include "base/mapping.h"
 #include "base/unique_fd.h"
 #include "journal/format/segment_layout.h"
+#include "journal/format/journal_directory.h"
 
 namespace leat::broker {
 
@@ -39,7 +40,7 @@ struct MappedSegment {
 /// One thread.
 class JournalWriter {
  public:
-  JournalWriter(int directory_fd, std::string directory, internal::FeedUuid uuid, std::uint64_t feed_seed,
+  JournalWriter(internal::JournalDirectory directory, internal::FeedUuid uuid, std::uint64_t feed_seed,
                 std::uint64_t epoch);
 
   /// Makes `segment` the current one, appending at `offset` in its data (0 for a new one).
@@ -94,8 +95,7 @@ class JournalWriter {
   bool append_at_length(const std::byte* from, std::uint64_t bytes) noexcept;
   bool write_append(const std::byte* from, std::uint64_t bytes) noexcept;
 
-  int directory_fd_;
-  std::string directory_;
+  internal::JournalDirectory directory_;
   internal::FeedUuid uuid_;
   std::uint64_t feed_seed_;
   std::uint64_t epoch_;

@@ -21,25 +21,25 @@ namespace {
 
 constexpr std::size_t kCutPieceBytes = 1 << 20;
 
-Result<std::uint64_t> inode_of(int directory_fd, const std::string& directory) {
+Result<std::uint64_t> inode_of(const JournalDirectory& directory) {
   struct stat status {};
-  if (::fstat(directory_fd, &status) != 0) return system_error(errno, "fstat of " + directory);
+  if (::fstat(directory.fd, &status) != 0) return system_error(errno, "fstat of " + directory.path);
   return static_cast<std::uint64_t>(status.st_ino);
 }
 
-Result<FeedIdentity> load_or_create(int directory_fd, const std::string& directory, std::uint64_t inode, bool& is_new) {
-  auto identity = load_identity(directory_fd, directory);
+Result<FeedIdentity> load_or_create(const JournalDirectory& directory, std::uint64_t inode, bool& is_new) {
+  auto identity = load_identity(directory);
   if (identity.ok() || identity.error().code != ErrorCode::unknown_feed) return identity;
-  auto names = list_segments(directory_fd, directory);
+  auto names = list_segments(directory);
   if (!names) return names.error();
   if (!names->empty()) {
-    return Error{ErrorCode::corrupt, directory + " holds segments but no file '" + std::string(kIdentityFileName) +
+    return Error{ErrorCode::corrupt, directory.path + " holds segments but no file '" + std::string(kIdentityFileName) +
                                          "'; leat repair can make it anew, or restore it from a backup"};
   }
   FeedIdentity created = create_identity(inode);
   created.closed_position = 0;  // nothing is there that could be lost
-  if (auto done = store_identity(directory_fd, directory, created); !done) return done.error();
-  spdlog::info("new feed {} in {}", format_uuid(created.uuid), directory);
+  if (auto done = store_identity(directory, created); !done) return done.error();
+  spdlog::info("new feed {} in {}", format_uuid(created.uuid), directory.path);
   is_new = true;
   return created;
 }
@@ -74,27 +74,27 @@ Result<void> pass(const Cut& cut, Step&& step) {
 // Durably: people may want to look at what was cut.
 Result<std::string> copy_aside(const JournalFiles& files, int segment, const Cut& cut) {
   const std::string aside = "torn-" + std::to_string(cut.from) + "-" + std::to_string(random_id() & 0xffffff) + ".bin";
-  auto copy = make_file(files.directory_fd(), files.directory(), aside, O_WRONLY, Existing::refuse);
+  auto copy = make_file(files.directory().fd, files.directory().path, aside, O_WRONLY, Existing::refuse);
   if (!copy) return copy.error();
   std::vector<char> piece(kCutPieceBytes);
   auto saved = pass(cut, [&](off_t offset, std::size_t bytes) {
     return read_at(segment, piece.data(), bytes, offset) == static_cast<ssize_t>(bytes) &&
            write_all(copy->get(), piece.data(), bytes);
   });
-  if (saved && (sync_all(copy->get()) != 0 || sync_all(files.directory_fd()) != 0)) {
+  if (saved && (sync_all(copy->get()) != 0 || sync_all(files.directory().fd) != 0)) {
     saved = system_error(errno, "syncing " + aside);
   }
   if (saved) return aside;
-  ::unlinkat(files.directory_fd(), aside.c_str(), 0);  // the next start makes another one
+  ::unlinkat(files.directory().fd, aside.c_str(), 0);  // the next start makes another one
   return saved.error();
 }
 
 // Zeroes, durably, what stands behind the journal's end in its last segment.
 Result<void> cut_tail(const JournalFiles& files, const SegmentName& last, const TailScan& scan, bool keep) {
-  const UniqueFd segment(::openat(files.directory_fd(), last.to_string().c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
-  if (!segment.valid()) return system_error(errno, "opening segment " + files.directory() + "/" + last.to_string());
+  const UniqueFd segment(::openat(files.directory().fd, last.to_string().c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  if (!segment.valid()) return system_error(errno, "opening segment " + files.directory().file(last.to_string()));
   struct stat status {};
-  const std::string path = files.directory() + "/" + last.to_string();
+  const std::string path = files.directory().file(last.to_string());
   if (::fstat(segment.get(), &status) != 0) return system_error(errno, "fstat of segment " + path);
   const SegmentGeometry geometry = segment_geometry(static_cast<std::uint64_t>(status.st_size));
   const Cut cut{.from = scan.end_position,
@@ -117,7 +117,7 @@ Result<void> cut_tail(const JournalFiles& files, const SegmentName& last, const 
     return {};
   }
   spdlog::warn("torn tail cut at position {} (after sequence {}): {} bytes kept in {}/{}", cut.from, scan.end_sequence,
-               cut.to - cut.from, files.directory(), *aside);
+               cut.to - cut.from, files.directory().path, *aside);
   return {};
 }
 
@@ -135,7 +135,7 @@ Result<void> put_aside(const JournalFiles& files, std::size_t count) {
         "torn-" + std::to_string(name.first_position) + "-" + std::to_string(random_id() & 0xffffff) + "-segment.bin";
     // When none is left before it, the name of the first alone says where the journal stands: it stays, until the
     // segment that is begun there takes its place.
-    const int fd = files.directory_fd();
+    const int fd = files.directory().fd;
     const int failed = i == 0 ? ::linkat(fd, name.to_string().c_str(), fd, aside.c_str(), 0)
                               : ::renameat(fd, name.to_string().c_str(), fd, aside.c_str());
     if (failed != 0) {
@@ -183,9 +183,9 @@ std::string reason_for(NewEpoch why, const FeedIdentity& identity, const LastLif
   return "";
 }
 
-Result<std::int64_t> change_time_of(int directory_fd, const SegmentName& name) {
+Result<std::int64_t> change_time_of(const JournalDirectory& directory, const SegmentName& name) {
   struct stat status {};
-  if (::fstatat(directory_fd, name.to_string().c_str(), &status, 0) != 0) {
+  if (::fstatat(directory.fd, name.to_string().c_str(), &status, 0) != 0) {
     return system_error(errno, "fstat of segment " + name.to_string());
   }
   return change_time_ns(status);
@@ -250,15 +250,13 @@ void begin_epoch(Recovered& recovered, const std::string& reason) {
 
 }  // namespace
 
-Result<Recovered> recover_journal(int directory_fd, const std::string& directory, const LastLife& last) {
-  auto inode = inode_of(directory_fd, directory);
+Result<Recovered> recover_journal(const JournalDirectory& directory, const LastLife& last) {
+  auto inode = inode_of(directory);
   if (!inode) return inode.error();
   bool is_new = false;
-  auto identity = load_or_create(directory_fd, directory, *inode, is_new);
+  auto identity = load_or_create(directory, *inode, is_new);
   if (!identity) return identity.error();
-  UniqueFd own(::fcntl(directory_fd, F_DUPFD_CLOEXEC, 0));
-  if (!own.valid()) return system_error(errno, "a second descriptor of " + directory);
-  auto opened = JournalFiles::open(std::move(own), directory);
+  auto opened = JournalFiles::open(directory);
   if (!opened) return opened.error();
   JournalFiles& files = *opened;
 
@@ -268,12 +266,12 @@ Result<Recovered> recover_journal(int directory_fd, const std::string& directory
   if (!files.segments().empty()) {
     if (auto done = find_end(files, last, recovered); !done) return done.error();
     if (!recovered.segments.empty()) {
-      auto changed = change_time_of(directory_fd, recovered.segments.back());
+      auto changed = change_time_of(directory, recovered.segments.back());
       if (!changed) return changed.error();
       change_ns = *changed;
     }
   } else if (identity->closed_cleanly() && identity->closed_position > 0) {
-    return Error{ErrorCode::corrupt, directory + " was closed at sequence " +
+    return Error{ErrorCode::corrupt, directory.path + " was closed at sequence " +
                                          std::to_string(identity->closed_sequence) +
                                          " but holds no segment; restore them from a backup"};
   } else {

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "journal/read/journal_files.h"
+#include "journal/format/journal_directory.h"
 
 namespace leat::broker {
 
@@ -66,6 +67,6 @@ inline std::int64_t change_time_ns(const struct stat& status) noexcept {
 /// ("not closed", the epoch now current) before anything is written to the journal: a start that fails until then
 /// leaves no trace. Errors: corrupt (with segment, offset and sequence; nothing has been changed), layout_mismatch,
 /// io_error, no_space.
-Result<Recovered> recover_journal(int directory_fd, const std::string& directory, const LastLife& last);
+Result<Recovered> recover_journal(const internal::JournalDirectory& directory, const LastLife& last);
 
 }  // namespace leat::broker

@@ -39,31 +39,29 @@ int take_room(int fd, std::uint64_t bytes) noexcept {
 }
 }  // namespace
 
-SegmentPool::SegmentPool(int directory_fd, std::string directory, std::uint64_t segment_bytes, bool sync_often,
-                         SegmentWrites writes)
-    : directory_fd_(directory_fd),
-      directory_(std::move(directory)),
+SegmentPool::SegmentPool(JournalDirectory directory, std::uint64_t segment_bytes, bool sync_often, SegmentWrites writes)
+    : directory_(std::move(directory)),
       segment_bytes_(segment_bytes),
       writes_(writes),
       fill_chunk_bytes_(sync_often ? kSmallFillBytes : kLargeFillBytes),
       slice_bytes_(sync_often ? kSmallSliceBytes : kLargeSliceBytes) {}
 
 Result<void> SegmentPool::clear_leftovers() {
-  UniqueFd fd(::openat(directory_fd_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd.valid()) return system_error(errno, "opening " + directory_);
+  UniqueFd fd(::openat(directory_.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid()) return system_error(errno, "opening " + directory_.path);
   const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(fd.get()), &::closedir);
-  if (!stream) return system_error(errno, "listing " + directory_);
+  if (!stream) return system_error(errno, "listing " + directory_.path);
   (void)fd.release();  // the stream's now
   for (;;) {
     errno = 0;
     const dirent* entry = ::readdir(stream.get());
     if (entry == nullptr) break;
     if (!std::string_view(entry->d_name).starts_with(kPreparedPrefix)) continue;
-    if (::unlinkat(directory_fd_, entry->d_name, 0) != 0 && errno != ENOENT) {
-      return system_error(errno, "removing " + directory_ + "/" + entry->d_name);
+    if (::unlinkat(directory_.fd, entry->d_name, 0) != 0 && errno != ENOENT) {
+      return system_error(errno, "removing " + directory_.file(entry->d_name));
     }
   }
-  return errno == 0 ? Result<void>{} : system_error(errno, "listing " + directory_);
+  return errno == 0 ? Result<void>{} : system_error(errno, "listing " + directory_.path);
 }
 
 int SegmentPool::open_flags() const noexcept {
@@ -75,7 +73,7 @@ Result<std::unique_ptr<MappedSegment>> SegmentPool::make(UniqueFd fd, std::strin
   auto segment = std::make_unique<MappedSegment>();
   if (mapped) {
     auto mapping = Mapping::map(fd.get(), Access::read_write, 0, bytes);
-    if (!mapping) return Error{mapping.error().code, directory_ + "/" + name + ": " + mapping.error().message};
+    if (!mapping) return Error{mapping.error().code, directory_.file(name) + ": " + mapping.error().message};
     segment->mapping = std::move(*mapping);
     segment->fault_range = FaultRange(segment->mapping.data(), bytes, FaultKind::journal, fd.get());
   }
@@ -86,8 +84,8 @@ Result<std::unique_ptr<MappedSegment>> SegmentPool::make(UniqueFd fd, std::strin
 }
 
 Error SegmentPool::give_up_new(int failed, const char* doing) {
-  ::unlinkat(directory_fd_, new_.name.c_str(), 0);
-  Error error = system_error(failed, std::string(doing) + " " + directory_ + "/" + new_.name + " (" +
+  ::unlinkat(directory_.fd, new_.name.c_str(), 0);
+  Error error = system_error(failed, std::string(doing) + " " + directory_.file(new_.name) + " (" +
                                          std::to_string(segment_bytes_) + " bytes)");
   new_ = {};
   return error;
@@ -95,7 +93,7 @@ Error SegmentPool::give_up_new(int failed, const char* doing) {
 
 Result<void> SegmentPool::begin_new() {
   new_.name = std::string(kPreparedPrefix) + std::to_string(next_number_++) + ".tmp";
-  auto made = make_file(directory_fd_, directory_, new_.name, open_flags(), Existing::refuse);
+  auto made = make_file(directory_.fd, directory_.path, new_.name, open_flags(), Existing::refuse);
   if (!made) return made.error();
   new_.fd = std::move(*made);
   if (writes_ == SegmentWrites::mapped) {
@@ -131,16 +129,16 @@ Result<std::unique_ptr<MappedSegment>> SegmentPool::reopen_recycled() {
   const std::string name = recycled_.back();
   // First its new name: should a loss of power bring the old one back, it must not stand for what is written from now
   // on.
-  if (sync_all(directory_fd_) != 0) {
+  if (sync_all(directory_.fd) != 0) {
     directory_failed_ = true;
-    return system_error(errno, "fsync of directory " + directory_);
+    return system_error(errno, "fsync of directory " + directory_.path);
   }
-  UniqueFd fd(::openat(directory_fd_, name.c_str(), open_flags()));
+  UniqueFd fd(::openat(directory_.fd, name.c_str(), open_flags()));
   if (!fd.valid() && errno == ENOENT) {  // somebody has removed it
     recycled_.pop_back();
     return std::unique_ptr<MappedSegment>();
   }
-  if (!fd.valid()) return system_error(errno, "opening " + directory_ + "/" + name);
+  if (!fd.valid()) return system_error(errno, "opening " + directory_.file(name));
   // Header and index go; old records may stay, as no checksum lets them pass at another position. Not synced: should a
   // loss of power bring the old header back under a new name, it contradicts that name.
   const SegmentGeometry geometry = segment_geometry(segment_bytes_);
@@ -148,8 +146,8 @@ Result<std::unique_ptr<MappedSegment>> SegmentPool::reopen_recycled() {
   if (!write_at(fd.get(), zeroes.data(), zeroes.size(), 0)) {
     const int failed = errno;
     recycled_.pop_back();
-    ::unlinkat(directory_fd_, name.c_str(), 0);
-    return system_error(failed, "clearing the header of " + directory_ + "/" + name);
+    ::unlinkat(directory_.fd, name.c_str(), 0);
+    return system_error(failed, "clearing the header of " + directory_.file(name));
   }
   auto segment = make(std::move(fd), name, segment_bytes_, true);
   if (segment) recycled_.pop_back();
@@ -168,7 +166,7 @@ Result<std::unique_ptr<MappedSegment>> SegmentPool::prepare_some(Hurry hurry) {
   NewSegment done = std::move(new_);
   new_ = {};
   auto segment = make(std::move(done.fd), done.name, segment_bytes_, writes_ == SegmentWrites::mapped);
-  if (!segment) ::unlinkat(directory_fd_, done.name.c_str(), 0);
+  if (!segment) ::unlinkat(directory_.fd, done.name.c_str(), 0);
   return segment;
 }
 
@@ -182,36 +180,35 @@ Result<std::unique_ptr<MappedSegment>> SegmentPool::prepare() {
 Result<bool> SegmentPool::recycle(const SegmentName& name) {
   const std::string file = name.to_string();
   struct stat status {};
-  if (::fstatat(directory_fd_, file.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+  if (::fstatat(directory_.fd, file.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
     if (errno == ENOENT) return false;  // somebody has removed it already
-    return system_error(errno, "fstat of " + directory_ + "/" + file);
+    return system_error(errno, "fstat of " + directory_.file(file));
   }
   const bool fits = static_cast<std::uint64_t>(status.st_size) == segment_bytes_;
   // What is not mapped gains nothing from an old file's room.
   if (fits && writes_ == SegmentWrites::mapped && recycled_.size() < kMaxRecycled) {
     const std::string kept = std::string(kPreparedPrefix) + std::to_string(next_number_++) + ".tmp";
-    if (::renameat(directory_fd_, file.c_str(), directory_fd_, kept.c_str()) != 0) {
-      return system_error(errno, "recycling " + directory_ + "/" + file);
+    if (::renameat(directory_.fd, file.c_str(), directory_.fd, kept.c_str()) != 0) {
+      return system_error(errno, "recycling " + directory_.file(file));
     }
     recycled_.push_back(kept);
     return true;
   }
-  if (::unlinkat(directory_fd_, file.c_str(), 0) != 0)
-    return system_error(errno, "removing " + directory_ + "/" + file);
+  if (::unlinkat(directory_.fd, file.c_str(), 0) != 0) return system_error(errno, "removing " + directory_.file(file));
   return false;
 }
 
 Result<std::unique_ptr<MappedSegment>> SegmentPool::open_current(const SegmentName& name) const {
   const std::string file = name.to_string();
-  UniqueFd fd(::openat(directory_fd_, file.c_str(), open_flags()));
-  if (!fd.valid()) return system_error(errno, "opening segment " + directory_ + "/" + file);
+  UniqueFd fd(::openat(directory_.fd, file.c_str(), open_flags()));
+  if (!fd.valid()) return system_error(errno, "opening segment " + directory_.file(file));
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) return system_error(errno, "fstat of segment " + file);
   const auto bytes = static_cast<std::uint64_t>(status.st_size);
   const int failed = writes_ == SegmentWrites::mapped ? take_room(fd.get(), bytes) : 0;
   if (failed != 0) {
-    spdlog::warn("segment {}/{} is written, not mapped, until it is full: its room cannot be had ahead: {}", directory_,
-                 file, std::strerror(failed));
+    spdlog::warn("segment {}/{} is written, not mapped, until it is full: its room cannot be had ahead: {}",
+                 directory_.path, file, std::strerror(failed));
   }
   auto segment = make(std::move(fd), file, bytes, writes_ == SegmentWrites::mapped && failed == 0);
   if (segment) (*segment)->name = name;

@@ -10,6 +10,7 @@
 
 #include "broker/storage/file_system.h"
 #include "broker/storage/journal_writer.h"
+#include "journal/format/journal_directory.h"
 
 namespace leat::broker {
 
@@ -17,7 +18,7 @@ namespace leat::broker {
 class SegmentPool {
  public:
   /// `sync_often`: the journal will be synced after every few records (SyncPolicy::always).
-  SegmentPool(int directory_fd, std::string directory, std::uint64_t segment_bytes, bool sync_often = false,
+  SegmentPool(internal::JournalDirectory directory, std::uint64_t segment_bytes, bool sync_often = false,
               SegmentWrites writes = SegmentWrites::mapped);
 
   static constexpr std::size_t kMaxRecycled = 2;
@@ -65,8 +66,7 @@ class SegmentPool {
   Error give_up_new(int failed, const char* doing);
   Result<std::unique_ptr<MappedSegment>> reopen_recycled();
 
-  int directory_fd_;
-  std::string directory_;
+  internal::JournalDirectory directory_;
   std::uint64_t segment_bytes_;
   SegmentWrites writes_;
   std::size_t fill_chunk_bytes_;

@@ -30,11 +30,10 @@ constexpr std::int64_t kPruneShare = 8;
 constexpr std::int64_t kPruneStepNs = 2 * kNanosPerMilli;
 }  // namespace
 
-Syncer::Syncer(const Options& options, int directory_fd, std::string directory, JournalHandover& handover,
-               SegmentPool& pool, CursorTable& cursors, BroadcastHeader& ring, std::uint64_t ring_capacity,
-               DoorbellHeader& doorbell, SyncerCounters& counters, SyncerHooks hooks)
+Syncer::Syncer(const Options& options, JournalDirectory directory, JournalHandover& handover, SegmentPool& pool,
+               CursorTable& cursors, BroadcastHeader& ring, std::uint64_t ring_capacity, DoorbellHeader& doorbell,
+               SyncerCounters& counters, SyncerHooks hooks)
     : options_(options),
-      directory_fd_(directory_fd),
       directory_(std::move(directory)),
       handover_(handover),
       pool_(pool),
@@ -58,7 +57,7 @@ void Syncer::begin(const std::vector<SegmentName>& segments, int current_fd, std
   for (const SegmentName& name : segments) {
     RetainedSegment segment{.name = name, .age_base_ns = now};
     struct stat status {};
-    if (::fstatat(directory_fd_, name.to_string().c_str(), &status, 0) == 0) {
+    if (::fstatat(directory_.fd, name.to_string().c_str(), &status, 0) == 0) {
       segment.file_bytes = static_cast<std::uint64_t>(status.st_size);
       segment.inode = status.st_ino;
       const std::int64_t changed_ns = nanoseconds_of(status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
@@ -111,9 +110,7 @@ void Syncer::say_if_the_clock_is_doubted(std::int64_t newest_event_ns, std::int6
       rested, options_.retain_seconds);
 }
 
-void Syncer::watch_names(const FeedIdentity& identity, int lock_fd) {
-  names_.emplace(directory_fd_, directory_, identity, lock_fd);
-}
+void Syncer::watch_names(const FeedIdentity& identity, int lock_fd) { names_.emplace(directory_, identity, lock_fd); }
 
 void Syncer::start(const std::vector<SegmentName>& segments, int current_fd, std::int64_t newest_event_ns) {
   begin(segments, current_fd, newest_event_ns);
@@ -303,20 +300,20 @@ bool Syncer::sync_files() {
     return false;
   };
   for (const auto& segment : unsynced_) {
-    if (sync_data(segment->fd.get()) != 0) return failed("fdatasync of " + directory_ + "/" + segment->file_name);
+    if (sync_data(segment->fd.get()) != 0) return failed("fdatasync of " + directory_.file(segment->file_name));
     if (lost_its_name(segment->fd.get(), segment->file_name)) return false;
   }
   unsynced_.clear();
   if (current_fd_ >= 0 && sync_data(current_fd_) != 0) {
-    return failed("fdatasync of " + directory_ + "/" + retained_.current().name.to_string());
+    return failed("fdatasync of " + directory_.file(retained_.current().name.to_string()));
   }
   if (current_fd_ >= 0 && lost_its_name(current_fd_, retained_.current().name.to_string())) return false;
   return !names_dirty_ || sync_directory();
 }
 
 bool Syncer::sync_directory() {
-  if (sync_all(directory_fd_) != 0) {
-    fail(system_error(errno, "fsync of directory " + directory_));
+  if (sync_all(directory_.fd) != 0) {
+    fail(system_error(errno, "fsync of directory " + directory_.path));
     return false;
   }
   names_dirty_ = pruned_dirty_ = false;
@@ -328,7 +325,7 @@ bool Syncer::sync_directory() {
 bool Syncer::lost_its_name(int fd, const std::string& what) {
   if (!has_no_name(fd)) return false;
   fail({ErrorCode::io_error,
-        "segment " + directory_ + "/" + what +
+        "segment " + directory_.file(what) +
             " was removed while the feed was served, with events that were not durable yet; stop leatd, "
             "restore the segment from a backup or run leat repair, then start leatd"});
   return true;
@@ -389,7 +386,7 @@ void Syncer::lose_oldest(std::size_t segments) {
       "{} of the journal's oldest segments, from {} on, were removed by somebody else while the feed was served: "
       "events "
       "{} to {} are gone, and their readers will be told; keep cleaners (tmpfiles, cron) away from {}",
-      segments, first.to_string(), first.first_sequence, next.first_sequence - 1, directory_);
+      segments, first.to_string(), first.first_sequence, next.first_sequence - 1, directory_.path);
 }
 
 // After a failed sync the kernel may have marked pages clean that never reached the disk: a second one that succeeds

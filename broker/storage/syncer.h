@@ -21,6 +21,7 @@
 #include "broker/options.h"
 #include "shm/broadcast/broadcast_ring.h"
 #include "shm/status/status_layout.h"
+#include "journal/format/journal_directory.h"
 
 namespace leat::broker {
 
@@ -36,7 +37,7 @@ struct SyncerHooks {
 /// One thread of its own between start() and stop().
 class Syncer {
  public:
-  Syncer(const Options& options, int directory_fd, std::string directory, JournalHandover& handover, SegmentPool& pool,
+  Syncer(const Options& options, internal::JournalDirectory directory, JournalHandover& handover, SegmentPool& pool,
          CursorTable& cursors, internal::BroadcastHeader& ring, std::uint64_t ring_capacity,
          internal::DoorbellHeader& doorbell, internal::SyncerCounters& counters, SyncerHooks hooks);
   ~Syncer();
@@ -91,8 +92,7 @@ class Syncer {
   [[nodiscard]] std::int64_t next_wait_ns() const;
 
   const Options& options_;
-  int directory_fd_;
-  std::string directory_;
+  internal::JournalDirectory directory_;
   JournalHandover& handover_;
   SegmentPool& pool_;
   CursorTable& cursors_;

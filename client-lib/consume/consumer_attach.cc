@@ -175,7 +175,7 @@ Result<void> Consumer::Impl::open_offline(const Start& wanted) {
   Start start = wanted;
   if (!options.cursor_name.empty()) {
     if (auto checked = check_cursor_name(); !checked) return checked;
-    auto cursors = load_cursors(files->directory_fd(), paths.journal.string(), files->identity().uuid);
+    auto cursors = load_cursors(files->directory(), files->identity().uuid);
     if (!cursors) return cursors.error();
     for (const CursorEntry& entry : *cursors) {
       if (cursor_name(entry) != options.cursor_name) continue;
@@ -328,7 +328,7 @@ bool Consumer::Impl::follow_journal() {
   auto another = is_another_journal();
   if (!another) return note_trouble(journal_trouble, another.error(), Told::again);
   if (*another) {
-    auto found = JournalFiles::open(files.directory());
+    auto found = JournalFiles::open(files.directory().path);
     if (!found) return note_trouble(journal_trouble, found.error(), Told::again);
     if (auto done = go_on_in(std::move(*found)); !done) return note_trouble(journal_trouble, done.error(), Told::again);
   }
@@ -344,7 +344,7 @@ Result<bool> Consumer::Impl::is_another_journal() {
   if (!named) return named.error();
   if (*named == JournalFiles::Named::nowhere) {
     return Error{ErrorCode::unknown_feed,
-                 "the journal " + files.directory() +
+                 "the journal " + files.directory().path +
                      " was removed or renamed while it was being read; put it back, or read it "
                      "where it is now"};
   }
@@ -410,8 +410,7 @@ client::Window Consumer::Impl::look_offline() {
     offline_seen_ns = now;
     const JournalFiles& mine = stream->files();
     offline_seen = client::Window{.earliest_sequence = next_sequence, .latest_sequence = next_sequence - 1};
-    UniqueFd directory(::fcntl(mine.directory_fd(), F_DUPFD_CLOEXEC, 0));
-    if (auto files = JournalFiles::open(std::move(directory), mine.directory()); files && !files->segments().empty()) {
+    if (auto files = JournalFiles::open(mine.directory()); files && !files->segments().empty()) {
       offline_seen->earliest_sequence = files->segments().front().first_sequence;
       if (auto end = find_journal_end(*files)) offline_seen->latest_sequence = end->scan.end_sequence;
     }

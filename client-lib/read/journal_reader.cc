@@ -57,7 +57,7 @@ Result<JournalInfo> inspect_journal(const std::filesystem::path& directory) {
   info.closed_cleanly = identity.closed_cleanly();
   for (const SegmentName& name : segments) {
     struct stat status {};
-    if (::fstatat(files->directory_fd(), name.to_string().c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
+    if (::fstatat(files->directory().fd, name.to_string().c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
       info.bytes += static_cast<std::uint64_t>(status.st_size);
     } else if (errno != ENOENT) {  // pruned meanwhile
       return system_error(errno, "looking at segment " + directory.string() + "/" + name.to_string());
@@ -74,7 +74,7 @@ Result<JournalInfo> inspect_journal(const std::filesystem::path& directory) {
 Result<std::vector<NamedCursor>> list_cursors(const std::filesystem::path& directory) {
   auto files = JournalFiles::open(directory.string());
   if (!files) return files.error();
-  auto entries = load_cursors(files->directory_fd(), directory.string(), files->identity().uuid);
+  auto entries = load_cursors(files->directory(), files->identity().uuid);
   if (!entries) return entries.error();
   std::vector<NamedCursor> cursors;
   for (const CursorEntry& entry : *entries) {

@@ -149,10 +149,10 @@ RecordStream::Filled RecordStream::fill_from_journal(std::uint64_t limit) {
       const std::string at = std::to_string(position);
       if (!ring_) {
         return judge_missing_offline({ErrorCode::corrupt, "corrupt journal: the segment that begins at position " + at +
-                                                              " is missing in " + files_.directory() +
+                                                              " is missing in " + files_.directory().path +
                                                               ", later ones are there; restore it from a backup"});
       }
-      (void)fail({ErrorCode::corrupt, "journal " + files_.directory() + " holds nothing at position " + at +
+      (void)fail({ErrorCode::corrupt, "journal " + files_.directory().path + " holds nothing at position " + at +
                                           ", which the broker says is committed; was the directory replaced?"});
       return Filled::failed;
     }

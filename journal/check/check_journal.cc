@@ -54,8 +54,8 @@ bool holds(std::uint64_t from, std::uint64_t to, bool gap) {
 
 class Checker {
  public:
-  Checker(int directory_fd, const std::string& directory, const std::function<bool(const CheckProgress&)>& on_progress)
-      : directory_fd_(directory_fd), directory_(directory), on_progress_(on_progress) {}
+  Checker(const JournalDirectory& directory, const std::function<bool(const CheckProgress&)>& on_progress)
+      : directory_(directory), on_progress_(on_progress) {}
 
   Result<JournalCheck> run() {
     for (const auto step : {&Checker::look_at_segments, &Checker::look_at_identity, &Checker::judge_names,
@@ -75,17 +75,17 @@ class Checker {
   };
 
   Result<void> look_at_segments() {
-    auto names = read_segment_names(directory_fd_, directory_);
+    auto names = read_segment_names(directory_);
     if (!names) return names.error();
     for (const SegmentName& name : *names) {
       Found found;
       found.segment.name = name;
       found.segment.file = name.to_string();
-      const UniqueFd fd(::openat(directory_fd_, found.segment.file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+      const UniqueFd fd(::openat(directory_.fd, found.segment.file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
       if (!fd.valid() && errno == ENOENT) continue;  // pruned meanwhile
       struct stat status {};
       if (!fd.valid() || ::fstat(fd.get(), &status) != 0) {
-        return system_error(errno, "opening segment " + directory_ + "/" + found.segment.file);
+        return system_error(errno, "opening segment " + directory_.file(found.segment.file));
       }
       found.segment.file_bytes = static_cast<std::uint64_t>(status.st_size);
       found.segment.inode = status.st_ino;
@@ -101,9 +101,9 @@ class Checker {
   }
 
   Result<void> look_at_identity() {
-    auto file = salvage_identity(directory_fd_, directory_);
+    auto file = salvage_identity(directory_);
     if (!file) return file.error();
-    if (!file->exists && found_.empty()) return identity_unreadable(ENOENT, directory_);
+    if (!file->exists && found_.empty()) return identity_unreadable(ENOENT, directory_.path);
     check_.identity_good = file->good;
     if (file->content) check_.identity = std::move(*file->content);
     std::string what = file->exists ? file->what : "it is missing";
@@ -112,7 +112,7 @@ class Checker {
       for (const Found& found : found_) {
         if (found.header) headers.push_back({found.segment.name, found.header->feed_uuid, found.header->epoch});
       }
-      auto made = identity_from_segments(headers, directory_);
+      auto made = identity_from_segments(headers, directory_.path);
       if (!made) return made.error();
       check_.identity = std::move(*made);
       what += "; it can be made anew from the headers of the segments";
@@ -190,9 +190,8 @@ class Checker {
   Result<void> walk_segment(std::size_t number) {
     Found& found = found_[number];
     SegmentCheck segment = found.segment;
-    const UniqueFd fd(::openat(directory_fd_, segment.file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-    if (!fd.valid() && errno != ENOENT)
-      return system_error(errno, "opening segment " + directory_ + "/" + segment.file);
+    const UniqueFd fd(::openat(directory_.fd, segment.file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (!fd.valid() && errno != ENOENT) return system_error(errno, "opening segment " + directory_.file(segment.file));
     const std::size_t damages = check_.damages.size();
     const std::size_t gaps = check_.gaps.size();
     const WalkState before = state_;
@@ -258,7 +257,7 @@ class Checker {
 
   [[nodiscard]] bool still_there(const SegmentCheck& segment) const {
     struct stat status {};
-    if (::fstatat(directory_fd_, segment.file.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return errno != ENOENT;
+    if (::fstatat(directory_.fd, segment.file.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return errno != ENOENT;
     return status.st_ino == segment.inode;
   }
 
@@ -360,9 +359,7 @@ class Checker {
   // Of what lies behind all that is vouched for, recovery cuts what we call damaged.
   void ask_recovery() {
     if (check_.intact()) return;
-    UniqueFd own(::fcntl(directory_fd_, F_DUPFD_CLOEXEC, 0));
-    if (!own.valid()) return;
-    auto files = JournalFiles::open(std::move(own), directory_);
+    auto files = JournalFiles::open(directory_);
     if (!files || files->segments().empty()) return;  // leatd refuses it too
     auto end = find_journal_end(*files);
     if (!end || end->scan.verdict == TailVerdict::corrupt) return;
@@ -381,7 +378,7 @@ class Checker {
   }
 
   Result<void> look_at_cursors() {
-    auto file = salvage_cursors(directory_fd_, directory_, check_.identity.uuid);
+    auto file = salvage_cursors(directory_, check_.identity.uuid);
     if (!file) return file.error();
     if (!file->exists || file->good) return {};
     check_.damages.push_back({.kind = DamageKind::cursors,
@@ -391,8 +388,7 @@ class Checker {
     return {};
   }
 
-  int directory_fd_;
-  const std::string& directory_;
+  const JournalDirectory& directory_;
   const std::function<bool(const CheckProgress&)>& on_progress_;
   std::uint64_t seed_ = 0;
   std::uint64_t typical_bytes_ = 0;
@@ -404,9 +400,9 @@ class Checker {
 
 }  // namespace
 
-Result<JournalCheck> check_journal(int directory_fd, const std::string& directory,
+Result<JournalCheck> check_journal(const JournalDirectory& directory,
                                    const std::function<bool(const CheckProgress&)>& on_progress) {
-  return Checker(directory_fd, directory, on_progress).run();
+  return Checker(directory, on_progress).run();
 }
 
 }  // namespace leat::internal

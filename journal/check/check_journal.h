@@ -107,7 +107,7 @@ struct CheckProgress {
 /// Checks everything in the directory. Damage is no error. `on_progress` is called about once a MiB; false ends the
 /// check with an error of code closed. Memory: one buffer, one segment's index, and what is reported. Errors:
 /// unknown_feed, permission_denied, io_error, layout_mismatch; corrupt if the feed's UUID cannot be made out.
-Result<JournalCheck> check_journal(int directory_fd, const std::string& directory,
+Result<JournalCheck> check_journal(const JournalDirectory& directory,
                                    const std::function<bool(const CheckProgress&)>& on_progress = {});
 
 }  // namespace leat::internal

@@ -24,13 +24,13 @@ std::string cursor_name(const CursorEntry& entry) {
   return std::string(entry.name, ::strnlen(entry.name, sizeof entry.name));
 }
 
-Result<std::vector<CursorEntry>> load_cursors(int directory_fd, const std::string& directory, const FeedUuid& uuid) {
-  const std::string path = directory + "/" + std::string(kCursorsFileName);
-  const UniqueFd fd(::openat(directory_fd, std::string(kCursorsFileName).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+Result<std::vector<CursorEntry>> load_cursors(const JournalDirectory& directory, const FeedUuid& uuid) {
+  const std::string path = directory.file(kCursorsFileName);
+  const UniqueFd fd(::openat(directory.fd, std::string(kCursorsFileName).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!fd.valid() && errno == ENOENT) return std::vector<CursorEntry>{};
   if (!fd.valid()) return system_error(errno, "opening " + path);
   auto bytes = read_whole_file(fd.get(), kMaxCursorFileBytes, path);
-  return bytes ? decode_cursors(*bytes, directory, uuid) : bytes.error();
+  return bytes ? decode_cursors(*bytes, directory.path, uuid) : bytes.error();
 }
 
 Result<std::vector<CursorEntry>> decode_cursors(const std::string& bytes, const std::string& directory,
@@ -64,7 +64,7 @@ Result<std::vector<CursorEntry>> decode_cursors(const std::string& bytes, const 
   return cursors;
 }
 
-Result<void> store_cursors(int directory_fd, const std::string& directory, const FeedUuid& uuid,
+Result<void> store_cursors(const JournalDirectory& directory, const FeedUuid& uuid,
                            const std::vector<CursorEntry>& cursors) {
   const CursorsHeader header{.magic = kCursorsMagic,
                              .layout_version = kLayoutVersion,
@@ -74,7 +74,7 @@ Result<void> store_cursors(int directory_fd, const std::string& directory, const
   bytes.append(reinterpret_cast<const char*>(cursors.data()), cursors.size() * sizeof(CursorEntry));
   const std::uint64_t checksum = checksum_bytes(bytes.data(), bytes.size(), 0);
   bytes.append(reinterpret_cast<const char*>(&checksum), sizeof checksum);
-  return replace_file(directory_fd, directory, std::string(kCursorsFileName), bytes);
+  return replace_file(directory.fd, directory.path, std::string(kCursorsFileName), bytes);
 }
 
 }  // namespace leat::internal

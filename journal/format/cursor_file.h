@@ -9,6 +9,7 @@
 #include <leat/cursor.h>
 #include <leat/result.h>
 
+#include "journal/format/journal_directory.h"
 #include "shm/shared_file.h"
 
 namespace leat::internal {
@@ -51,7 +52,7 @@ std::string cursor_name(const CursorEntry& entry);
 
 /// All cursors of the feed; none if there is no file yet. Errors: io_error, layout_mismatch; corrupt when damaged, or
 /// of another feed.
-Result<std::vector<CursorEntry>> load_cursors(int directory_fd, const std::string& directory, const FeedUuid& uuid);
+Result<std::vector<CursorEntry>> load_cursors(const JournalDirectory& directory, const FeedUuid& uuid);
 
 /// The same from the file's bytes.
 Result<std::vector<CursorEntry>> decode_cursors(const std::string& bytes, const std::string& directory,
@@ -59,7 +60,7 @@ Result<std::vector<CursorEntry>> decode_cursors(const std::string& bytes, const 
 inline constexpr std::size_t kMaxCursorFileBytes = sizeof(CursorsHeader) + kMaxCursors * sizeof(CursorEntry) + 8;
 
 /// Replaces the file durably.
-Result<void> store_cursors(int directory_fd, const std::string& directory, const FeedUuid& uuid,
+Result<void> store_cursors(const JournalDirectory& directory, const FeedUuid& uuid,
                            const std::vector<CursorEntry>& cursors);
 
 }  // namespace leat::internal

@@ -76,10 +76,10 @@ Error identity_unreadable(int error_number, const std::string& directory) {
           directory + " holds no journal (no file '" + name + "'); check the feed's name and --data-dir"};
 }
 
-Result<FeedIdentity> load_identity(int directory_fd, const std::string& directory) {
-  const UniqueFd fd(::openat(directory_fd, std::string(kIdentityFileName).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  if (!fd.valid()) return identity_unreadable(errno, directory);
-  return read_identity(fd.get(), directory);
+Result<FeedIdentity> load_identity(const JournalDirectory& directory) {
+  const UniqueFd fd(::openat(directory.fd, std::string(kIdentityFileName).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd.valid()) return identity_unreadable(errno, directory.path);
+  return read_identity(fd.get(), directory.path);
 }
 
 Result<FeedIdentity> read_identity(int fd, const std::string& directory) {
@@ -120,8 +120,8 @@ Result<FeedIdentity> decode_identity(const std::string& bytes, const std::string
   return identity;
 }
 
-Result<void> store_identity(int directory_fd, const std::string& directory, const FeedIdentity& identity) {
-  return replace_file(directory_fd, directory, std::string(kIdentityFileName), encode(identity));
+Result<void> store_identity(const JournalDirectory& directory, const FeedIdentity& identity) {
+  return replace_file(directory.fd, directory.path, std::string(kIdentityFileName), encode(identity));
 }
 
 }  // namespace leat::internal

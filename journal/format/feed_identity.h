@@ -9,6 +9,7 @@
 #include <leat/cursor.h>
 #include <leat/result.h>
 
+#include "journal/format/journal_directory.h"
 #include "shm/shared_file.h"
 
 namespace leat::internal {
@@ -82,7 +83,7 @@ std::string format_uuid(const FeedUuid& uuid);
 FeedIdentity create_identity(std::uint64_t directory_inode);
 
 /// Reads `feed` in the directory. Errors: unknown_feed when there is none, corrupt, layout_mismatch, io_error.
-Result<FeedIdentity> load_identity(int directory_fd, const std::string& directory);
+Result<FeedIdentity> load_identity(const JournalDirectory& directory);
 
 /// The same from the file's bytes. Errors: corrupt, layout_mismatch.
 Result<FeedIdentity> decode_identity(const std::string& bytes, const std::string& directory);
@@ -93,6 +94,6 @@ Result<FeedIdentity> read_identity(int fd, const std::string& directory);
 Error identity_unreadable(int error_number, const std::string& directory);
 
 /// Replaces `feed` durably: when this returns ok it survives a loss of power.
-Result<void> store_identity(int directory_fd, const std::string& directory, const FeedIdentity& identity);
+Result<void> store_identity(const JournalDirectory& directory, const FeedIdentity& identity);
 
 }  // namespace leat::internal

@@ -8,7 +8,7 @@ namespace {
 using OnRecord = std::function<void(std::uint64_t, const RecordView&)>;
 
 std::string segment_path(const JournalFiles& files, const SegmentName& name) {
-  return "segment " + files.directory() + "/" + name.to_string();
+  return "segment " + files.directory().file(name.to_string());
 }
 
 std::string header_of(const JournalFiles& files, const SegmentName& name) {

@@ -12,14 +12,14 @@
 
 namespace leat::internal {
 
-Result<std::vector<SegmentName>> read_segment_names(int directory_fd, const std::string& directory) {
+Result<std::vector<SegmentName>> read_segment_names(const JournalDirectory& directory) {
   // A new open file description, so that concurrent listings do not share a read offset. Who may not open the directory
   // was given a description of his own.
-  UniqueFd fd(::openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd.valid() && errno == EACCES) fd = UniqueFd(::fcntl(directory_fd, F_DUPFD_CLOEXEC, 0));
-  if (!fd.valid()) return system_error(errno, "opening " + directory);
+  UniqueFd fd(::openat(directory.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid() && errno == EACCES) fd = UniqueFd(::fcntl(directory.fd, F_DUPFD_CLOEXEC, 0));
+  if (!fd.valid()) return system_error(errno, "opening " + directory.path);
   const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(fd.get()), &::closedir);
-  if (!stream) return system_error(errno, "listing " + directory);
+  if (!stream) return system_error(errno, "listing " + directory.path);
   (void)fd.release();  // the stream's now
   ::rewinddir(stream.get());
   std::vector<SegmentName> names;
@@ -27,39 +27,45 @@ Result<std::vector<SegmentName>> read_segment_names(int directory_fd, const std:
   while (const dirent* entry = ::readdir(stream.get())) {
     if (const auto name = SegmentName::parse(entry->d_name)) names.push_back(*name);
   }
-  if (errno != 0) return system_error(errno, "listing " + directory);
+  if (errno != 0) return system_error(errno, "listing " + directory.path);
   std::ranges::sort(names, {}, &SegmentName::first_position);
   return names;
 }
 
-Result<std::vector<SegmentName>> list_segments(int directory_fd, const std::string& directory) {
-  auto read = read_segment_names(directory_fd, directory);
+Result<std::vector<SegmentName>> list_segments(const JournalDirectory& directory) {
+  auto read = read_segment_names(directory);
   if (!read) return read;
   const std::vector<SegmentName>& names = *read;
   for (std::size_t i = 1; i < names.size(); ++i) {
     if (names[i].first_position == names[i - 1].first_position ||
         names[i].first_sequence < names[i - 1].first_sequence) {
-      return Error{ErrorCode::corrupt, directory + ": segments " + names[i - 1].to_string() + " and " +
+      return Error{ErrorCode::corrupt, directory.path + ": segments " + names[i - 1].to_string() + " and " +
                                            names[i].to_string() + " contradict each other; move one of them away"};
     }
   }
   return read;
 }
 
-Result<JournalFiles> JournalFiles::open(const std::string& directory) {
-  UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+Result<JournalFiles> JournalFiles::open(const std::string& path) {
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd.valid() && errno == ENOENT) {
-    return Error{ErrorCode::unknown_feed, "no journal at " + directory + "; check the path or the feed's name"};
+    return Error{ErrorCode::unknown_feed, "no journal at " + path + "; check the path or the feed's name"};
   }
-  if (!fd.valid()) return system_error(errno, "opening journal directory " + directory);
-  return open(std::move(fd), directory);
+  if (!fd.valid()) return system_error(errno, "opening journal directory " + path);
+  return open(std::move(fd), path);
 }
 
-Result<JournalFiles> JournalFiles::open(UniqueFd directory_fd, std::string directory, Opener opener) {
+Result<JournalFiles> JournalFiles::open(const JournalDirectory& directory) {
+  UniqueFd own(::fcntl(directory.fd, F_DUPFD_CLOEXEC, 0));
+  if (!own.valid()) return system_error(errno, "a second descriptor of " + directory.path);
+  return open(std::move(own), directory.path);
+}
+
+Result<JournalFiles> JournalFiles::open(UniqueFd directory_fd, std::string path, Opener opener) {
   JournalFiles files;
   files.opener_ = std::move(opener);
+  files.directory_ = {.fd = directory_fd.get(), .path = std::move(path)};
   files.directory_fd_ = std::move(directory_fd);
-  files.directory_ = std::move(directory);
   if (auto done = files.refresh(); !done) return done.error();
   files.feed_seed_ = feed_checksum_seed(files.identity_.uuid);
   return files;
@@ -68,19 +74,19 @@ Result<JournalFiles> JournalFiles::open(UniqueFd directory_fd, std::string direc
 Result<void> JournalFiles::refresh() {
   const UniqueFd file = open_file(std::string(kIdentityFileName));
   const int failed = errno;
-  auto identity = file.valid()       ? read_identity(file.get(), directory_)
-                  : failed == ENOENT ? identity_unreadable(failed, directory_)
-                                     : cannot_open(failed, directory_ + "/" + std::string(kIdentityFileName));
+  auto identity = file.valid()       ? read_identity(file.get(), directory_.path)
+                  : failed == ENOENT ? identity_unreadable(failed, directory_.path)
+                                     : cannot_open(failed, directory_.file(kIdentityFileName));
   if (!identity) return identity.error();
   identity_ = std::move(*identity);
-  auto names = list_segments(directory_fd_.get(), directory_);
+  auto names = list_segments(directory_);
   if (!names) return names.error();
   segments_ = std::move(*names);
   return {};
 }
 
 UniqueFd JournalFiles::open_file(const std::string& name) const {
-  UniqueFd fd(::openat(directory_fd_.get(), name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  UniqueFd fd(::openat(directory_.fd, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   return !fd.valid() && errno == EACCES && opener_ ? opener_(name) : std::move(fd);
 }
 
@@ -91,7 +97,7 @@ Error JournalFiles::cannot_open(int error_number, const std::string& what) {
 
 Result<JournalFiles::OpenSegment> JournalFiles::open_with_header(const std::string& file) const {
   OpenSegment opened{.fd = open_file(file)};
-  if (!opened.fd.valid()) return cannot_open(errno, "segment " + directory_ + "/" + file);
+  if (!opened.fd.valid()) return cannot_open(errno, "segment " + directory_.file(file));
   struct stat status {};
   if (::fstat(opened.fd.get(), &status) != 0) return system_error(errno, "fstat of segment " + file);
   if (read_at(opened.fd.get(), &opened.header, sizeof opened.header, 0) < 0) {
@@ -107,7 +113,7 @@ Result<void> JournalFiles::open_segment(const SegmentName& name) {
   auto& [fd, header, file_bytes] = *opened;
   if (file_bytes < kMinSegmentBytes ||
       !segment_header_is_valid(header, identity_.uuid, file_bytes, name.first_sequence, name.first_position)) {
-    return Error{ErrorCode::corrupt, "segment " + directory_ + "/" + name.to_string() +
+    return Error{ErrorCode::corrupt, "segment " + directory_.file(name.to_string()) +
                                          " has a damaged header, or is of another feed; see leat verify, then restore "
                                          "it from a backup or run leat repair"};
   }
@@ -187,13 +193,13 @@ Result<bool> JournalFiles::still_retained() const {
   struct stat named {};
   struct stat held {};
   if (::fstat(segment_fd_.get(), &held) != 0) return system_error(errno, "fstat of segment " + file);
-  int failed = ::fstatat(directory_fd_.get(), file.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : errno;
+  int failed = ::fstatat(directory_.fd, file.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : errno;
   if (failed == EACCES && opener_) {  // who may not look into the directory has to have the file opened
     const UniqueFd again = opener_(file);
     failed = !again.valid() || ::fstat(again.get(), &named) != 0 ? errno : 0;
   }
   if (failed == ENOENT) return false;
-  if (failed != 0) return cannot_open(failed, "segment " + directory_ + "/" + file);
+  if (failed != 0) return cannot_open(failed, "segment " + directory_.file(file));
   return named.st_ino == held.st_ino && named.st_dev == held.st_dev;
 }
 
@@ -209,16 +215,16 @@ std::optional<std::uint64_t> JournalFiles::checksum_at(std::uint64_t position) c
 Result<JournalFiles::Named> JournalFiles::look_at_name() const {
   struct stat named {};
   struct stat held {};
-  if (::fstat(directory_fd_.get(), &held) != 0) return system_error(errno, "fstat of " + directory_);
-  if (::stat(directory_.c_str(), &named) != 0) {
+  if (::fstat(directory_.fd, &held) != 0) return system_error(errno, "fstat of " + directory_.path);
+  if (::stat(directory_.path.c_str(), &named) != 0) {
     if (errno == ENOENT || errno == ENOTDIR) return Named::nowhere;
-    return system_error(errno, "looking at " + directory_);
+    return system_error(errno, "looking at " + directory_.path);
   }
   return named.st_ino == held.st_ino && named.st_dev == held.st_dev ? Named::here : Named::elsewhere;
 }
 
 std::string JournalFiles::describe(std::uint64_t position) const {
-  return "segment " + directory_ + "/" + current_.to_string() + ", offset " +
+  return "segment " + directory_.file(current_.to_string()) + ", offset " +
          std::to_string(data_offset_ + (position - current_.first_position));
 }
 

@@ -21,10 +21,10 @@
 namespace leat::internal {
 
 /// The names of segments in a directory, in order of position, whatever they say. Error: io_error.
-Result<std::vector<SegmentName>> read_segment_names(int directory_fd, const std::string& directory);
+Result<std::vector<SegmentName>> read_segment_names(const JournalDirectory& directory);
 
 /// The segments in a directory, oldest first. Errors: io_error; corrupt when two names contradict each other.
-Result<std::vector<SegmentName>> list_segments(int directory_fd, const std::string& directory);
+Result<std::vector<SegmentName>> list_segments(const JournalDirectory& directory);
 
 /// Not thread-safe. Any number may read one directory at once, in any number of processes, while a broker writes.
 class JournalFiles {
@@ -36,14 +36,16 @@ class JournalFiles {
 
   JournalFiles() = default;
   /// `directory` is for messages; the descriptor is what is used. `opener` is asked where permission is denied.
-  static Result<JournalFiles> open(UniqueFd directory_fd, std::string directory, Opener opener = {});
-  static Result<JournalFiles> open(const std::string& directory);
+  static Result<JournalFiles> open(UniqueFd directory_fd, std::string path, Opener opener = {});
+  /// By a second descriptor, of its own.
+  static Result<JournalFiles> open(const JournalDirectory& directory);
+  static Result<JournalFiles> open(const std::string& path);
 
   [[nodiscard]] const FeedIdentity& identity() const noexcept { return identity_; }
   [[nodiscard]] std::uint64_t feed_seed() const noexcept { return feed_seed_; }
   [[nodiscard]] const std::vector<SegmentName>& segments() const noexcept { return segments_; }
-  [[nodiscard]] const std::string& directory() const noexcept { return directory_; }
-  [[nodiscard]] int directory_fd() const noexcept { return directory_fd_.get(); }
+  /// Good as long as this object.
+  [[nodiscard]] const JournalDirectory& directory() const noexcept { return directory_; }
 
   /// Lists the directory and reads the identity again.
   Result<void> refresh();
@@ -101,8 +103,8 @@ class JournalFiles {
   Result<void> open_segment(const SegmentName& name);
   std::optional<SegmentName> find(std::uint64_t position, bool exactly) const;
 
-  UniqueFd directory_fd_;
-  std::string directory_;
+  UniqueFd directory_fd_;  // what directory_ borrows
+  JournalDirectory directory_;
   Opener opener_;
   FeedIdentity identity_;
   std::uint64_t feed_seed_ = 0;

@@ -19,20 +19,23 @@
 
 namespace leat::internal {
 
-Result<FileLock> lock_journal(int directory_fd, const std::string& directory) {
+Result<FileLock> lock_journal(const JournalDirectory& directory) {
   const std::string name(kLockFileName);
-  auto lock = FileLock::open(directory_fd, name, directory + "/" + name);
+  auto lock = FileLock::open(directory.fd, name, directory.file(name));
   if (!lock) return lock.error();
-  if (auto given = give_to_owner(directory_fd, lock->fd(), lock->path()); !given) return given.error();
+  if (auto given = give_to_owner(directory.fd, lock->fd(), lock->path()); !given) return given.error();
   const auto taken = lock->try_take();
   if (!taken) return taken.error();
   if (*taken) return lock;
   const std::string who = lock->holders();
-  return Error{ErrorCode::busy, "a broker, or another repair, works on " + directory + " (it holds " + lock->path() +
-                                    (who.empty() ? "" : ": " + who) + "); stop it first, and whoever waits"};
+  return Error{ErrorCode::busy, "a broker, or another repair, works on " + directory.path + " (it holds " +
+                                    lock->path() + (who.empty() ? "" : ": " + who) +
+                                    "); stop it first, and whoever waits"};
 }
 
-std::string who_works_on(int directory_fd) { return FileLock::holders_of(directory_fd, std::string(kLockFileName)); }
+std::string who_works_on(const JournalDirectory& directory) {
+  return FileLock::holders_of(directory.fd, std::string(kLockFileName));
+}
 
 namespace {
 
@@ -41,8 +44,8 @@ constexpr const char* kMadeName = "prepared-repair.tmp";  // leatd removes it at
 
 class Repair {
  public:
-  Repair(int directory_fd, const std::string& directory, const JournalCheck& check)
-      : files_(directory_fd, directory),
+  Repair(const JournalDirectory& directory, const JournalCheck& check)
+      : files_(directory),
         check_(check),
         identity_(check.identity),
         seed_(feed_checksum_seed(check.identity.uuid)),
@@ -52,7 +55,7 @@ class Repair {
     for (const Damage& damage : check_.damages) {
       if (damage.kind != DamageKind::contradiction) continue;
       return Error{ErrorCode::corrupt,
-                   files_.directory() + "/" + damage.file + " cannot be repaired: " + damage.what +
+                   files_.directory().file(damage.file) + " cannot be repaired: " + damage.what +
                        "; nothing was changed: restore it from a backup, or move it away and repair "
                        "again: then what it held is given up"};
     }
@@ -117,14 +120,14 @@ class Repair {
       end_position_ += seal_.size();
     }
     struct stat status {};
-    if (::fstat(files_.directory_fd(), &status) != 0) return system_error(errno, "fstat of " + files_.directory());
+    if (::fstat(files_.directory().fd, &status) != 0) return system_error(errno, "fstat of " + files_.directory().path);
     if (identity_.directory_inode == 0) identity_.directory_inode = status.st_ino;  // made anew from the segments
     if (identity_.epochs.size() >= kMaxEpochs) identity_.epochs.erase(identity_.epochs.begin());
     identity_.epochs.push_back(
         {.id = random_id(), .first_sequence = check_.end_sequence + 1, .first_position = end_position_});
     // Without any segment there is no gap to write: the journal begins anew behind what it lost.
     if (check_.segments.empty()) identity_.closed_position = kNotClosed;
-    return store_identity(files_.directory_fd(), files_.directory(), identity_);
+    return store_identity(files_.directory(), identity_);
   }
 
   // Any of the events that are lost may have been the first of a producer whose number nothing else tells.
@@ -150,8 +153,8 @@ class Repair {
     for (const Damage& damage : check_.damages) {
       if (damage.kind != DamageKind::stray) continue;
       struct stat status {};
-      if (::fstatat(files_.directory_fd(), damage.file.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
-        return system_error(errno, "fstat of " + files_.directory() + "/" + damage.file);
+      if (::fstatat(files_.directory().fd, damage.file.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+        return system_error(errno, "fstat of " + files_.directory().file(damage.file));
       }
       const SegmentName name = SegmentName::parse(damage.file).value_or(SegmentName{});
       const std::string tag = std::to_string(name.first_position) + "-" + std::to_string(status.st_ino);
@@ -283,10 +286,9 @@ class Repair {
     const bool damaged =
         std::ranges::any_of(check_.damages, [](const Damage& damage) { return damage.kind == DamageKind::cursors; });
     if (!damaged) return {};
-    auto file = salvage_cursors(files_.directory_fd(), files_.directory(), identity_.uuid);
+    auto file = salvage_cursors(files_.directory(), identity_.uuid);
     if (!file) return file.error();
-    return store_cursors(files_.directory_fd(), files_.directory(), identity_.uuid,
-                         file->content.value_or(std::vector<CursorEntry>{}));
+    return store_cursors(files_.directory(), identity_.uuid, file->content.value_or(std::vector<CursorEntry>{}));
   }
 
   Result<void> note_end() {
@@ -294,17 +296,17 @@ class Repair {
     auto names = read_segment_names_of_end();
     if (!names) return names.error();
     struct stat status {};
-    if (::fstatat(files_.directory_fd(), names->c_str(), &status, 0) != 0) {
-      return system_error(errno, "fstat of " + files_.directory() + "/" + *names);
+    if (::fstatat(files_.directory().fd, names->c_str(), &status, 0) != 0) {
+      return system_error(errno, "fstat of " + files_.directory().file(*names));
     }
     identity_.closed_position = end_position_;
     identity_.closed_sequence = check_.end_sequence;
     identity_.closed_change_ns = status.st_ctim.tv_sec * kNanosPerSecond + status.st_ctim.tv_nsec;
-    return store_identity(files_.directory_fd(), files_.directory(), identity_);
+    return store_identity(files_.directory(), identity_);
   }
 
   Result<std::string> read_segment_names_of_end() {
-    auto names = read_segment_names(files_.directory_fd(), files_.directory());
+    auto names = read_segment_names(files_.directory());
     if (!names) return names.error();
     return names->back().to_string();
   }
@@ -320,9 +322,9 @@ class Repair {
 
 }  // namespace
 
-Result<RepairReport> repair_journal(int directory_fd, const std::string& directory, const JournalCheck& check) {
+Result<RepairReport> repair_journal(const JournalDirectory& directory, const JournalCheck& check) {
   if (check.intact()) return RepairReport{};
-  return Repair(directory_fd, directory, check).run();
+  return Repair(directory, check).run();
 }
 
 }  // namespace leat::internal

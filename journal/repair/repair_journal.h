@@ -26,10 +26,10 @@ namespace leat::internal {
 
 /// Takes the lock that a broker holds while it runs, without waiting. Error: busy, which says who holds it, and who
 /// waits.
-Result<FileLock> lock_journal(int directory_fd, const std::string& directory);
+Result<FileLock> lock_journal(const JournalDirectory& directory);
 
 /// Who holds that lock just now, as lock_holders(); nothing is made, locked or written.
-std::string who_works_on(int directory_fd);
+std::string who_works_on(const JournalDirectory& directory);
 
 /// What a repair has done.
 struct RepairReport {
@@ -41,6 +41,6 @@ struct RepairReport {
 
 /// Mends what `check` found; the caller holds the lock since before the check. Nothing to do if it is intact. Errors:
 /// corrupt, if there is something that no repair here can mend (nothing has been changed then); no_space, io_error.
-Result<RepairReport> repair_journal(int directory_fd, const std::string& directory, const JournalCheck& check);
+Result<RepairReport> repair_journal(const JournalDirectory& directory, const JournalCheck& check);
 
 }  // namespace leat::internal

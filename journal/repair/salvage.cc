@@ -46,14 +46,14 @@ bool closing_checksum_matches(const std::string& bytes) noexcept {
 namespace {
 
 template <typename T, typename Decoder>
-Result<Salvaged<T>> salvage(int directory_fd, const std::string& directory, const std::string& name, std::size_t most,
+Result<Salvaged<T>> salvage(const JournalDirectory& directory, const std::string& name, std::size_t most,
                             Decoder decode) {
   Salvaged<T> file;
-  const UniqueFd fd(::openat(directory_fd, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  const UniqueFd fd(::openat(directory.fd, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!fd.valid() && errno == ENOENT) return file;
-  if (!fd.valid()) return system_error(errno, "opening " + directory + "/" + name);
+  if (!fd.valid()) return system_error(errno, "opening " + directory.file(name));
   file.exists = true;
-  auto bytes = read_whole_file(fd.get(), most, directory + "/" + name);
+  auto bytes = read_whole_file(fd.get(), most, directory.file(name));
   if (!bytes && bytes.error().code != ErrorCode::io_error) return bytes.error();
   if (!bytes) {
     file.what = bytes.error().message;
@@ -81,16 +81,15 @@ Result<Salvaged<T>> salvage(int directory_fd, const std::string& directory, cons
 
 }  // namespace
 
-Result<Salvaged<FeedIdentity>> salvage_identity(int directory_fd, const std::string& directory) {
-  return salvage<FeedIdentity>(directory_fd, directory, std::string(kIdentityFileName), kMaxIdentityBytes,
-                               [&](const std::string& bytes) { return decode_identity(bytes, directory); });
+Result<Salvaged<FeedIdentity>> salvage_identity(const JournalDirectory& directory) {
+  return salvage<FeedIdentity>(directory, std::string(kIdentityFileName), kMaxIdentityBytes,
+                               [&](const std::string& bytes) { return decode_identity(bytes, directory.path); });
 }
 
-Result<Salvaged<std::vector<CursorEntry>>> salvage_cursors(int directory_fd, const std::string& directory,
-                                                           const FeedUuid& uuid) {
-  return salvage<std::vector<CursorEntry>>(directory_fd, directory, std::string(kCursorsFileName), kMaxCursorFileBytes,
+Result<Salvaged<std::vector<CursorEntry>>> salvage_cursors(const JournalDirectory& directory, const FeedUuid& uuid) {
+  return salvage<std::vector<CursorEntry>>(directory, std::string(kCursorsFileName), kMaxCursorFileBytes,
                                            [&](const std::string& bytes) {
-                                             return decode_cursors(bytes, directory, uuid);
+                                             return decode_cursors(bytes, directory.path, uuid);
                                            });
 }
 

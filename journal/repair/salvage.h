@@ -31,9 +31,8 @@ struct Salvaged {
   std::string what;          ///< what is wrong with it
 };
 /// Errors: layout_mismatch (of a file that is intact), permission_denied, io_error.
-Result<Salvaged<FeedIdentity>> salvage_identity(int directory_fd, const std::string& directory);
-Result<Salvaged<std::vector<CursorEntry>>> salvage_cursors(int directory_fd, const std::string& directory,
-                                                           const FeedUuid& uuid);
+Result<Salvaged<FeedIdentity>> salvage_identity(const JournalDirectory& directory);
+Result<Salvaged<std::vector<CursorEntry>>> salvage_cursors(const JournalDirectory& directory, const FeedUuid& uuid);
 
 /// What the headers of segments tell about the feed.
 struct HeaderWitness {

@@ -44,17 +44,17 @@ Result<void> for_each_chunk(int fd, std::uint64_t offset, std::uint64_t bytes,
 }  // namespace
 
 Error RepairFiles::failed(const std::string& doing, const std::string& file) const {
-  return system_error(errno, doing + " " + directory_ + "/" + file);
+  return system_error(errno, doing + " " + directory_.file(file));
 }
 
 Result<UniqueFd> RepairFiles::open(const std::string& file, int flags) {
-  UniqueFd fd(::openat(directory_fd_, file.c_str(), flags | O_CLOEXEC | O_NOFOLLOW));
+  UniqueFd fd(::openat(directory_.fd, file.c_str(), flags | O_CLOEXEC | O_NOFOLLOW));
   if (!fd.valid()) return failed("opening", file);
   return fd;
 }
 
 Result<UniqueFd> RepairFiles::make(const std::string& file) {
-  return make_file(directory_fd_, directory_, file, O_RDWR, Existing::replace);
+  return make_file(directory_.fd, directory_.path, file, O_RDWR, Existing::replace);
 }
 
 Result<void> RepairFiles::write(int fd, const std::string& file, std::uint64_t offset, const std::string& bytes) {
@@ -93,7 +93,7 @@ Result<void> RepairFiles::sync(int fd, const std::string& file) {
 }
 
 Result<void> RepairFiles::sync_directory() {
-  if (sync_all(directory_fd_) != 0) return system_error(errno, "syncing directory " + directory_);
+  if (sync_all(directory_.fd) != 0) return system_error(errno, "syncing directory " + directory_.path);
   return {};
 }
 
@@ -119,7 +119,7 @@ Result<void> RepairFiles::keep_aside(const std::string& file, std::uint64_t offs
   if (!sum) return sum.error();
   const std::string name = "torn-" + tag + "-" + std::to_string(*sum) + ".bin";
   struct stat status {};
-  if (::fstatat(directory_fd_, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+  if (::fstatat(directory_.fd, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
     if (errno != ENOENT) return failed("looking at", name);
     const std::string unfinished = name + ".new";
     auto copy = make(unfinished);
@@ -128,7 +128,7 @@ Result<void> RepairFiles::keep_aside(const std::string& file, std::uint64_t offs
     if (kept) kept = sync(copy->get(), unfinished);
     if (kept) kept = rename(unfinished, name);
     if (!kept) {
-      ::unlinkat(directory_fd_, unfinished.c_str(), 0);  // half a copy is of no use, and takes room
+      ::unlinkat(directory_.fd, unfinished.c_str(), 0);  // half a copy is of no use, and takes room
       return kept;
     }
   }
@@ -137,7 +137,7 @@ Result<void> RepairFiles::keep_aside(const std::string& file, std::uint64_t offs
 }
 
 Result<void> RepairFiles::rename(const std::string& from, const std::string& to) {
-  if (::renameat(directory_fd_, from.c_str(), directory_fd_, to.c_str()) != 0) return failed("renaming", from);
+  if (::renameat(directory_.fd, from.c_str(), directory_.fd, to.c_str()) != 0) return failed("renaming", from);
   return sync_directory();
 }
 

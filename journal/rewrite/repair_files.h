@@ -8,13 +8,13 @@
 #include <leat/result.h>
 
 #include "base/unique_fd.h"
+#include "journal/format/journal_directory.h"
 
 namespace leat::internal {
 
 class RepairFiles {
  public:
-  RepairFiles(int directory_fd, std::string directory)
-      : directory_fd_(directory_fd), directory_(std::move(directory)) {}
+  explicit RepairFiles(JournalDirectory directory) : directory_(std::move(directory)) {}
 
   /// Copies [offset, offset + bytes) of a file to `torn-<tag>-<n>.bin`, n from the bytes: the same bytes, the same
   /// file. What the file does not hold, or the disk does not give, is left out.
@@ -35,8 +35,7 @@ class RepairFiles {
   Result<void> sync(int fd, const std::string& file);
   Result<void> sync_directory();
 
-  [[nodiscard]] int directory_fd() const noexcept { return directory_fd_; }
-  [[nodiscard]] const std::string& directory() const noexcept { return directory_; }
+  [[nodiscard]] const JournalDirectory& directory() const noexcept { return directory_; }
   [[nodiscard]] const std::vector<std::string>& kept() const noexcept { return kept_; }
 
  private:
@@ -44,8 +43,7 @@ class RepairFiles {
   Result<void> copy_range(int from_fd, std::uint64_t offset, std::uint64_t bytes, int to_fd, const std::string& to);
   [[nodiscard]] Error failed(const std::string& doing, const std::string& file) const;
 
-  int directory_fd_;
-  std::string directory_;
+  JournalDirectory directory_;
   std::vector<std::string> kept_;
 };
 

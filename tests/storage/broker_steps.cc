@@ -19,10 +19,11 @@ BrokerSteps::BrokerSteps(const broker::Options& options) {
   lock_fd_ = UniqueFd(::open((journal / internal::kLockFileName).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   broker::Options every_step_is_due = options;
   every_step_is_due.sync_interval_ms = 0;
-  feed_ = std::make_unique<broker::Feed>(every_step_is_due, broker::FeedPlaces{.journal_fd = journal_fd_.get(),
-                                                                               .journal = journal.string(),
-                                                                               .rings = rings,
-                                                                               .journal_lock_fd = lock_fd_.get()});
+  feed_ =
+      std::make_unique<broker::Feed>(every_step_is_due,
+                                     broker::FeedPlaces{.journal = {.fd = journal_fd_.get(), .path = journal.string()},
+                                                        .rings = rings,
+                                                        .journal_lock_fd = lock_fd_.get()});
 }
 BrokerSteps::~BrokerSteps() = default;
 

@@ -112,7 +112,7 @@ std::string Examiner::check_reading(const Found& found, const std::string& file,
 
 std::string Examiner::check_recovery(const Found& whole, const std::string& file) {
   const UniqueFd fd(::open(journal_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  const auto recovered = broker::recover_journal(fd.get(), journal_.path().string(), {});
+  const auto recovered = broker::recover_journal({fd.get(), journal_.path().string()}, {});
   if (!recovered) {
     ++outcomes_.recovery_refused;
     const std::string& message = recovered.error().message;
@@ -132,7 +132,7 @@ std::string Examiner::check_recovery(const Found& whole, const std::string& file
 }
 
 std::string Examiner::check_cursors(int fd, const FeedUuid& uuid, const std::string& file) const {
-  const auto cursors = load_cursors(fd, journal_.path().string(), uuid);
+  const auto cursors = load_cursors({fd, journal_.path().string()}, uuid);
   if (!cursors) return file == kCursorsFileName ? "" : "the cursors: " + cursors.error().message;
   const bool good = cursors->size() == 1 && cursor_name((*cursors)[0]) == kCursorName &&
                     (*cursors)[0].sequence == specimen_.payloads.size() - 1;
@@ -149,8 +149,8 @@ void Examiner::survive() {
     }
   }
   const UniqueFd fd(::open(journal_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (const auto recovered = broker::recover_journal(fd.get(), journal_.path().string(), {}); recovered) {
-    (void)load_cursors(fd.get(), journal_.path().string(), recovered->identity.uuid).ok();
+  if (const auto recovered = broker::recover_journal({fd.get(), journal_.path().string()}, {}); recovered) {
+    (void)load_cursors({fd.get(), journal_.path().string()}, recovered->identity.uuid).ok();
   }
   journal_.mend();
 }

@@ -98,7 +98,7 @@ std::string compare_seen(const FeedIdentity& identity, const Reading& reading, c
 }
 
 std::string compare_cursor(int fd, const std::string& directory, const FeedUuid& uuid, const Told& told) {
-  auto cursors = load_cursors(fd, directory, uuid);
+  auto cursors = load_cursors({fd, directory}, uuid);
   if (!cursors) return "the named cursors: " + cursors.error().message;
   std::uint64_t place = 0;
   for (const CursorEntry& entry : *cursors) {
@@ -125,13 +125,13 @@ std::string compare_recovered(const broker::Recovered& recovered, const Reading&
 
 std::string open_again(int fd, const std::string& directory, const broker::Recovered& recovered,
                        const Reading& reading) {
-  if (auto stored = store_identity(fd, directory, recovered.identity); !stored) return stored.error().message;
+  if (auto stored = store_identity({fd, directory}, recovered.identity); !stored) return stored.error().message;
   const Reading again = read_offline(directory);
   if (!again.broken.empty()) return "after recovery " + again.broken;
   if (again.events != reading.events || again.last_sequence() != reading.last_sequence()) {
     return "after recovery the reader ends at sequence " + number(again.last_sequence());
   }
-  auto second = broker::recover_journal(fd, directory, {});
+  auto second = broker::recover_journal({fd, directory}, {});
   if (!second) return "the second recovery refuses: " + second.error().message;
   if (second->end_position == recovered.end_position) return "";
   return "the second recovery ends at position " + number(second->end_position) + ", the first at " +
@@ -140,7 +140,7 @@ std::string open_again(int fd, const std::string& directory, const broker::Recov
 
 // leat verify finds nothing that leatd would not cut by itself.
 std::string disagreement(int fd, const std::string& directory, const Reading& reading) {
-  const auto check = check_journal(fd, directory);
+  const auto check = check_journal({fd, directory});
   if (!check) return "it cannot be checked: " + check.error().message;
   if (check->intact() || check->cut_behind == reading.last_sequence()) return "";
   std::string what = "leat verify calls damage what leatd starts on:";
@@ -163,7 +163,7 @@ Verdict judge_disk(const std::filesystem::path& directory, const Told& told, boo
     reading.first_sequence = 1;
   }
   const std::string false_alarm = thorough && told.feed_made ? disagreement(fd.get(), name, reading) : "";
-  auto recovered = broker::recover_journal(fd.get(), name, {});
+  auto recovered = broker::recover_journal({fd.get(), name}, {});
   const auto first_broken = [&]() -> std::string {
     if (!reading.broken.empty()) return reading.broken;
     if (auto broken = compare(reading, told); !broken.empty()) return broken;

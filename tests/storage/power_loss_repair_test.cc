@@ -57,7 +57,7 @@ Interrupted interrupt_repair(JournalMaker& journal, const JournalCheck& check, s
     for (std::size_t i = 0; i < 4; ++i) made.disks.insert(states.systematic(random() % states.systematic_count()));
     for (std::size_t i = 0; i < 4; ++i) made.disks.insert(states.random(random));
   };
-  (void)must(internal::repair_journal(journal.fd(), journal.path().string(), check));
+  (void)must(internal::repair_journal(journal.directory(), check));
   disk.observe();
   const CrashStates states(disk);
   made.finished.insert(states.systematic(0));  // nothing but what was synced
@@ -68,7 +68,7 @@ Interrupted interrupt_repair(JournalMaker& journal, const JournalCheck& check, s
 
 // Empty, or what a loss of power undid of a repair that had returned.
 std::string undone(JournalMaker& journal, const Image& image, const std::set<std::string>& kept) {
-  const auto again = internal::check_journal(journal.fd(), journal.path().string());
+  const auto again = internal::check_journal(journal.directory());
   if (!again) return again.error().message;
   if (!again->intact()) return "the repair had returned, and is undone:\n" + describe(*again);
   return kept_in(image) == kept ? "" : "the repair had returned, and what it kept aside is gone";
@@ -76,14 +76,14 @@ std::string undone(JournalMaker& journal, const Image& image, const std::set<std
 
 // Empty, or which promise the repair of what a loss of power left breaks.
 std::string finish(JournalMaker& journal, const JournalCheck& first, bool may_be_torn, Counts& counts) {
-  auto second = internal::check_journal(journal.fd(), journal.path().string());
+  auto second = internal::check_journal(journal.directory());
   if (!second) return second.error().message;
   counts.unfinished += second->intact() ? 0 : 1;
   const std::set<std::uint64_t> lost = lost_in(first);
   const std::set<std::uint64_t> lost_now = lost_in(*second);
   const std::string found = "\nthe first repair found:\n" + describe(first) + "the second:\n" + describe(*second);
   if (!std::ranges::includes(lost, lost_now)) return "it names events as lost that are not" + found;
-  const auto done = internal::repair_journal(journal.fd(), journal.path().string(), *second);
+  const auto done = internal::repair_journal(journal.directory(), *second);
   if (!done) return done.error().message + found;
   const std::string broken = broken_promise(journal, first, may_be_torn);
   return broken.empty() ? broken : broken + found;
@@ -96,7 +96,7 @@ TEST(PowerLoss, WithinARepairLeavesWhatTheNextOneFinishes) {
   for (std::uint64_t seed = test_seed(); counts.disks < target; ++seed) {
     test::DamagedJournal made = make_damaged_journal(seed);
     JournalMaker& journal = *made.journal;
-    const auto check = internal::check_journal(journal.fd(), journal.path().string());
+    const auto check = internal::check_journal(journal.directory());
     const auto refuses = [](const internal::Damage& damage) {
       return damage.kind == internal::DamageKind::contradiction;
     };

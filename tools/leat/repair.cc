@@ -88,9 +88,9 @@ int run_repair(const RepairOptions& options) {
   auto journal = open_journal_directory(options.choice);
   if (!journal) return fail(journal.error());
   // Looking changes nothing: a dry run locks nothing, so it can be made of a read-only copy, and beside a broker.
-  auto lock = options.dry_run ? Result<FileLock>(FileLock()) : lock_journal(journal->fd.get(), journal->directory);
+  auto lock = options.dry_run ? Result<FileLock>(FileLock()) : lock_journal(journal->place());
   if (!lock) return fail(lock.error());
-  const std::string worker = options.dry_run ? who_works_on(journal->fd.get()) : "";
+  const std::string worker = options.dry_run ? who_works_on(journal->place()) : "";
   auto check = check_with_progress(*journal);
   if (stop_signal() != 0) return stopped_status();
   if (!check) return fail(check.error());
@@ -111,7 +111,7 @@ int run_repair(const RepairOptions& options) {
     }
     if (!agreed_at_the_terminal()) return fail(kExitFailed, "nothing was changed; repair it with --yes");
   }
-  auto report = repair_journal(journal->fd.get(), journal->directory, *check);
+  auto report = repair_journal(journal->place(), *check);
   if (!report) return fail(report.error());
   return say_result(*journal, *report, output);
 }

@@ -101,7 +101,7 @@ Result<OpenJournal> open_journal_directory(const JournalChoice& choice) {
 
 Result<JournalCheck> check_with_progress(const OpenJournal& journal) {
   ProgressLine line;
-  return check_journal(journal.fd.get(), journal.directory, [&](const CheckProgress& progress) {
+  return check_journal(journal.place(), [&](const CheckProgress& progress) {
     line.show(progress);
     return stop_signal() == 0;
   });

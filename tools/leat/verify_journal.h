@@ -25,6 +25,8 @@ Result<std::string> directory_of(JournalChoice choice);
 struct OpenJournal {
   internal::UniqueFd fd;
   std::string directory;
+  /// The same, borrowed.
+  [[nodiscard]] internal::JournalDirectory place() const { return {.fd = fd.get(), .path = directory}; }
 };
 /// Errors: unknown_feed, io_error.
 Result<OpenJournal> open_journal_directory(const JournalChoice& choice);

@@ -178,7 +178,7 @@ LEAT_FUZZ_TARGET(journal_recovery) {
   spoil(reader);
   const fs::path& directory = original().journal.path();
   const UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  const auto recovered = broker::recover_journal(fd.get(), directory.string(), last);
+  const auto recovered = broker::recover_journal({fd.get(), directory.string()}, last);
   if (recovered) {
     // What it goes on from is the end of an event that was written, or the begin of all.
     const auto event = original().by_sequence.find(recovered->end_sequence);
@@ -189,7 +189,7 @@ LEAT_FUZZ_TARGET(journal_recovery) {
       }
     }
     // A second start finds the same.
-    const auto again = broker::recover_journal(fd.get(), directory.string(), {});
+    const auto again = broker::recover_journal({fd.get(), directory.string()}, {});
     LEAT_FUZZ_CHECK(again.ok());
     LEAT_FUZZ_CHECK(again->end_position == recovered->end_position && again->end_sequence == recovered->end_sequence);
     read_all(directory);

@@ -44,7 +44,7 @@ std::string stored(const char* name) { return test::read_file(directory().files.
 LEAT_FUZZ_TARGET(feed_identity) {
   write_input("feed", input);
   const std::string before = stored("feed");
-  auto identity = load_identity(directory().fd.get(), directory().files.path().string());
+  auto identity = load_identity({directory().fd.get(), directory().files.path().string()});
   if (!identity) return;
   LEAT_FUZZ_CHECK(!identity->epochs.empty() && identity->epochs.size() <= kMaxEpochs);
   for (const EpochEntry& epoch : identity->epochs) {
@@ -53,7 +53,7 @@ LEAT_FUZZ_TARGET(feed_identity) {
       (void)identity->check({.epoch = epoch.id, .sequence = sequence});
     }
   }
-  LEAT_FUZZ_CHECK(store_identity(directory().fd.get(), directory().files.path().string(), *identity).ok());
+  LEAT_FUZZ_CHECK(store_identity({directory().fd.get(), directory().files.path().string()}, *identity).ok());
   LEAT_FUZZ_CHECK(stored("feed") == before);
 }
 
@@ -64,11 +64,11 @@ LEAT_FUZZ_TARGET(cursor_file) {
   if (before.size() >= sizeof(CursorsHeader)) {
     std::memcpy(&uuid, before.data() + offsetof(CursorsHeader, feed_uuid), sizeof uuid);
   }
-  auto cursors = load_cursors(directory().fd.get(), directory().files.path().string(), uuid);
+  auto cursors = load_cursors({directory().fd.get(), directory().files.path().string()}, uuid);
   if (!cursors) return;
   LEAT_FUZZ_CHECK(cursors->size() <= kMaxCursors);
   for (const CursorEntry& entry : *cursors) LEAT_FUZZ_CHECK(cursor_name(entry).size() <= kCursorNameBytes);
-  LEAT_FUZZ_CHECK(store_cursors(directory().fd.get(), directory().files.path().string(), uuid, *cursors).ok());
+  LEAT_FUZZ_CHECK(store_cursors({directory().fd.get(), directory().files.path().string()}, uuid, *cursors).ok());
   LEAT_FUZZ_CHECK(stored("cursors") == before);
 }
 

@@ -101,9 +101,9 @@ class Identity : public ::testing::Test {
  protected:
   Identity() : fd_(::open(directory_.path().c_str(), O_RDONLY | O_DIRECTORY)) {}
   [[nodiscard]] std::filesystem::path file() const { return directory_.path() / kIdentityFileName; }
-  Result<FeedIdentity> load() { return load_identity(fd_.get(), directory_.path().string()); }
+  Result<FeedIdentity> load() { return load_identity({fd_.get(), directory_.path().string()}); }
   void store(const FeedIdentity& identity) {
-    test::must(store_identity(fd_.get(), directory_.path().string(), identity));
+    test::must(store_identity({fd_.get(), directory_.path().string()}, identity));
   }
   test::TempDirectory directory_;
   UniqueFd fd_;

@@ -108,7 +108,7 @@ TEST_F(RepairLength, IsTheSameForACheckAndForRecovery) {
     journal.roll();
     cut_and_behead(journal, 1, left);
     const JournalCheck check = test::check_of(journal);
-    const auto recovered = broker::recover_journal(journal.fd(), journal.path().string(), {});
+    const auto recovered = broker::recover_journal(journal.directory(), {});
     ASSERT_EQ(check.intact(), recovered.ok()) << describe(check);
     ASSERT_EQ(check.intact(), is_segment_size(left));
   });

@@ -29,7 +29,7 @@ class RepairNames : public ::testing::Test {
   static void expect_refused(const JournalMaker& journal, const std::string& why) {
     const JournalCheck check = check_of(journal);
     const test::FileSet before = test::read_files(journal.path());
-    const auto done = repair_journal(journal.fd(), journal.path().string(), check);
+    const auto done = repair_journal(journal.directory(), check);
     ASSERT_FALSE(done.ok()) << describe(check);
     EXPECT_NE(done.error().message.find(why), std::string::npos) << done.error().message;
     EXPECT_EQ(test::read_files(journal.path()), before);
@@ -42,7 +42,7 @@ TEST_F(RepairNames, RefusesASegmentOfWhichNeitherHeaderNorNameIsGood) {
   journal.events(100, 400);
   std::filesystem::rename(segment(journal, 0), journal.path() / SegmentName{700, 700'000}.to_string());
   test::write_at(journal.path() / SegmentName{700, 700'000}.to_string(), 60, "damaged");
-  const auto done = repair_journal(journal.fd(), journal.path().string(), check_of(journal));
+  const auto done = repair_journal(journal.directory(), check_of(journal));
   ASSERT_FALSE(done.ok());
   EXPECT_NE(done.error().message.find("neither its header nor its name"), std::string::npos) << done.error().message;
 }

@@ -42,7 +42,7 @@ TEST(RepairProperty, LosesNothingThatItDoesNotReportWhateverIsDamaged) {
     DamagedJournal made = test::make_damaged_journal(seed);
     JournalMaker& journal = *made.journal;
     const std::string again = "LEAT_TEST_SEED=" + std::to_string(seed) + made.story;
-    auto check = check_journal(journal.fd(), journal.path().string());
+    auto check = check_journal(journal.directory());
     if (!check) {
       ASSERT_EQ(check.error().code, ErrorCode::corrupt) << check.error().message << "\n" << again;
       ++unproven;
@@ -50,7 +50,7 @@ TEST(RepairProperty, LosesNothingThatItDoesNotReportWhateverIsDamaged) {
     }
     intact += check->intact() ? 1 : 0;
     const test::FileSet before = test::read_files(journal.path());
-    auto done = repair_journal(journal.fd(), journal.path().string(), *check);
+    auto done = repair_journal(journal.directory(), *check);
     if (is_beyond_repair(*check)) {
       ++beyond;
       ASSERT_FALSE(done.ok()) << again;
@@ -91,7 +91,7 @@ std::uint64_t repair_and_kill(const JournalMaker& journal, const JournalCheck& c
   if (child == 0) {
     ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
     ::raise(SIGSTOP);
-    const auto done = repair_journal(journal.fd(), journal.path().string(), check);
+    const auto done = repair_journal(journal.directory(), check);
     ::_exit(done.ok() ? 0 : 1);
   }
   int status = 0;
@@ -131,7 +131,7 @@ TEST(RepairProperty, IsFinishedByTheNextOneWhereverItWasKilled) {
     DamagedJournal made = test::make_damaged_journal(seed);
     JournalMaker& journal = *made.journal;
     const std::string again = "LEAT_TEST_SEED=" + std::to_string(seed) + made.story;
-    auto check = check_journal(journal.fd(), journal.path().string());
+    auto check = check_journal(journal.directory());
     if (!check || check->intact() || is_beyond_repair(*check)) continue;
     ++repaired;
     const test::FileSet damaged = test::read_files(journal.path());

@@ -387,7 +387,7 @@ TEST(GoldenBytes, OfAnIdentityFile) {
   identity.uuid = kUuid;
   identity.directory_inode = 4711;
   identity.epochs = {{0x1111, 1, 0}, {0x2222, 500, 77000}};
-  test::must(store_identity(fd.get(), directory.path().string(), identity));
+  test::must(store_identity({fd.get(), directory.path().string()}, identity));
   const std::string bytes = test::read_file(directory.path() / kIdentityFileName);
   EXPECT_EQ("\n" + hex(bytes.data(), bytes.size()), R"(
 4c454154464944310100000002000000

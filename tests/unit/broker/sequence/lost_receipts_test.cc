@@ -120,9 +120,9 @@ TEST_F(LostReceipts, AreAllOfThemWhenTheJournalWasRepairedOrServedByAnotherBroke
   publish(a, 3);
   feed.drain();
   const UniqueFd journal(::open(feed.journal_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  FeedIdentity identity = test::must(load_identity(journal.get(), feed.journal_path().string()));
+  FeedIdentity identity = test::must(load_identity({journal.get(), feed.journal_path().string()}));
   identity.epochs.push_back({.id = identity.current().id + 1, .first_sequence = 4, .first_position = 1024});
-  test::must(store_identity(journal.get(), feed.journal_path().string(), identity));
+  test::must(store_identity({journal.get(), feed.journal_path().string()}, identity));
   feed.restart();
   for (std::size_t i = 1; i <= 3; ++i) EXPECT_TRUE(lost(a, i)) << i;
   publish(a, 1);

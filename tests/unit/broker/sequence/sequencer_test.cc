@@ -72,7 +72,7 @@ TEST(Sequencer, PutsTheSameBytesIntoTheRingAndTheJournal) {
   const std::uint64_t end = feed.ring().header().committed.load();
   ASSERT_EQ(end, feed.sequencer->position());
   EXPECT_EQ(feed.ring().header().latest[0].position == end ? feed.ring().header().latest[0].sequence.load()
-                                                         : feed.ring().header().latest[1].sequence.load(),
+                                                           : feed.ring().header().latest[1].sequence.load(),
             5u);
   const std::string segment = test::read_file(feed.journal_path() / SegmentName{1, 0}.to_string());
   const std::uint64_t offset = segment_geometry(feed.options.segment_bytes).data_offset;
@@ -196,7 +196,7 @@ TEST(Sequencer, BeginsEachSegmentWithWhatRecoveryNeedsOfThoseBefore) {
     feed.drain();
   }
   const UniqueFd directory(::open(feed.journal_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  const Recovered recovered = test::must(recover_journal(directory.get(), feed.journal_path().string(), {}));
+  const Recovered recovered = test::must(recover_journal({directory.get(), feed.journal_path().string()}, {}));
   EXPECT_EQ(recovered.segments.size(), 2u);
   EXPECT_EQ(recovered.next_producer_id, last_id + 1);
   EXPECT_EQ(recovered.durable_position, durable);

@@ -21,7 +21,7 @@ class CursorTableTest : public ::testing::Test {
  protected:
   test::TempDirectory directory;
   internal::UniqueFd fd{::open(directory.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  CursorTable table{fd.get(), directory.path().string(), {}};
+  CursorTable table{{fd.get(), directory.path().string()}, {}};
   Cursor place;
 
   static CursorHold lowest(const CursorTable& of) { return of.holds(~0ULL).at(0); }
@@ -31,7 +31,7 @@ TEST_F(CursorTableTest, IsAsItWasAfterFlushAndLoad) {
   test::must(table.save("a", kSomebody, {.epoch = 5, .sequence = 10}));
   test::must(table.save("b", kSomebody, {.epoch = 5, .sequence = 3}));
   test::must(table.flush());
-  CursorTable next(fd.get(), directory.path().string(), {});
+  CursorTable next({fd.get(), directory.path().string()}, {});
   test::must(next.load());
   ASSERT_TRUE(test::must(next.find("a", kSomebody, place)));
   EXPECT_EQ(place, (Cursor{.epoch = 5, .sequence = 10}));
@@ -64,7 +64,7 @@ TEST_F(CursorTableTest, KeepsWhatCouldNotBeWrittenForTheNextTime) {
   EXPECT_FALSE(table.flush().ok());
   std::filesystem::remove(directory.path() / "cursors.new");
   EXPECT_TRUE(table.flush().ok());
-  EXPECT_EQ(test::must(internal::load_cursors(fd.get(), directory.path().string(), {})).size(), 1u);
+  EXPECT_EQ(test::must(internal::load_cursors({fd.get(), directory.path().string()}, {})).size(), 1u);
 }
 
 // After a kill its consumer goes on from what is on disk, so that is what must not be pruned.
@@ -96,7 +96,7 @@ TEST_F(CursorTableTest, HoldsForEachUserWhatHisLowestCursorNeedsUpToHisShare) {
   test::must(table.save("d", ::geteuid(), {.epoch = 1, .sequence = 20}));
   test::must(table.save("e", kSomebodyElse, {.epoch = 1, .sequence = 30}));
   test::must(table.flush());
-  CursorTable next(fd.get(), directory.path().string(), {});  // whose they are is in the file
+  CursorTable next({fd.get(), directory.path().string()}, {});  // whose they are is in the file
   next.set_user_share(25);
   test::must(next.load());
   for (const CursorTable* each : {&table, &next}) {
@@ -135,7 +135,7 @@ TEST_F(CursorTableTest, TheVersionChangesWithWhatIsHeldAndNotWithEachSave) {
   EXPECT_TRUE(changed());
   test::must(table.drop("a", kSomebody));
   EXPECT_TRUE(changed());
-  CursorTable next(fd.get(), directory.path().string(), {});
+  CursorTable next({fd.get(), directory.path().string()}, {});
   before = next.holds_version();
   test::must(next.load());
   EXPECT_NE(next.holds_version(), before);

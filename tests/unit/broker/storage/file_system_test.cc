@@ -16,7 +16,7 @@ namespace {
 
 Result<FileSystem> look_at(const std::filesystem::path& path) {
   const internal::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  return look_at_file_system(fd.get(), path.string());
+  return look_at_file_system({fd.get(), path.string()});
 }
 
 TEST(FileSystemTest, IsTrustedNoFurtherThanItsKindAllows) {

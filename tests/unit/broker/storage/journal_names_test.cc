@@ -30,8 +30,8 @@ class JournalNamesTest : public SyncerTest {
     ASSERT_EQ(durable_sequence.load(), sequence);
   }
   std::unique_ptr<Syncer> make_syncer() {
-    return std::make_unique<Syncer>(options, journal.fd(), journal.path().string(), handover, journal.pool(), cursors,
-                                    header(), kSyncerRingBytes, doorbell(), counters(),
+    return std::make_unique<Syncer>(options, journal.directory(), handover, journal.pool(), cursors, header(),
+                                    kSyncerRingBytes, doorbell(), counters(),
                                     SyncerHooks{.durable_advanced = [this](std::uint64_t s) { durable_sequence = s; },
                                                 .wake_sequencer = [this] { ++sequencer_wakes; },
                                                 .failed =
@@ -202,11 +202,11 @@ TEST_F(JournalNamesTest, TheIdentityAndTheCursorsAreWrittenAgain) {
   test::must(cursors.save("c", 1, {.epoch = 1, .sequence = 5}));
   test::must(cursors.flush());
   const auto identity_is_there = [&] {
-    const auto stored = load_identity(journal.fd(), journal.path().string());
+    const auto stored = load_identity(journal.directory());
     return stored.ok() && *stored == journal.identity();
   };
   const auto cursors_are_there = [&] {
-    const auto stored = load_cursors(journal.fd(), journal.path().string(), {});
+    const auto stored = load_cursors(journal.directory(), {});
     return stored.ok() && stored->size() == 1;
   };
   step_a_while();

@@ -19,12 +19,12 @@ using test::Recovery;
 TEST_F(Recovery, MakesANewFeedInAnEmptyDirectory) {
   const test::TempDirectory directory;
   const UniqueFd fd(::open(directory.path().c_str(), O_RDONLY | O_DIRECTORY));
-  const Recovered first = test::must(recover_journal(fd.get(), directory.path().string(), {}));
+  const Recovered first = test::must(recover_journal({fd.get(), directory.path().string()}, {}));
   EXPECT_TRUE(first.needs_segment);
   EXPECT_EQ(first.end_position, 0u);
   EXPECT_EQ(first.end_sequence, 0u);
   EXPECT_EQ(first.identity.epochs.size(), 1u);
-  const Recovered again = test::must(recover_journal(fd.get(), directory.path().string(), {}));
+  const Recovered again = test::must(recover_journal({fd.get(), directory.path().string()}, {}));
   EXPECT_EQ(again.identity.uuid, first.identity.uuid);
   EXPECT_EQ(again.identity.epochs.size(), 1u) << "nothing was there to be lost";
 }
@@ -42,7 +42,7 @@ TEST_F(Recovery, GoesOnInTheSameEpochAfterACleanClose) {
   EXPECT_EQ(recovered.identity.epochs.size(), 1u);
   EXPECT_FALSE(recovered.ring_can_go_on);
   EXPECT_FALSE(recovered.identity.closed_cleanly()) << "this is what the broker stores before it writes";
-  EXPECT_TRUE(test::must(load_identity(journal.fd(), journal.path().string())).closed_cleanly())
+  EXPECT_TRUE(test::must(load_identity(journal.directory())).closed_cleanly())
       << "a start that fails before that leaves no trace";
 }
 
@@ -84,7 +84,7 @@ TEST_F(Recovery, BeginsANewEpochInACopiedDirectoryEvenAfterACleanClose) {
   const test::TempDirectory copy;
   std::filesystem::copy(journal.path(), copy.path(), std::filesystem::copy_options::recursive);
   const UniqueFd fd(::open(copy.path().c_str(), O_RDONLY | O_DIRECTORY));
-  const Recovered recovered = test::must(recover_journal(fd.get(), copy.path().string(), {}));
+  const Recovered recovered = test::must(recover_journal({fd.get(), copy.path().string()}, {}));
   EXPECT_EQ(recovered.identity.epochs.size(), 2u);
   EXPECT_EQ(recovered.new_epoch, NewEpoch::other_directory);
 }

@@ -29,7 +29,7 @@ TEST(SegmentPool, RecyclesAFewFilesAndRemovesTheRest) {
 TEST(SegmentPool, RecyclesNoFileOfAnotherSize) {
   JournalMaker journal;
   journal.roll();
-  SegmentPool pool(journal.fd(), journal.path().string(), 2 * test::kTinySegment, false);
+  SegmentPool pool(journal.directory(), 2 * test::kTinySegment, false);
   EXPECT_FALSE(test::must(pool.recycle(journal.segments()[0])));
   EXPECT_FALSE(pool.has_recycled());
   EXPECT_EQ(std::filesystem::file_size(journal.path() / test::must(pool.prepare())->file_name), 2 * test::kTinySegment);
@@ -66,7 +66,7 @@ int prepare_in_slices(SegmentPool& pool, std::unique_ptr<MappedSegment>& segment
 TEST(SegmentPool, PreparesInSlicesSoThatASyncNeverWaitsLong) {
   for (const bool sync_often : {true, false}) {
     JournalMaker journal;
-    SegmentPool pool(journal.fd(), journal.path().string(), 16 * kMiB, sync_often);
+    SegmentPool pool(journal.directory(), 16 * kMiB, sync_often);
     std::unique_ptr<MappedSegment> segment;
     EXPECT_EQ(prepare_in_slices(pool, segment), sync_often ? 64 : 2);
     EXPECT_EQ(segment->file_bytes, 16 * kMiB);
@@ -81,7 +81,7 @@ TEST(SegmentPool, PreparesInSlicesSoThatASyncNeverWaitsLong) {
 
 TEST(SegmentPool, EndsAtOnceWhatIsUnderWayWhenInAHurry) {
   JournalMaker journal;
-  SegmentPool pool(journal.fd(), journal.path().string(), 16 * kMiB, true);
+  SegmentPool pool(journal.directory(), 16 * kMiB, true);
   ASSERT_EQ(test::must(pool.prepare_some()), nullptr);
   ASSERT_GT(pool.new_filled_bytes(), 0U);
   const auto segment = test::must(pool.prepare_some(SegmentPool::Hurry::yes));
@@ -91,7 +91,7 @@ TEST(SegmentPool, EndsAtOnceWhatIsUnderWayWhenInAHurry) {
 
 TEST(SegmentPool, TakesARecycledFileWhileANewOneIsUnderWayAndGoesOnWithThatLater) {
   JournalMaker journal;
-  SegmentPool pool(journal.fd(), journal.path().string(), test::kTinySegment * 64, true);
+  SegmentPool pool(journal.directory(), test::kTinySegment * 64, true);
   journal.roll();
   std::filesystem::resize_file(journal.path() / journal.segments()[0].to_string(), test::kTinySegment * 64);
   auto first = test::must(pool.prepare_some());
@@ -107,7 +107,7 @@ TEST(SegmentPool, TakesARecycledFileWhileANewOneIsUnderWayAndGoesOnWithThatLater
 TEST(SegmentPool, BeginsAnewAfterAFailureAndLeavesNothingBehind) {
   JournalMaker journal;
   // More than any file system here can hold.
-  SegmentPool pool(journal.fd(), journal.path().string(), 1ULL << 50, true);
+  SegmentPool pool(journal.directory(), 1ULL << 50, true);
   for (int attempt = 0; attempt < 2; ++attempt) {
     const auto failed = pool.prepare_some();
     ASSERT_FALSE(failed.ok());
@@ -130,7 +130,7 @@ TEST(SegmentPool, ClearsWhatAnEarlierBrokerHadPrepared) {
 
 TEST(SegmentPool, OnlyMakesTheLengthOfSegmentsThatAreNotMapped) {
   JournalMaker journal;
-  SegmentPool pool(journal.fd(), journal.path().string(), 16 * kMiB, false, SegmentWrites::written);
+  SegmentPool pool(journal.directory(), 16 * kMiB, false, SegmentWrites::written);
   const auto segment = test::must(pool.prepare_some());
   ASSERT_NE(segment, nullptr) << "no slices: there is nothing to fill";
   EXPECT_FALSE(segment->mapping.valid());

@@ -45,8 +45,8 @@ class SyncerTest : public ::testing::Test {
     journal.events(10);
   }
   std::unique_ptr<Syncer> make() {
-    return std::make_unique<Syncer>(options, journal.fd(), journal.path().string(), handover, journal.pool(), cursors,
-                                    header(), kSyncerRingBytes, doorbell(), counters(),
+    return std::make_unique<Syncer>(options, journal.directory(), handover, journal.pool(), cursors, header(),
+                                    kSyncerRingBytes, doorbell(), counters(),
                                     SyncerHooks{.durable_advanced = [this](std::uint64_t s) { durable_sequence = s; },
                                                 .wake_sequencer =
                                                     [this] {
@@ -59,9 +59,7 @@ class SyncerTest : public ::testing::Test {
     current = internal::UniqueFd(::open(journal.place_of(journal.position()).file.c_str(), O_RDWR | O_CLOEXEC));
     return current.get();
   }
-  std::size_t segments_on_disk() {
-    return test::must(internal::list_segments(journal.fd(), journal.path().string())).size();
-  }
+  std::size_t segments_on_disk() { return test::must(internal::list_segments(journal.directory())).size(); }
 
   Options options;
   test::JournalMaker journal;
@@ -70,7 +68,7 @@ class SyncerTest : public ::testing::Test {
   test::SharedBuffer bell{8192};
   internal::BroadcastWriter ring{memory.data(), kSyncerRingBytes};
   JournalHandover handover;
-  CursorTable cursors{journal.fd(), journal.path().string(), {}};
+  CursorTable cursors{journal.directory(), {}};
   internal::UniqueFd current;
   std::atomic<std::uint64_t> durable_sequence{0};
   std::atomic<int> sequencer_wakes{0};

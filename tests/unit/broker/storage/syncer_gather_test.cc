@@ -47,9 +47,9 @@ TEST(SyncerGather, TellsOfAnEventThatComesWhileTheSyncOfAMarkIsPutOff) {
   BroadcastWriter ring(memory.data(), kRingBytes);
   ring.commit(0, 0);
   JournalHandover handover;
-  CursorTable cursors(journal.fd(), journal.path().string(), {});
+  CursorTable cursors(journal.directory(), {});
   std::uint64_t told = 0;
-  Syncer syncer(options, journal.fd(), journal.path().string(), handover, journal.pool(), cursors, header, kRingBytes,
+  Syncer syncer(options, journal.directory(), handover, journal.pool(), cursors, header, kRingBytes,
                 *reinterpret_cast<DoorbellHeader*>(bell.data()), reinterpret_cast<StatusHeader*>(page.data())->syncer,
                 {.durable_advanced = [&](std::uint64_t sequence) { told = sequence; },
                  .wake_sequencer = [] {},

@@ -46,8 +46,8 @@ TEST_F(SyncerPrune, ASmallerSizeOfTodayKeepsTheBoundAllTheSame) {
     large.roll();
   }
   const UniqueFd last(::open((large.path() / large.segments().back().to_string()).c_str(), O_RDWR | O_CLOEXEC));
-  Syncer syncer(options, large.fd(), large.path().string(), handover, large.pool(), cursors, header(), kSyncerRingBytes,
-                doorbell(), counters(),
+  Syncer syncer(options, large.directory(), handover, large.pool(), cursors, header(), kSyncerRingBytes, doorbell(),
+                counters(),
                 {.durable_advanced = [](std::uint64_t) {}, .wake_sequencer = [] {}, .failed = [](const Error&) {}});
   syncer.begin(large.segments(), last.get());
   settle(syncer);
@@ -131,8 +131,8 @@ TEST_F(SyncerPrune, ManySegmentsGoOneByOneBetweenSyncs) {
     options.sync_interval_ms = 0;
     options.retain_bytes = test::kTinySegment;
     const UniqueFd last(::open((many.path() / many.segments().back().to_string()).c_str(), O_RDWR | O_CLOEXEC));
-    Syncer syncer(options, many.fd(), many.path().string(), handover, many.pool(), cursors, header(), kSyncerRingBytes,
-                  doorbell(), counters(),
+    Syncer syncer(options, many.directory(), handover, many.pool(), cursors, header(), kSyncerRingBytes, doorbell(),
+                  counters(),
                   {.durable_advanced = [this](std::uint64_t s) { durable_sequence = s; },
                    .wake_sequencer = [] {},
                    .failed = [this](const Error&) { ++failures; }});

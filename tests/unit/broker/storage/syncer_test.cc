@@ -157,7 +157,7 @@ TEST_F(SyncerTest, HoldsWhatANamedCursorHasNotReadUntilItMoves) {
   wait_until([&] { return counters().segments.load() == 3; });
   syncer->stop();
   EXPECT_EQ(header().earliest_sequence.load(), 31u);
-  const auto written = test::must(load_cursors(journal.fd(), journal.path().string(), {}));
+  const auto written = test::must(load_cursors(journal.directory(), {}));
   ASSERT_EQ(written.size(), 1u) << "what was saved is on disk after the stop";
   EXPECT_EQ(cursor_name(written[0]), "fast");
 }
@@ -259,11 +259,11 @@ TEST_F(SyncerShares, TheShareHoldsOverARestartBeforeAnyConsumerHasComeBack) {
   test::must(cursors.save("greedy", kGreedy, {.epoch = 1, .sequence = 0}));
   test::must(cursors.save("modest", kModest, {.epoch = 1, .sequence = 45}));
   test::must(cursors.flush());
-  CursorTable next(journal.fd(), journal.path().string(), {});
+  CursorTable next(journal.directory(), {});
   next.set_user_share(50);
   test::must(next.load());
-  Syncer syncer(options, journal.fd(), journal.path().string(), handover, journal.pool(), next, header(),
-                kSyncerRingBytes, doorbell(), counters(),
+  Syncer syncer(options, journal.directory(), handover, journal.pool(), next, header(), kSyncerRingBytes, doorbell(),
+                counters(),
                 {.durable_advanced = [](std::uint64_t) {}, .wake_sequencer = [] {}, .failed = [](const Error&) {}});
   syncer.begin(journal.segments(), open_current());
   EXPECT_EQ(left_after(syncer), 4u);

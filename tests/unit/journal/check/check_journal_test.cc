@@ -174,7 +174,7 @@ TEST(CheckJournal, ChecksHeadersIndexSizesAndNames) {
 TEST(CheckJournal, ChecksTheFilesFeedAndCursors) {
   JournalMaker journal;
   journal.events(100, 400);
-  test::must(store_cursors(journal.fd(), journal.path().string(), journal.identity().uuid, {CursorEntry{}}));
+  test::must(store_cursors(journal.directory(), journal.identity().uuid, {CursorEntry{}}));
   EXPECT_TRUE(check_of(journal).intact());
   journal.flip_in_file(journal.path() / kCursorsFileName, 40);
   EXPECT_EQ(only(check_of(journal)).kind, DamageKind::cursors);
@@ -192,7 +192,7 @@ TEST(CheckJournal, SaysWhatIsNeededWhenNothingProvesWhoseJournalItIs) {
   journal.events(5);
   std::filesystem::remove(journal.path() / kIdentityFileName);
   journal.flip_in_file(journal.path() / journal.segments()[0].to_string(), 20);
-  const auto check = check_journal(journal.fd(), journal.path().string());
+  const auto check = check_journal(journal.directory());
   ASSERT_FALSE(check.ok());
   EXPECT_EQ(check.error().code, ErrorCode::corrupt);
   EXPECT_NE(check.error().message.find("from a backup"), std::string::npos) << check.error().message;

@@ -29,10 +29,10 @@ CursorEntry entry(const char* name, std::uint64_t sequence) {
 class CursorFile : public ::testing::Test {
  protected:
   Result<std::vector<CursorEntry>> load(const FeedUuid& uuid = kUuid) {
-    return load_cursors(fd.get(), directory.path().string(), uuid);
+    return load_cursors({fd.get(), directory.path().string()}, uuid);
   }
   void store(const std::vector<CursorEntry>& cursors) {
-    test::must(store_cursors(fd.get(), directory.path().string(), kUuid, cursors));
+    test::must(store_cursors({fd.get(), directory.path().string()}, kUuid, cursors));
   }
   std::filesystem::path file() { return directory.path() / kCursorsFileName; }
   void write(const std::string& bytes) { std::ofstream(file(), std::ios::binary | std::ios::trunc) << bytes; }

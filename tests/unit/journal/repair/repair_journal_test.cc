@@ -31,7 +31,7 @@ class RepairJournal : public ::testing::Test {
     EXPECT_EQ(test::lost_in(check), lost) << describe(check);
     EXPECT_EQ(test::broken_promise(journal, check, may_be_torn), "");
     if (const FeedIdentity after = identity_of(journal); after.closed_cleanly()) {
-      const auto recovered = test::must(broker::recover_journal(journal.fd(), journal.path().string(), {}));
+      const auto recovered = test::must(broker::recover_journal(journal.directory(), {}));
       EXPECT_EQ(recovered.identity.epochs.size(), after.epochs.size()) << "closed, so there is nothing to doubt";
     }
     return check;
@@ -43,7 +43,7 @@ class RepairJournal : public ::testing::Test {
     return "";
   }
   static FeedIdentity identity_of(const JournalMaker& journal) {
-    return test::must(load_identity(journal.fd(), journal.path().string()));
+    return test::must(load_identity(journal.directory()));
   }
 };
 
@@ -157,7 +157,7 @@ TEST_F(RepairJournal, MendsTheLastSegmentBeforeAMarkAndSealsIt) {
   journal.events(2);
   journal.flip(journal.written()[4].position + 60);
   expect_lost(journal, {5});
-  const broker::Recovered recovered = test::must(broker::recover_journal(journal.fd(), journal.path().string(), {}));
+  const broker::Recovered recovered = test::must(broker::recover_journal(journal.directory(), {}));
   EXPECT_TRUE(recovered.needs_segment);
   EXPECT_EQ(recovered.end_sequence, 12u);
   EXPECT_GE(recovered.next_producer_id, 7u) << "what is lost may have been the first of another producer";
@@ -191,7 +191,7 @@ TEST_F(RepairJournal, BeginsAnewWhenEverySegmentOfACleanlyClosedJournalIsGone) {
   std::filesystem::remove(segment(journal, 0));
   repair(journal);
   EXPECT_TRUE(check_of(journal).intact());
-  const broker::Recovered recovered = test::must(broker::recover_journal(journal.fd(), journal.path().string(), {}));
+  const broker::Recovered recovered = test::must(broker::recover_journal(journal.directory(), {}));
   EXPECT_EQ(recovered.end_sequence, 5u);
   EXPECT_EQ(recovered.end_position, journal.position());
 }
@@ -327,10 +327,8 @@ TEST_F(RepairJournal, GivesDamagedCursorsUpUnlessOneByteIsWrong) {
   CursorEntry entry{};
   entry.name[0] = 'x';
   entry.sequence = 3;
-  const auto load = [&] {
-    return test::must(load_cursors(journal.fd(), journal.path().string(), journal.identity().uuid));
-  };
-  test::must(store_cursors(journal.fd(), journal.path().string(), journal.identity().uuid, {entry}));
+  const auto load = [&] { return test::must(load_cursors(journal.directory(), journal.identity().uuid)); };
+  test::must(store_cursors(journal.directory(), journal.identity().uuid, {entry}));
   journal.flip_in_file(journal.path() / kCursorsFileName, 32 + 72);
   expect_lost(journal, {});
   ASSERT_EQ(load().size(), 1u);
@@ -380,8 +378,8 @@ TEST_F(RepairJournal, DoesNothingTheSecondTime) {
 
 TEST_F(RepairJournal, IsRefusedWhileAnotherHoldsTheLock) {
   JournalMaker journal;
-  const FileLock held = test::must(lock_journal(journal.fd(), journal.path().string()));
-  const auto second = lock_journal(journal.fd(), journal.path().string());
+  const FileLock held = test::must(lock_journal(journal.directory()));
+  const auto second = lock_journal(journal.directory());
   ASSERT_FALSE(second.ok());
   EXPECT_EQ(second.error().code, ErrorCode::busy);
 }
@@ -396,7 +394,7 @@ TEST_F(RepairJournal, RefusesTwoSegmentsThatBothSeemRightAndChangesNothing) {
   std::filesystem::copy_file(segment(journal, 2), other);
   test::write_at(other, 0, std::string(reinterpret_cast<const char*>(&header), sizeof header));
   const test::FileSet before = test::read_files(journal.path());
-  const auto done = repair_journal(journal.fd(), journal.path().string(), check_of(journal));
+  const auto done = repair_journal(journal.directory(), check_of(journal));
   ASSERT_FALSE(done.ok());
   EXPECT_NE(done.error().message.find("cannot be repaired"), std::string::npos) << done.error().message;
   EXPECT_EQ(test::read_files(journal.path()), before);
@@ -412,7 +410,7 @@ TEST_F(RepairJournal, KeepsTheNextBrokerFromGoingOnInTheOldRing) {
                               .epoch = journal.identity().current().id};
   journal.flip(journal.written()[4].position + 60);
   repair(journal);
-  const broker::Recovered recovered = test::must(broker::recover_journal(journal.fd(), journal.path().string(), last));
+  const broker::Recovered recovered = test::must(broker::recover_journal(journal.directory(), last));
   EXPECT_FALSE(recovered.ring_can_go_on);
   EXPECT_EQ(recovered.end_sequence, 10u);
 }
