@@ -12,7 +12,8 @@
 
 #include <leat/event.h>
 
-#include "shm/shared_file.h"
+#include "base/words.h"
+#include "record/feed_uuid.h"
 #include "record/record_layout.h"
 
 namespace leat::internal {

@@ -1,7 +1,6 @@
 // The first 64 bytes of every file that lies in shared memory, and how such a file is made and checked.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -10,15 +9,11 @@
 
 #include <leat/result.h>
 
+#include "base/layout_version.h"
 #include "base/unique_fd.h"
+#include "record/feed_uuid.h"
 
 namespace leat::internal {
-
-/// Version of every layout in shared memory, of the control protocol and of the journal's formats. A change of any of
-/// them changes it; broker and clients of different versions refuse each other by name.
-inline constexpr std::uint32_t kLayoutVersion = 1;
-
-using FeedUuid = std::array<std::uint8_t, 16>;
 
 enum class FileState : std::uint32_t { initialising = 0, ready = 1, retired = 2 };
 

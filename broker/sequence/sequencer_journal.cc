@@ -1,10 +1,9 @@
 // The sequencer's own records (marks, segment ends), rolling to the next segment, and producers' comings and goings:
 // everything that does not happen at every event.
-#include <cstring>
-
 #include "broker/log.h"
 #include "broker/sequence/sequencer.h"
 #include "base/clock.h"
+#include "record/own_record.h"
 
 namespace leat::broker {
 
@@ -19,16 +18,14 @@ void Sequencer::stage(RecordType type, std::uint16_t flags, const void* payload,
   alignas(kWordBytes) std::byte record[kMarkRecordBytes] = {};
   const std::size_t length = kRecordHeaderBytes + payload_bytes;
   LEAT_ASSERT(length <= sizeof record);
-  RecordHeader header{};
-  header.length = static_cast<std::uint32_t>(length);
-  header.type = static_cast<std::uint16_t>(type);
-  header.flags = flags;
-  header.sequence = sequence_;
-  header.timestamp_ns = timestamp_ns_;
-  std::memcpy(record, &header, sizeof header);
-  if (payload_bytes > 0) std::memcpy(record + kRecordHeaderBytes, payload, payload_bytes);
-  header.checksum = record_checksum(record, length, feed_seed_, position_);
-  std::memcpy(record, &header.checksum, sizeof header.checksum);
+  build_own_record(record,
+                   {.type = type,
+                    .flags = flags,
+                    .sequence = sequence_,
+                    .timestamp_ns = timestamp_ns_,
+                    .body = payload,
+                    .body_bytes = payload_bytes},
+                   feed_seed_, position_);
   const std::size_t padded = padded_record_bytes(length);
   parts_.ring->raise_intent(align_up(position_ + padded, intent_step_));
   copy_words_in(parts_.ring->place(position_), record, padded);

@@ -14,27 +14,10 @@
 #include "journal/check/check_walk.h"
 #include "journal/read/journal_end.h"
 #include "journal/read/journal_files.h"
-#include "journal/repair/salvage.h"
+#include "journal/read/salvage.h"
 #include "record/record.h"
 
 namespace leat::internal {
-
-std::string_view to_string(DamageKind kind) noexcept {
-  switch (kind) {
-    case DamageKind::identity: return "identity";
-    case DamageKind::cursors: return "cursors";
-    case DamageKind::name: return "name";
-    case DamageKind::stray: return "stray";
-    case DamageKind::size: return "size";
-    case DamageKind::header: return "header";
-    case DamageKind::index: return "index";
-    case DamageKind::records: return "records";
-    case DamageKind::missing_segment: return "missing_segment";
-    case DamageKind::lost_end: return "lost_end";
-    case DamageKind::contradiction: return "contradiction";
-  }
-  return "unknown";
-}
 
 std::uint64_t JournalCheck::events_lost() const noexcept {
   std::uint64_t lost = 0;

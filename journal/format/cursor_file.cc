@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/layout_version.h"
 #include "base/unique_fd.h"
 #include "base/replace_file.h"
 #include "record/record.h"

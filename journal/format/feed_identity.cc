@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "base/layout_version.h"
 #include "base/random.h"
 #include "base/unique_fd.h"
 #include "base/replace_file.h"

@@ -10,7 +10,7 @@
 #include <leat/result.h>
 
 #include "journal/format/journal_directory.h"
-#include "shm/shared_file.h"
+#include "record/feed_uuid.h"
 
 namespace leat::internal {
 

@@ -4,6 +4,7 @@
 #include <cinttypes>
 #include <cstdio>
 
+#include "base/layout_version.h"
 #include "record/record.h"
 
 namespace leat::internal {

@@ -17,7 +17,7 @@
 #include <string_view>
 #include <type_traits>
 
-#include "shm/shared_file.h"
+#include "record/feed_uuid.h"
 #include "record/record_layout.h"
 
 namespace leat::internal {

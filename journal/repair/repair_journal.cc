@@ -14,8 +14,8 @@
 #include "journal/rewrite/fill_hole.h"
 #include "journal/read/journal_files.h"
 #include "journal/rewrite/repair_files.h"
-#include "journal/repair/salvage.h"
-#include "record/record.h"
+#include "journal/read/salvage.h"
+#include "record/own_record.h"
 
 namespace leat::internal {
 
@@ -141,12 +141,18 @@ class Repair {
                           .durable_sequence = 0,
                           .next_producer_id = static_cast<std::uint32_t>(next_id),
                           .reserved = 0};
-      seal = make_own_record(RecordType::mark, kMarkRecordBytes, check_.end_sequence, check_.end_timestamp_ns, &body,
-                             sizeof body, seed_, at);
+      const OwnRecord mark{.type = RecordType::mark,
+                           .sequence = check_.end_sequence,
+                           .timestamp_ns = check_.end_timestamp_ns,
+                           .body = &body,
+                           .body_bytes = sizeof body};
+      seal = make_own_record(mark, seed_, at);
       at += seal.size();
     }
-    return seal + make_own_record(RecordType::segment_end, kSegmentEndRecordBytes, check_.end_sequence,
-                                  check_.end_timestamp_ns, nullptr, 0, seed_, at);
+    const OwnRecord end{.type = RecordType::segment_end,
+                        .sequence = check_.end_sequence,
+                        .timestamp_ns = check_.end_timestamp_ns};
+    return seal + make_own_record(end, seed_, at);
   }
 
   Result<void> set_names_right() {

@@ -1,5 +1,5 @@
-// The records that take the place of what a repair gives up, so that the journal's string stays a string of records:
-// a gap, if events are lost; then marks that vouch for nothing, as filling; a segment end, if the hole reached to
+// The records that take the place of what a repair gives up, so that the journal stays a stream of records:
+// a gap, if events are lost; then marks that prove nothing, as filling; a segment end, if the hole reached to
 // one.
 #pragma once
 
@@ -9,7 +9,7 @@
 
 #include <leat/result.h>
 
-#include "journal/check/check_journal.h"
+#include "journal/format/damage.h"
 
 namespace leat::internal {
 
@@ -23,9 +23,5 @@ using RecordSink = std::function<Result<void>(std::uint64_t position, const std:
 /// Makes the records of [from_position, to_position) one after the other. The range is that of a Damage, so it has
 /// room for what it must hold.
 Result<void> fill_hole(const Damage& damage, std::uint64_t feed_seed, const RecordSink& sink);
-
-/// One of the broker's own records, with its checksum.
-std::string make_own_record(RecordType type, std::uint64_t length, std::uint64_t sequence, std::int64_t timestamp_ns,
-                            const void* body, std::size_t body_bytes, std::uint64_t feed_seed, std::uint64_t position);
 
 }  // namespace leat::internal

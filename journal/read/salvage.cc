@@ -1,4 +1,4 @@
-#include "journal/repair/salvage.h"
+#include "journal/read/salvage.h"
 
 #include <fcntl.h>
 
