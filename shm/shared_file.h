@@ -9,6 +9,7 @@
 
 #include <leat/result.h>
 
+#include "base/atomic_enum.h"
 #include "base/layout_version.h"
 #include "base/unique_fd.h"
 #include "record/feed_uuid.h"
@@ -31,7 +32,7 @@ enum class FileState : std::uint32_t { initialising = 0, ready = 1, retired = 2 
 struct SharedFileHeader {
   std::uint64_t magic;
   std::uint32_t layout_version;
-  std::atomic<std::uint32_t> state;
+  AtomicEnum<FileState, std::atomic<std::uint32_t>> state;
   FeedUuid feed_uuid;
   std::uint64_t instance;
   std::uint64_t file_bytes;
@@ -39,11 +40,9 @@ struct SharedFileHeader {
   std::uint64_t reserved;
 
   [[nodiscard]] FileState load_state() const noexcept {
-    return static_cast<FileState>(state.load(std::memory_order_acquire));  // pairs with publish_state
+    return state.load(std::memory_order_acquire);  // pairs with publish_state
   }
-  void publish_state(FileState next) noexcept {
-    state.store(static_cast<std::uint32_t>(next), std::memory_order_release);
-  }
+  void publish_state(FileState next) noexcept { state.store(next, std::memory_order_release); }
 };
 static_assert(sizeof(SharedFileHeader) == 64);
 static_assert(std::atomic<std::uint32_t>::is_always_lock_free && std::atomic<std::uint64_t>::is_always_lock_free);
@@ -61,7 +60,7 @@ struct SharedFileSpec {
 inline SharedFileHeader make_shared_header(const SharedFileSpec& spec, FileState state) noexcept {
   return {.magic = spec.magic,
           .layout_version = kLayoutVersion,
-          .state = static_cast<std::uint32_t>(state),
+          .state = state,
           .feed_uuid = spec.feed_uuid,
           .instance = spec.instance,
           .file_bytes = spec.file_bytes,

@@ -110,7 +110,7 @@ void ControlServer::watch_adopted(const std::vector<std::uint32_t>& slots) {
     const RegistrySlot& slot = registry_.slot(index);
     const ClientId id = next_id_++;
     processes_.add(id, slot.pid, slot.pid_start_time);
-    const bool leaving = slot.state.load() == static_cast<std::uint32_t>(SlotState::leaving);
+    const bool leaving = slot.state.load() == SlotState::leaving;
     if (leaving || processes_.watch(id) == Life::gone) {
       processes_.remove(id);
       registry_.leave(index);  // its process is gone: what it had published is taken, then its slot is free

@@ -30,7 +30,7 @@ ProducerSession::~ProducerSession() { parts_.roster.leave(*this); }
 Result<std::unique_ptr<ProducerSession>> ProducerSession::admit(const SessionParts& parts, const Connection& connection,
                                                                 const HelloMessage& hello) {
   // Never the inbound ring's own word: any producer can write there.
-  if (parts.files.broadcast_header().feed_state.load() == static_cast<std::uint32_t>(FeedState::failed)) {
+  if (parts.files.broadcast_header().feed_state.load() == FeedState::failed) {
     return Error{ErrorCode::feed_failed,
                  "the feed has failed and takes nothing any more; see the broker's log, "
                  "then restart leatd"};

@@ -38,18 +38,17 @@ void StatusRows::show_consumer(std::uint32_t slot, const Connection& connection)
   row.pid.store(connection.peer.pid, std::memory_order_relaxed);
   row.uid.store(connection.peer.uid, std::memory_order_relaxed);
   store_name(row.name, connection.name);
-  row.state.store(static_cast<std::uint32_t>(ClientState::connected), std::memory_order_release);
+  row.state.store(ClientState::connected, std::memory_order_release);
 }
 
 void StatusRows::clear_consumer(std::uint32_t slot) {
   LEAT_ASSERT(slot < files_.consumer_slots());
-  consumer_rows(files_.status.data(), files_.producer_slots())[slot].state.store(
-      static_cast<std::uint32_t>(ClientState::free));
+  consumer_rows(files_.status.data(), files_.producer_slots())[slot].state.store(ClientState::free);
 }
 
 void StatusRows::clear_producer(std::uint32_t slot) {
   LEAT_ASSERT(slot < files_.producer_slots());
-  producer_rows(files_.status.data())[slot].state.store(static_cast<std::uint32_t>(ClientState::free));
+  producer_rows(files_.status.data())[slot].state.store(ClientState::free);
 }
 
 void StatusRows::refresh(const Roster& roster) {
@@ -79,7 +78,7 @@ void StatusRows::refresh_producer(const ProducerSession& session) {
   const std::uint64_t used = arena.tail.load(std::memory_order_relaxed) - slot.consumed.load();
   row.arena_used_bytes.store(std::min(used, slot.arena_bytes), std::memory_order_relaxed);
   store_name(row.name, std::string_view(slot.name, ::strnlen(slot.name, sizeof slot.name)));
-  row.state.store(static_cast<std::uint32_t>(state), std::memory_order_release);
+  row.state.store(state, std::memory_order_release);
 }
 
 void StatusRows::count_refusal() { bump(files_.status_header().control.refused_connections); }

@@ -24,7 +24,7 @@ Result<void> UserShares::check_producer(const Peer& peer, std::uint64_t arena_by
   std::uint64_t bytes = 0;
   for (std::uint32_t i = 0; i < files_.producer_slots(); ++i) {
     const RegistrySlot& slot = files_.registry_slots()[i];
-    if (slot.state.load() == static_cast<std::uint32_t>(SlotState::free) || slot.uid != peer.uid) continue;
+    if (slot.state.load() == SlotState::free || slot.uid != peer.uid) continue;
     ++slots;
     bytes += arena_file_bytes(slot.arena_bytes);
   }

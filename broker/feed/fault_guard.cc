@@ -29,7 +29,7 @@ struct WatchedRange {
 // One per arena, the other files of the runtime directory, and a few segments; found by the handler without locks.
 constexpr int kMaxRanges = static_cast<int>(internal::kMaxProducerSlots) + 64;
 WatchedRange g_ranges[kMaxRanges];
-std::atomic<std::uint32_t>* g_state_words[2] = {nullptr, nullptr};
+internal::AtomicEnum<internal::FeedState>* g_state_words[2] = {nullptr, nullptr};
 
 const WatchedRange* range_at(std::uintptr_t address) noexcept {
   for (const WatchedRange& range : g_ranges) {
@@ -74,8 +74,7 @@ void say(const char* message) noexcept {
   static std::atomic<bool> stopping{false};
   if (stopping.exchange(true)) ::_exit(kExitIoError);
   for (auto* word : g_state_words) {
-    if (word != nullptr)
-      word->store(static_cast<std::uint32_t>(internal::FeedState::failed), std::memory_order_release);
+    if (word != nullptr) word->store(internal::FeedState::failed, std::memory_order_release);
   }
   ::_exit(kExitIoError);
 }
@@ -90,8 +89,8 @@ constexpr int kMostTries = 2400;
 bool set_states(internal::FeedState from, internal::FeedState to) noexcept {
   bool changed = false;
   for (auto* word : g_state_words) {
-    auto expected = static_cast<std::uint32_t>(from);
-    changed |= word != nullptr && word->compare_exchange_strong(expected, static_cast<std::uint32_t>(to));
+    internal::FeedState expected = from;
+    changed |= word != nullptr && word->compare_exchange_strong(expected, to);
   }
   return changed;
 }
@@ -194,7 +193,8 @@ void install_fault_guard() {
   ::sigaction(SIGBUS, &action, nullptr);
 }
 
-void set_fault_state_words(std::atomic<std::uint32_t>* first, std::atomic<std::uint32_t>* second) noexcept {
+void set_fault_state_words(internal::AtomicEnum<internal::FeedState>* first,
+                           internal::AtomicEnum<internal::FeedState>* second) noexcept {
   g_state_words[0] = first;
   g_state_words[1] = second;
 }

@@ -16,6 +16,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/atomic_enum.h"
+#include "shm/feed_state.h"
+
 namespace leat::broker {
 
 enum class FaultKind : std::uint32_t { none = 0, journal = 1, arena = 2, shared = 3, own = 4 };
@@ -26,7 +29,8 @@ inline constexpr int kExitIoError = 74;  // EX_IOERR of sysexits.h
 void install_fault_guard();
 
 /// Words that the handler sets to FeedState::failed before it ends the process, so that clients see why.
-void set_fault_state_words(std::atomic<std::uint32_t>* first, std::atomic<std::uint32_t>* second) noexcept;
+void set_fault_state_words(internal::AtomicEnum<internal::FeedState>* first,
+                           internal::AtomicEnum<internal::FeedState>* second) noexcept;
 
 /// From here on no store waits for room any more: the process ends in place of that.
 void stop_waiting_for_room() noexcept;

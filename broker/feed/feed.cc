@@ -289,9 +289,9 @@ Result<void> Feed::set_up_stages() {
 }
 
 void Feed::set_state(FeedState state) {
-  files_->inbound_header().feed_state.store(static_cast<std::uint32_t>(state), std::memory_order_release);
-  files_->broadcast_header().feed_state.store(static_cast<std::uint32_t>(state), std::memory_order_release);
-  files_->status_header().control.state.store(static_cast<std::uint32_t>(state), std::memory_order_release);
+  files_->inbound_header().feed_state.store(state, std::memory_order_release);
+  files_->broadcast_header().feed_state.store(state, std::memory_order_release);
+  files_->status_header().control.state.store(state, std::memory_order_release);
 }
 
 void Feed::on_durable(std::uint64_t sequence) {

@@ -139,12 +139,12 @@ LastLife RuntimeFiles::last_life() const {
     last.round_position = registry_header().round_position.load(std::memory_order_acquire);
     // A registry of an earlier release does not say it; then its rings do.
     last.ingest_epoch = registry_header().epoch != 0 ? registry_header().epoch : last.epoch;
-    last.failed = inbound_header().feed_state.load() == static_cast<std::uint32_t>(FeedState::failed);
+    last.failed = inbound_header().feed_state.load() == FeedState::failed;
   }
   last.known = broadcast.valid() && registry.valid();
   if (!last.known) return last;
   last.committed = broadcast_header().committed.load(std::memory_order_acquire);
-  last.failed = broadcast_header().feed_state.load() == static_cast<std::uint32_t>(FeedState::failed);
+  last.failed = broadcast_header().feed_state.load() == FeedState::failed;
   return last;
 }
 
@@ -166,7 +166,7 @@ std::uint64_t RuntimeFiles::largest_held_entry() {
   std::uint64_t largest = 0;
   for (std::uint32_t i = 0; i < producer_slots(); ++i) {
     const RegistrySlot& slot = registry_slots()[i];
-    if (slot.state.load() == static_cast<std::uint32_t>(SlotState::free) || slot.revoked.load() != 0) continue;
+    if (slot.state.load() == SlotState::free || slot.revoked.load() != 0) continue;
     // One of an earlier release does not say.
     const std::uint64_t told =
         slot.told_batch_bytes == 0 && broadcast.valid() ? broadcast.spec.capacity / 4 : slot.told_batch_bytes;
@@ -198,7 +198,7 @@ void RuntimeFiles::make_room_for_held(Options& o) {
 
 bool RuntimeFiles::any_slot_used() const {
   for (std::uint32_t i = 0; i < producer_slots(); ++i) {
-    if (registry_slots()[i].state.load() != static_cast<std::uint32_t>(SlotState::free)) return true;
+    if (registry_slots()[i].state.load() != SlotState::free) return true;
   }
   return false;
 }
@@ -393,7 +393,7 @@ void RuntimeFiles::remove_strays() {
   std::set<std::string> known;
   for (std::uint32_t i = 0; i < producer_slots(); ++i) {
     const RegistrySlot& slot = registry_slots()[i];
-    if (slot.state.load() != static_cast<std::uint32_t>(SlotState::free)) known.insert(arena_name(i, slot.generation));
+    if (slot.state.load() != SlotState::free) known.insert(arena_name(i, slot.generation));
   }
   std::uint64_t removed = 0;
   std::error_code failed;

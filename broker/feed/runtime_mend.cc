@@ -41,7 +41,7 @@ bool RuntimeFiles::mend_headers() {
   mended |= mend_word(&ring.max_producers, producer_slots());
   mended |= mend_word(&ring.broker_life, truth.broker_life.load(std::memory_order_relaxed));
   // Another thread may be about to change both, this word first: so a difference is nobody's fault.
-  const std::uint32_t state = truth.feed_state.load(std::memory_order_acquire);
+  const FeedState state = truth.feed_state.load(std::memory_order_acquire);
   if (ring.feed_state.load(std::memory_order_relaxed) != state) ring.feed_state.store(state, std::memory_order_release);
   return mended;
 }

@@ -64,13 +64,11 @@ class ArenaReader {
   void count_refused(const Entry& entry, internal::Refusal reason) noexcept {
     if (static_cast<std::int64_t>(entry.position - header_->refused_end.load(std::memory_order_relaxed)) < 0) return;
     header_->refused_end.store(entry.position + internal::entry_bytes(entry.record_bytes), std::memory_order_relaxed);
-    header_->last_refusal.store(static_cast<std::uint32_t>(reason), std::memory_order_relaxed);
+    header_->last_refusal.store(reason, std::memory_order_relaxed);
     header_->refused_events.store(header_->refused_events.load(std::memory_order_relaxed) + entry.count,
                                   std::memory_order_release);
   }
-  void revoke() noexcept {
-    header_->state.store(static_cast<std::uint32_t>(internal::ArenaState::revoked), std::memory_order_release);
-  }
+  void revoke() noexcept { header_->state.store(internal::ArenaState::revoked, std::memory_order_release); }
 
   /// Tells the producer that events with numbers from `from_sequence` on, of entries below `below_position`, are gone.
   void lose(std::uint64_t below_position, std::uint64_t from_sequence) noexcept;

@@ -64,14 +64,14 @@ Result<std::vector<std::uint32_t>> ProducerRegistry::adopt(const Recovered& reco
   std::vector<std::uint32_t> adopted;
   for (std::uint32_t index = 0; index < files_.producer_slots(); ++index) {
     RegistrySlot& slot = files_.registry_slots()[index];
-    if (slot.state.load(std::memory_order_acquire) == static_cast<std::uint32_t>(SlotState::free)) continue;
+    if (slot.state.load(std::memory_order_acquire) == SlotState::free) continue;
     auto arena = files_.open_arena(index, slot.generation, slot.arena_bytes);
     const bool lost = !arena && (arena.error().code == ErrorCode::unknown_feed || is_damage(arena.error()));
     if (!arena && !lost) return arena.error();
     if (lost) {
       spdlog::error("the arena of producer {} (slot {}) cannot be taken over: {}", slot.producer_id, index,
                     arena.error().message);
-      slot.state.store(static_cast<std::uint32_t>(SlotState::free), std::memory_order_release);
+      slot.state.store(SlotState::free, std::memory_order_release);
       continue;
     }
     const auto found = recovered.tail.find(slot.producer_id);
@@ -100,7 +100,7 @@ Result<std::vector<std::uint32_t>> ProducerRegistry::adopt(const Recovered& reco
 Result<Registration> ProducerRegistry::add(const Peer& peer, const std::string& name, std::uint64_t arena_bytes) {
   std::uint32_t index = 0;
   const std::uint32_t slots = files_.producer_slots();
-  while (index < slots && files_.registry_slots()[index].state.load() != static_cast<std::uint32_t>(SlotState::free)) {
+  while (index < slots && files_.registry_slots()[index].state.load() != SlotState::free) {
     ++index;
   }
   if (index == slots) {
@@ -133,7 +133,7 @@ Result<Registration> ProducerRegistry::add(const Peer& peer, const std::string& 
   tell_bounds(slot);
   std::memset(slot.name, 0, sizeof slot.name);
   std::memcpy(slot.name, name.data(), std::min(name.size(), sizeof slot.name));
-  slot.state.store(static_cast<std::uint32_t>(SlotState::used), std::memory_order_release);
+  slot.state.store(SlotState::used, std::memory_order_release);
   last_arena_fds_.fd = std::move(arena->for_client);
   arena->file.fd.reset();
   table_.add(index, std::move(*arena));
@@ -149,7 +149,7 @@ Result<Registration> ProducerRegistry::resume(const Peer& peer, std::uint32_t in
   const auto unknown = Error{ErrorCode::refused, "this broker knows nothing of that registration; register anew"};
   if (index >= files_.producer_slots()) return unknown;
   RegistrySlot& slot = files_.registry_slots()[index];
-  if (slot.state.load() != static_cast<std::uint32_t>(SlotState::used) || slot.token != token || slot.uid != peer.uid) {
+  if (slot.state.load() != SlotState::used || slot.token != token || slot.uid != peer.uid) {
     return unknown;
   }
   slot.pid = peer.pid;
@@ -173,7 +173,7 @@ bool ProducerRegistry::is_abandoned(std::uint32_t index) const {
 
 void ProducerRegistry::leave(std::uint32_t index) {
   RegistrySlot& slot = files_.registry_slots()[index];
-  slot.state.store(static_cast<std::uint32_t>(SlotState::leaving), std::memory_order_release);
+  slot.state.store(SlotState::leaving, std::memory_order_release);
   push({.kind = LaneCommand::Kind::leave, .slot = index, .generation = slot.generation});
 }
 
@@ -183,14 +183,14 @@ void ProducerRegistry::release(std::uint32_t index, std::uint32_t generation) {
   // The arena is never used again, so whoever still has it mapped can only scribble over its own memory.
   table_.remove(index);
   slot.token = 0;
-  slot.state.store(static_cast<std::uint32_t>(SlotState::free), std::memory_order_release);
+  slot.state.store(SlotState::free, std::memory_order_release);
   // After the slot: a kill in between leaves a stray file, which the next start removes, never a slot without an arena.
   files_.remove_arena(index, generation);
 }
 
 bool ProducerRegistry::empty() const {
   for (std::uint32_t i = 0; i < files_.producer_slots(); ++i) {
-    if (slot(i).state.load() != static_cast<std::uint32_t>(SlotState::free)) return false;
+    if (slot(i).state.load() != SlotState::free) return false;
   }
   return true;
 }

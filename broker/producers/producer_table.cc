@@ -9,9 +9,8 @@ void ProducerTable::add(std::uint32_t slot, ArenaFile arena) {
   ArenaReader reader(arena.file.data(), arena.file.spec.capacity);
   reader.header().durable_sequence.store(durable_sequence_, std::memory_order_release);
   // An adopted arena may say that the last broker has failed.
-  auto stale = static_cast<std::uint32_t>(failed_ ? ArenaState::open : ArenaState::feed_failed);
-  reader.header().state.compare_exchange_strong(stale, static_cast<std::uint32_t>(failed_ ? ArenaState::feed_failed
-                                                                                          : ArenaState::open));
+  ArenaState stale = failed_ ? ArenaState::open : ArenaState::feed_failed;
+  reader.header().state.compare_exchange_strong(stale, failed_ ? ArenaState::feed_failed : ArenaState::open);
   arenas_.insert_or_assign(slot, std::move(arena));
 }
 
@@ -44,10 +43,9 @@ void ProducerTable::tell_failure() {
     const std::lock_guard lock(mutex_);
     failed_ = true;
     for (auto& [slot, arena] : arenas_) {
-      auto open = static_cast<std::uint32_t>(ArenaState::open);
-      ArenaReader(arena.file.data(), arena.file.spec.capacity)
-          .header()
-          .state.compare_exchange_strong(open, static_cast<std::uint32_t>(ArenaState::feed_failed));
+      ArenaState open = ArenaState::open;
+      ArenaReader reader(arena.file.data(), arena.file.spec.capacity);
+      reader.header().state.compare_exchange_strong(open, ArenaState::feed_failed);
     }
   }
   wake_all();

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/atomic_enum.h"
 #include "shm/shared_file.h"
 #include "shm/control/control_layout.h"
 
@@ -41,7 +42,7 @@ enum class SlotState : std::uint32_t { free = 0, used = 1, leaving = 2 };
 //
 // Slots are written and then made `used` (release), so that a kill in between leaves a free slot.
 struct RegistrySlot {
-  std::atomic<std::uint32_t> state;
+  internal::AtomicEnum<SlotState, std::atomic<std::uint32_t>> state;
   std::uint32_t generation;
   std::uint32_t producer_id;
   std::int32_t pid;

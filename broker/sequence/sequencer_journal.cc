@@ -98,7 +98,7 @@ void Sequencer::set_stalled(bool stalled) {
   FeedState expected = stalled ? FeedState::running : FeedState::stalled;
   if (!parts_.handover->state.compare_exchange_strong(expected, state)) return;
   parts_.inbound->set_feed_state(state);
-  parts_.ring->header().feed_state.store(static_cast<std::uint32_t>(state), std::memory_order_release);
+  parts_.ring->header().feed_state.store(state, std::memory_order_release);
 }
 
 // Called in any state but running. False: nothing may be taken.

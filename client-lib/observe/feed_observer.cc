@@ -140,8 +140,7 @@ void FeedObserver::Impl::read_feed(FeedStatus& out) const {
   out.epoch = header.epoch.load();
   out.broker_life = get(page.control.broker_life);
   out.broker_pid = page.control.pid.load();
-  const auto state = static_cast<FeedState>(header.feed_state.load());
-  out.state = name_of(state);
+  out.state = name_of(header.feed_state.load());
   out.latest_sequence = latest.sequence;
   out.committed_position = latest.position;
   out.events = get(page.sequencer.events);
@@ -171,7 +170,7 @@ void FeedObserver::Impl::read_feed(FeedStatus& out) const {
 void FeedObserver::Impl::read_producers(FeedStatus& out) const {
   const ProducerRow* rows = producer_rows(status.data());
   for (std::uint32_t i = 0; i < producers(); ++i) {
-    const auto state = static_cast<ClientState>(rows[i].state.load(std::memory_order_acquire));
+    const ClientState state = rows[i].state.load(std::memory_order_acquire);
     if (state == ClientState::free) continue;
     out.producers.push_back({.slot = i,
                              .producer_id = rows[i].producer_id.load(),
@@ -193,7 +192,7 @@ void FeedObserver::Impl::read_consumers(FeedStatus& out) const {
   const ConsumerRow* rows = consumer_rows(status.data(), producers());
   const auto* places = reinterpret_cast<const ConsumerSlot*>(doorbell.data() + kConsumerSlotsOffset);
   for (std::uint32_t i = 0; i < consumers(); ++i) {
-    if (rows[i].state.load(std::memory_order_acquire) == static_cast<std::uint32_t>(ClientState::free)) continue;
+    if (rows[i].state.load(std::memory_order_acquire) == ClientState::free) continue;
     // Read after `latest`, so a consumer may seem to be ahead: that is no lag.
     const std::uint64_t sequence = get(places[i].sequence);
     const std::uint64_t position = get(places[i].position);

@@ -293,7 +293,7 @@ Publish Producer::Impl::no_room() noexcept {
 // Any producer can write the ring's word; into our arena only the broker does. One that died of a disk error had no
 // time to tell each arena, but then its connection is gone.
 bool Producer::Impl::failure_is_real() const noexcept {
-  return arena.header().state.load(std::memory_order_acquire) == static_cast<std::uint32_t>(ArenaState::feed_failed) ||
+  return arena.header().state.load(std::memory_order_acquire) == ArenaState::feed_failed ||
          client::peer_has_gone(connection.socket.get());
 }
 
@@ -558,7 +558,7 @@ Result<void> Producer::Impl::flush(Ack level, Deadline deadline) {
   if (const std::uint64_t all = refusals(); all > told_refusals) {
     const std::uint64_t refused_now = all - std::exchange(told_refusals, all);
     told_refused_end = last_position + 1;
-    const auto reason = static_cast<Refusal>(arena.header().last_refusal.load(std::memory_order_relaxed));
+    const Refusal reason = arena.header().last_refusal.load(std::memory_order_relaxed);
     return Error{ErrorCode::refused, "the broker refused " + std::to_string(refused_now) +
                                          " events after it had accepted them; the last one: " + describe(reason) +
                                          "; compare leatd's --max-event-bytes with that of its last start"};

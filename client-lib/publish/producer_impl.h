@@ -191,8 +191,7 @@ struct Producer::Impl {
   /// with it, only the connection tells.
   void look() noexcept;
   [[nodiscard]] bool is_revoked() const noexcept {
-    return arena.header().state.load(std::memory_order_acquire) ==
-           static_cast<std::uint32_t>(internal::ArenaState::revoked);
+    return arena.header().state.load(std::memory_order_acquire) == internal::ArenaState::revoked;
   }
   [[nodiscard]] std::string broker_is_away() const;
   [[nodiscard]] Error full_error() const;

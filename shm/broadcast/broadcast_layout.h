@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/atomic_enum.h"
+#include "shm/feed_state.h"
 #include "base/atomic.h"
 #include "shm/shared_file.h"
 #include "base/words.h"
@@ -49,7 +51,7 @@ struct BroadcastHeader {
   alignas(kCacheLineBytes) std::uint64_t start_position;
   Atomic<std::uint64_t> epoch;
   Atomic<std::uint64_t> broker_life;
-  Atomic<std::uint32_t> feed_state;
+  AtomicEnum<FeedState> feed_state;
   std::uint32_t max_record_bytes;
 };
 static_assert(offsetof(BroadcastHeader, intent) == 64 && offsetof(BroadcastHeader, committed) == 128);

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/atomic_enum.h"
 #include "base/atomic.h"
 #include "shm/shared_file.h"
 #include "base/words.h"
@@ -11,6 +12,16 @@
 namespace leat::internal {
 
 inline constexpr std::uint64_t kArenaMagic = 0x3141524154'41454cULL;  // "LEATARA1"
+
+/// Why the sequencer refused an entry.
+enum class Refusal : std::uint8_t {
+  none = 0,
+  bad_entry = 1,   ///< entry header out of bounds
+  bad_record = 2,  ///< a record's lengths, type or flags contradict each other
+  bad_topic = 3,
+  too_large = 4,     ///< over max_event_bytes, or more than a segment holds
+  bad_sequence = 5,  ///< producer_sequence does not follow on
+};
 
 enum class ArenaState : std::uint32_t {
   open = 0,
@@ -53,11 +64,11 @@ struct ArenaHeader {
   SharedFileHeader file;
   alignas(kCacheLineBytes) Atomic<std::uint64_t> consumed;
   Atomic<std::uint64_t> durable_sequence;
-  Atomic<std::uint32_t> state;
+  AtomicEnum<ArenaState> state;
   Atomic<std::uint32_t> receipt_word;
   Atomic<std::uint64_t> refused_events;
   Atomic<std::uint64_t> refused_end;
-  Atomic<std::uint32_t> last_refusal;
+  AtomicEnum<Refusal> last_refusal;
   alignas(kCacheLineBytes) Atomic<std::uint32_t> waiting;
   alignas(kCacheLineBytes) Atomic<std::uint64_t> tail;
   Atomic<std::uint64_t> would_block_arena;
@@ -112,16 +123,6 @@ constexpr std::uint64_t max_entry_record_bytes(std::uint64_t arena_bytes) noexce
 }
 
 enum class CompletionStatus : std::uint8_t { pending = 0, committed = 1, refused = 2 };
-
-/// Why the sequencer refused an entry.
-enum class Refusal : std::uint8_t {
-  none = 0,
-  bad_entry = 1,   ///< entry header out of bounds
-  bad_record = 2,  ///< a record's lengths, type or flags contradict each other
-  bad_topic = 3,
-  too_large = 4,     ///< over max_event_bytes, or more than a segment holds
-  bad_sequence = 5,  ///< producer_sequence does not follow on
-};
 
 /// status | sequence << 8 (of the first event) for committed, status | reason << 8 for refused.
 constexpr std::uint64_t pack_completion(CompletionStatus status, std::uint64_t value) noexcept {

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/atomic_enum.h"
+#include "shm/feed_state.h"
 #include "base/atomic.h"
 #include "shm/shared_file.h"
 #include "base/words.h"
@@ -11,9 +13,6 @@
 namespace leat::internal {
 
 inline constexpr std::uint64_t kInboundMagic = 0x31424e4954'41454cULL;  // "LEATINB1"
-
-/// Whether the feed takes events. Written by the broker.
-enum class FeedState : std::uint32_t { running = 0, stalled = 1, failed = 2, stopped = 3 };
 
 // off  size field       written by           read by
 //   0    64 file        broker               all         SharedFileHeader; capacity = slots, a power of two
@@ -32,7 +31,7 @@ struct InboundHeader {
   alignas(kCacheLineBytes) Atomic<std::uint64_t> tail;
   alignas(kCacheLineBytes) Atomic<std::uint64_t> head;
   alignas(kCacheLineBytes) Atomic<std::uint32_t> sleeping;
-  Atomic<std::uint32_t> feed_state;
+  AtomicEnum<FeedState> feed_state;
   Atomic<std::uint64_t> broker_life;
   alignas(kCacheLineBytes) std::uint64_t max_producers;
 };

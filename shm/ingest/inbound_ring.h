@@ -69,9 +69,7 @@ class InboundProducer {
     return true;
   }
 
-  [[nodiscard]] FeedState feed_state() const noexcept {
-    return static_cast<FeedState>(header_->feed_state.load(std::memory_order_relaxed));
-  }
+  [[nodiscard]] FeedState feed_state() const noexcept { return header_->feed_state.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t broker_life() const noexcept {
     return header_->broker_life.load(std::memory_order_relaxed);
   }
@@ -183,9 +181,7 @@ class InboundConsumer {
     if (header_->sleeping.exchange(0, std::memory_order_seq_cst) != 0) futex_wake(&header_->sleeping, 1);
   }
 
-  void set_feed_state(FeedState state) noexcept {
-    header_->feed_state.store(static_cast<std::uint32_t>(state), std::memory_order_release);
-  }
+  void set_feed_state(FeedState state) noexcept { header_->feed_state.store(state, std::memory_order_release); }
 
  private:
   InboundHeader* header_ = nullptr;

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/atomic_enum.h"
+#include "shm/feed_state.h"
 #include "shm/shared_file.h"
 #include "base/words.h"
 
@@ -51,14 +53,14 @@ static_assert(sizeof(SyncerCounters) == 72);
 
 // Written by the control thread alone (offset 320).
 struct ControlCounters {
-  Counter refused_connections;       //  0
-  Counter producers;                 //  8 rows in use
-  Counter consumers;                 // 16
-  Counter refreshes;                 // 24
-  std::atomic<std::int32_t> pid;     // 32 of the broker
-  std::atomic<std::uint32_t> state;  // 36 FeedState
-  Counter broker_life;               // 40
-  Counter inbound_slots;             // 48
+  Counter refused_connections;                              //  0
+  Counter producers;                                        //  8 rows in use
+  Counter consumers;                                        // 16
+  Counter refreshes;                                        // 24
+  std::atomic<std::int32_t> pid;                            // 32 of the broker
+  AtomicEnum<FeedState, std::atomic<std::uint32_t>> state;  // 36
+  Counter broker_life;                                      // 40
+  Counter inbound_slots;                                    // 48
 };
 static_assert(sizeof(ControlCounters) == 56);
 
@@ -66,30 +68,30 @@ enum class ClientState : std::uint32_t { free = 0, connected = 1, adopted = 2, l
 
 // One row per producer slot, written by the control thread when an observer asks.
 struct ProducerRow {
-  std::atomic<std::uint32_t> state;        //  0 ClientState
-  std::atomic<std::uint32_t> producer_id;  //  4
-  std::atomic<std::int32_t> pid;           //  8
-  std::atomic<std::uint32_t> uid;          // 12
-  Counter events;                          // 16
-  Counter refused;                         // 24
-  Counter would_block_arena;               // 32
-  Counter would_block_ring;                // 40
-  Counter retried_tickets;                 // 48
-  Counter arena_bytes;                     // 56
-  Counter arena_used_bytes;                // 64
-  Counter name[4];                         // 72 32 bytes of text
-  Counter reserved[3];                     // 104
+  AtomicEnum<ClientState, std::atomic<std::uint32_t>> state;  //  0
+  std::atomic<std::uint32_t> producer_id;                     //  4
+  std::atomic<std::int32_t> pid;                              //  8
+  std::atomic<std::uint32_t> uid;                             // 12
+  Counter events;                                             // 16
+  Counter refused;                                            // 24
+  Counter would_block_arena;                                  // 32
+  Counter would_block_ring;                                   // 40
+  Counter retried_tickets;                                    // 48
+  Counter arena_bytes;                                        // 56
+  Counter arena_used_bytes;                                   // 64
+  Counter name[4];                                            // 72 32 bytes of text
+  Counter reserved[3];                                        // 104
 };
 static_assert(sizeof(ProducerRow) == 128 && offsetof(ProducerRow, name) == 72);
 
 // One row per consumer slot; where it reads stands in its doorbell slot.
 struct ConsumerRow {
-  std::atomic<std::uint32_t> state;  //  0
-  std::atomic<std::int32_t> pid;     //  4
-  std::atomic<std::uint32_t> uid;    //  8
-  std::uint32_t reserved0;           // 12
-  Counter name[4];                   // 16
-  Counter reserved[2];               // 48
+  AtomicEnum<ClientState, std::atomic<std::uint32_t>> state;  //  0
+  std::atomic<std::int32_t> pid;                              //  4
+  std::atomic<std::uint32_t> uid;                             //  8
+  std::uint32_t reserved0;                                    // 12
+  Counter name[4];                                            // 16
+  Counter reserved[2];                                        // 48
 };
 static_assert(sizeof(ConsumerRow) == 64 && offsetof(ConsumerRow, name) == 16);
 

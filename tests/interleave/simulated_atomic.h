@@ -28,6 +28,8 @@ namespace leat::internal {
 template <typename T>
 class Atomic {
  public:
+  Atomic() = default;
+  constexpr Atomic(T value) noexcept : value_(value) {}  // NOLINT(google-explicit-constructor): as std::atomic
   [[nodiscard]] T load(std::memory_order order = std::memory_order_seq_cst) const noexcept {
     return static_cast<T>(sim::load(&value_, sizeof(T), order));
   }

@@ -175,7 +175,7 @@ TEST_F(Hostile, OneThatSaysThatTheFeedHasFailedIsNotBelieved) {
   Producer producer = connect_producer();
   const internal::Mapping inbound = broker_->map("inbound", internal::Access::read_write);
   for (std::uint64_t round = 0; round < torture(200); ++round) {
-    header_of(inbound).feed_state.store(static_cast<std::uint32_t>(internal::FeedState::failed));
+    header_of(inbound).feed_state.store(internal::FeedState::failed);
     const auto sent = producer.publish_and_wait({.topic = "t"}, Ack::committed, kPatience);
     ASSERT_TRUE(sent.ok()) << sent.error().message;
   }

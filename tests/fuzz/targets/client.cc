@@ -44,7 +44,7 @@ class Page {
     LEAT_FUZZ_CHECK(data_ != MAP_FAILED);
     const SharedFileHeader header{.magic = magic,
                                   .layout_version = kLayoutVersion,
-                                  .state = static_cast<std::uint32_t>(FileState::ready),
+                                  .state = FileState::ready,
                                   .feed_uuid = {},
                                   .instance = 1,
                                   .file_bytes = bytes,

@@ -64,7 +64,7 @@ TEST(SequencerHeld, KeepsARoundThatFindsNoRoomAndFinishesItWhenThereIsSome) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   EXPECT_EQ(feed.handover->state.load(), FeedState::stalled);
-  EXPECT_EQ(feed.ring().header().feed_state.load(), static_cast<std::uint32_t>(FeedState::stalled));
+  EXPECT_EQ(feed.ring().header().feed_state.load(), FeedState::stalled);
   EXPECT_EQ(stalls(feed), 1u) << "one stall, however often it was tried";
   EXPECT_EQ(producer.status(held), CompletionStatus::pending);
   EXPECT_EQ(feed.journaled().size(), 1u);

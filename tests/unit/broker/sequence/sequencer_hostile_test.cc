@@ -312,7 +312,7 @@ TEST(ScribbledHeader, IsSetRightFromWhatNoClientCanWrite) {
   OneFeed feed;
   BroadcastHeader& truth = feed.files->broadcast_header();
   truth.broker_life.store(7);
-  truth.feed_state.store(static_cast<std::uint32_t>(FeedState::running));
+  truth.feed_state.store(FeedState::running);
   (void)feed.files->mend_headers();
   EXPECT_FALSE(feed.files->mend_headers());
   std::byte* const ring = feed.files->inbound.data();
@@ -322,9 +322,9 @@ TEST(ScribbledHeader, IsSetRightFromWhatNoClientCanWrite) {
     EXPECT_TRUE(feed.files->mend_headers()) << at;
     EXPECT_EQ(load_word(ring + at), right) << at;
   }
-  feed.files->inbound_header().feed_state.store(static_cast<std::uint32_t>(FeedState::failed));
+  feed.files->inbound_header().feed_state.store(FeedState::failed);
   (void)feed.files->mend_headers();
-  EXPECT_EQ(feed.files->inbound_header().feed_state.load(), static_cast<std::uint32_t>(FeedState::running));
+  EXPECT_EQ(feed.files->inbound_header().feed_state.load(), FeedState::running);
 }
 
 }  // namespace

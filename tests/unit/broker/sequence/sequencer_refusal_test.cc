@@ -54,7 +54,7 @@ TEST_P(SequencerRefusal, TellsTheProducerWhyAndLeavesNoTrace) {
   EXPECT_EQ(static_cast<Refusal>(bad.value(*position)), GetParam().reason);
   EXPECT_EQ(feed.counters().refused_entries.load(), 1u);
   EXPECT_EQ(bad.arena.header().refused_events.load(), bad.header(*position).count) << "it may wait for no receipt";
-  EXPECT_EQ(static_cast<Refusal>(bad.arena.header().last_refusal.load()), GetParam().reason);
+  EXPECT_EQ(bad.arena.header().last_refusal.load(), GetParam().reason);
   auto events = feed.journaled();
   ASSERT_EQ(events.size(), 2u);
   EXPECT_EQ(events[1].sequence, 2u);
@@ -231,7 +231,7 @@ TEST_P(RevokedEntry, EndsItsProducerAndNobodyElse) {
   bad.publish_ticket(*position);
   ASSERT_TRUE(good.publish(kGood));
   feed.drain();
-  EXPECT_EQ(bad.arena.header().state.load(), static_cast<std::uint32_t>(ArenaState::revoked));
+  EXPECT_EQ(bad.arena.header().state.load(), ArenaState::revoked);
   EXPECT_EQ(feed.slot(bad).revoked.load(), 1u);
   LaneNotice notice;
   ASSERT_TRUE(feed.lanes->notices.pop(notice));

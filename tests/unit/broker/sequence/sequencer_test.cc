@@ -213,7 +213,7 @@ TEST(Sequencer, StallsWithoutAPreparedSegmentAndLosesNothing) {
     ASSERT_LT(published, 1000);
   }
   EXPECT_EQ(feed.handover->state.load(), FeedState::stalled);
-  EXPECT_EQ(feed.files->inbound_header().feed_state.load(), static_cast<std::uint32_t>(FeedState::stalled));
+  EXPECT_EQ(feed.files->inbound_header().feed_state.load(), FeedState::stalled);
   EXPECT_EQ(feed.counters().stalls.load(), 1u) << "one stall, however often the sequencer looked";
   const std::size_t before = feed.journaled().size();
   EXPECT_LT(before, static_cast<std::size_t>(published));
@@ -222,7 +222,7 @@ TEST(Sequencer, StallsWithoutAPreparedSegmentAndLosesNothing) {
   feed.prepare_segments(1);
   feed.drain();
   EXPECT_EQ(feed.handover->state.load(), FeedState::running);
-  EXPECT_EQ(feed.files->inbound_header().feed_state.load(), static_cast<std::uint32_t>(FeedState::running));
+  EXPECT_EQ(feed.files->inbound_header().feed_state.load(), FeedState::running);
   EXPECT_EQ(feed.journaled().size(), static_cast<std::size_t>(published));
   expect_contiguous(feed.journaled());
 }
