@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/clock.h"
+#include "journal/read/record_walk.h"
 
 namespace leat::internal {
 namespace {
@@ -19,50 +20,31 @@ bool is_event(const RecordView& record) { return record.header.type == static_ca
 template <typename Reached, typename ReachedIn>
 Result<Located> scan(JournalFiles& files, Located from, std::uint64_t limit_position, Reached reached,
                      ReachedIn reached_in) {
-  RecordBuffer buffer(kScanBufferBytes);
-  buffer.restart(from.position);
-  bool starts_segment = false;
-  std::uint64_t filled_at = ~0ULL;
+  RecordWalk walk(files, kScanBufferBytes, from.position, limit_position);
   Located at = from;
   at.found = false;
-  for (;;) {
-    RecordView record;
-    at.position = buffer.position();
-    switch (buffer.next(record, files.feed_seed(), files.data_bytes())) {
-      case RecordBuffer::Next::record:
-        starts_segment = record.header.type == static_cast<std::uint16_t>(RecordType::segment_end);
-        if (is_event(record)) {
-          if (reached(record.header)) {
-            return Located{at.position, record.header.sequence, true, false, record.header.timestamp_ns};
-          }
-          at.sequence = record.header.sequence + 1;
-        } else if (record.header.type == static_cast<std::uint16_t>(RecordType::gap)) {
-          const GapBody gap = gap_of(record.header, record.payload);
-          if (reached_in(gap)) return Located{at.position, gap.first_missing, true, true};
-          at.sequence = gap.last_missing + 1;
-        }
-        if (starts_segment) buffer.restart(buffer.position());
-        continue;
-      case RecordBuffer::Next::end:
-      case RecordBuffer::Next::bad: return at;
-      case RecordBuffer::Next::need_more: break;
+  RecordView record;
+  RecordWalk::Found found = walk.next(record);
+  for (; found == RecordWalk::Found::record; found = walk.next(record)) {
+    if (is_event(record)) {
+      if (reached(record.header)) {
+        return Located{walk.record_position(), record.header.sequence, true, false, record.header.timestamp_ns};
+      }
+      at.sequence = record.header.sequence + 1;
+    } else if (record.header.type == static_cast<std::uint16_t>(RecordType::gap)) {
+      const GapBody gap = gap_of(record.header, record.payload);
+      if (reached_in(gap)) return Located{walk.record_position(), gap.first_missing, true, true};
+      at.sequence = gap.last_missing + 1;
     }
-    // A second need_more at one place, with room enough, means that the record is not all there.
-    const std::size_t room = buffer.capacity();
-    buffer.ensure_capacity(buffer.wanted_bytes());
-    if (filled_at == at.position && buffer.capacity() == room) return at;
-    filled_at = at.position;
-    switch (files.fill(buffer, starts_segment, limit_position)) {
-      case JournalFiles::Fill::ok: break;
-      case JournalFiles::Fill::no_data: return at;
-      case JournalFiles::Fill::expired:
-        return Error{ErrorCode::io_error,
-                     "the journal's oldest segment was recycled while it was searched; start again, at "
-                     "a later place or with more retention"};
-      case JournalFiles::Fill::failed: return files.error();
-    }
-    starts_segment = false;
   }
+  if (found == RecordWalk::Found::failed) return files.error();
+  if (found == RecordWalk::Found::expired) {
+    return Error{ErrorCode::io_error,
+                 "the journal's oldest segment was recycled while it was searched; start again, at "
+                 "a later place or with more retention"};
+  }
+  at.position = walk.position();
+  return at;
 }
 
 // True if the record that an index entry points to says the same.

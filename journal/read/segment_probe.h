@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "journal/read/hash_budget.h"
 #include "record/record_layout.h"
 
 namespace leat::internal {
@@ -64,8 +65,7 @@ class SegmentProbe {
   static constexpr std::size_t kBufferBytes = 1024 * 1024;
 
  private:
-  // Bytes crafted to look like the headers of long records must not make a search quadratic: so many bytes of long
-  // candidates are hashed, then only short ones and those that the index names.
+  // So many bytes of long candidates are hashed, then only short ones and those that the index names.
   static constexpr std::uint64_t kShortRecordBytes = 4096;
   static constexpr std::uint64_t kHashBudgetFactor = 256;
 
@@ -81,7 +81,7 @@ class SegmentProbe {
   std::uint64_t first_position_;
   std::uint64_t data_offset_;
   std::uint64_t end_position_;  // of what the file holds, in whole words
-  std::uint64_t hash_budget_;
+  HashBudget hash_budget_;
   std::uint64_t unreadable_ = 0;
   std::vector<std::byte> buffer_;
   std::uint64_t buffer_position_ = 0;
@@ -97,10 +97,7 @@ std::optional<ProbedRecord> SegmentProbe::search(std::uint64_t from, std::uint64
     if (!candidate(at, limit, record) || !plausible(record)) continue;
     while (hint != hints.end() && *hint < at) ++hint;
     const bool named = hint != hints.end() && *hint == at;
-    if (record.bytes > kShortRecordBytes && !named) {
-      if (record.bytes > hash_budget_) continue;
-      hash_budget_ -= record.bytes;
-    }
+    if (record.bytes > kShortRecordBytes && !named && !hash_budget_.spend(record.bytes)) continue;
     if (!checksum_matches(record)) continue;
     take_payload(record);
     return record;

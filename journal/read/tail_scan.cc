@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "journal/read/hash_budget.h"
+#include "journal/read/record_walk.h"
+
 namespace leat::internal {
 namespace {
 
@@ -54,7 +57,11 @@ class TailState {
 class BehindTheEnd {
  public:
   BehindTheEnd(const TailScan& scan, std::uint64_t feed_seed, std::uint64_t data_bytes)
-      : end_(scan.end_position), sequence_(scan.end_sequence), feed_seed_(feed_seed), data_bytes_(data_bytes) {}
+      : end_(scan.end_position),
+        sequence_(scan.end_sequence),
+        feed_seed_(feed_seed),
+        data_bytes_(data_bytes),
+        budget_(kMostHashed * data_bytes) {}
 
   bool may_be_good(const std::byte* at, std::size_t available, std::uint64_t position) {
     RecordHeader header;
@@ -64,19 +71,17 @@ class BehindTheEnd {
         header.type > static_cast<std::uint16_t>(RecordType::gap) || header.sequence - sequence_ > most) {
       return false;
     }
-    hashed_ += header.length;
-    if (header.length > available || hashed_ > kMostHashed * data_bytes_) return true;
+    if (header.length > available || !budget_.spend(header.length)) return true;
     return record_checksum(at, header.length, feed_seed_, position) == header.checksum;
   }
 
  private:
-  static constexpr std::uint64_t kMostHashed =
-      16;  // whoever makes payloads look like records costs us no more than this
+  static constexpr std::uint64_t kMostHashed = 16;  // times all of the segment's data
   std::uint64_t end_;
   std::uint64_t sequence_;
   std::uint64_t feed_seed_;
   std::uint64_t data_bytes_;
-  std::uint64_t hashed_ = 0;
+  HashBudget budget_;
 };
 
 // Looks through everything from `from` to the segment's end for marks, for the last byte that is not zero, and, for
@@ -116,33 +121,20 @@ Result<void> search_rest(JournalFiles& files, std::uint64_t from, TailScan& scan
   return {};
 }
 
-Result<Stop> walk(JournalFiles& files, const SegmentName& name, RecordBuffer& buffer, TailState& state,
-                  const std::function<void(std::uint64_t, const RecordView&)>& on_record) {
-  buffer.restart(name.first_position);
-  std::uint64_t filled_at = ~0ULL;
-  for (;;) {
-    RecordView record;
-    const std::uint64_t position = buffer.position();
-    switch (buffer.next(record, files.feed_seed(), files.data_bytes())) {
-      case RecordBuffer::Next::record:
-        if (on_record) on_record(position, record);
-        state.take(buffer.position(), record);
-        if (record.header.type == static_cast<std::uint16_t>(RecordType::segment_end)) return Stop::sealed;
-        continue;
-      case RecordBuffer::Next::end: return Stop::zero;
-      case RecordBuffer::Next::bad: return Stop::bad;
-      case RecordBuffer::Next::need_more: break;
-    }
-    const std::size_t room = buffer.capacity();
-    buffer.ensure_capacity(buffer.wanted_bytes());
-    if (filled_at == position && buffer.capacity() == room) return Stop::bad;  // runs beyond the segment's end
-    filled_at = position;
-    // Only what lies in this segment: if it does not end where the next one begins, that is for others to judge.
-    const auto filled =
-        position == name.first_position ? files.fill(buffer, true, ~0ULL) : files.fill_from_open(buffer, ~0ULL);
-    if (filled == JournalFiles::Fill::failed) return files.error();
-    if (filled != JournalFiles::Fill::ok) return Stop::bad;
+// Walks to the first place in the segment where no good record stands; `stopped_at` is that place.
+Result<Stop> walk(JournalFiles& files, const SegmentName& name, TailState& state,
+                  const std::function<void(std::uint64_t, const RecordView&)>& on_record, std::uint64_t& stopped_at) {
+  RecordWalk walk(files, kWalkBufferBytes, name.first_position, ~0ULL, RecordWalk::Scope::segment);
+  RecordView record;
+  RecordWalk::Found found = walk.next(record);
+  for (; found == RecordWalk::Found::record; found = walk.next(record)) {
+    if (on_record) on_record(walk.record_position(), record);
+    state.take(walk.position(), record);
+    if (record.header.type == static_cast<std::uint16_t>(RecordType::segment_end)) return Stop::sealed;
   }
+  if (found == RecordWalk::Found::failed) return files.error();
+  stopped_at = walk.position();
+  return found == RecordWalk::Found::zero ? Stop::zero : Stop::bad;
 }
 
 }  // namespace
@@ -159,13 +151,13 @@ Result<TailScan> scan_segment(JournalFiles& files, const SegmentName& name,
                               const std::function<void(std::uint64_t, const RecordView&)>& on_record) {
   TailScan scan;
   TailState state(scan, name);
-  RecordBuffer buffer(kWalkBufferBytes);
-  auto stopped = walk(files, name, buffer, state, on_record);
+  std::uint64_t stopped_at = name.first_position;
+  auto stopped = walk(files, name, state, on_record, stopped_at);
   if (!stopped) return stopped.error();
   scan.sealed = *stopped == Stop::sealed;
   scan.zero_checksum = *stopped == Stop::zero;
   scan.unfinished_batch = state.in_batch();
-  scan.bad_position = scan.sealed ? scan.end_position : buffer.position();
+  scan.bad_position = scan.sealed ? scan.end_position : stopped_at;
   if (scan.sealed) return scan;
   if (auto done = search_rest(files, scan.bad_position, scan, state, true); !done) return done.error();
   return scan;
