@@ -3,12 +3,17 @@
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/null_sink.h>
 #include <spdlog/sinks/sink.h>
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdlib>
 #include <mutex>
 #include <string_view>
+
+#include "broker/host/log_writer.h"
 
 namespace leat::broker {
 namespace {
@@ -83,6 +88,10 @@ Result<std::unique_ptr<Log>> Log::open(const std::string& level, const std::stri
   return std::unique_ptr<Log>(new Log(std::move(*writer)));
 }
 
+Log::Log(std::unique_ptr<LogWriter> writer) : writer_(std::move(writer)) {}
+
+void Log::reopen() { writer_->reopen(); }
+
 // Nobody who logs after this finds the writer gone.
 Log::~Log() {
   spdlog::set_default_logger(
@@ -92,3 +101,67 @@ Log::~Log() {
 void Log::set_level(const std::string& level) { spdlog::default_logger()->set_level(spdlog::level::from_str(level)); }
 
 }  // namespace leat::broker
+
+namespace leat::broker::log {
+namespace {
+
+spdlog::level::level_enum of_spdlog(Level level) {
+  switch (level) {
+    case Level::debug: return spdlog::level::debug;
+    case Level::info: return spdlog::level::info;
+    case Level::warn: return spdlog::level::warn;
+    case Level::error: return spdlog::level::err;
+    case Level::critical: break;
+  }
+  return spdlog::level::critical;
+}
+
+spdlog::string_view_t of_spdlog(std::string_view text) { return {text.data(), text.size()}; }
+
+}  // namespace
+
+void Value::append_to(std::string& line, int base, std::size_t least_digits) const {
+  if (kind_ == Kind::text) {
+    line += text_;
+    return;
+  }
+  std::array<char, 64> digits{};
+  const char* const end = std::to_chars(digits.data(), digits.data() + digits.size(), number_, base).ptr;
+  const auto count = static_cast<std::size_t>(end - digits.data());
+  const std::size_t sign = kind_ == Kind::negative ? 1 : 0;
+  line.append(sign, '-');
+  line.append(std::max(least_digits, count + sign) - count - sign, '0');
+  line.append(digits.data(), count);
+}
+
+std::string formatted(std::string_view format, std::span<const Value> values) {
+  std::string line;
+  std::size_t from = 0;
+  for (const Value& value : values) {
+    const Field field = next_field(format, from);
+    if (field.end > format.size()) break;
+    line += format.substr(from, field.begin - from);
+    value.append_to(line, field.base, field.least_digits);
+    from = field.end;
+  }
+  line += format.substr(from);
+  return line;
+}
+
+void write(Level level, std::string_view format, std::span<const Value> values) noexcept {
+  try {
+    spdlog::logger* const logger = spdlog::default_logger_raw();
+    if (!logger->should_log(of_spdlog(level))) return;
+    std::string line;
+    try {
+      line = formatted(format, values);
+    } catch (const std::exception&) {
+      logger->log(of_spdlog(level), of_spdlog(format));
+      return;
+    }
+    logger->log(of_spdlog(level), of_spdlog(line));
+  } catch (...) {  // a line that cannot be written ends nobody's work
+  }
+}
+
+}  // namespace leat::broker::log

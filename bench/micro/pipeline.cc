@@ -29,7 +29,7 @@ void must(Result<void> result) {
 }  // namespace
 
 Pipeline::Pipeline(std::uint64_t arena_bytes) {
-  spdlog::set_level(spdlog::level::err);
+  broker::Log::set_level("error");
   root_ = "/dev/shm/leat-bench-" + std::to_string(::getpid());
   journal_root_ = std::filesystem::temp_directory_path() / root_.filename();
   std::filesystem::remove_all(root_);

@@ -61,7 +61,7 @@ Life ClientProcesses::watch_by(Process& process, ClientId client, ProcessHandle 
     process.pidfd.reset();
   } else if (handle.unsupported() && !said_no_pidfd_) {
     said_no_pidfd_ = true;
-    spdlog::warn(
+    log::warn(
         "pidfd_open: {} (errno {}): the end of a process is looked for in /proc instead, a little later; an older "
         "kernel, or a seccomp profile that should allow it",
         std::strerror(handle.error), handle.error);

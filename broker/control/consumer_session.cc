@@ -73,8 +73,8 @@ Result<std::unique_ptr<ConsumerSession>> ConsumerSession::admit(const SessionPar
 
 Result<void> ConsumerSession::welcome() {
   if (parts_.admission_gate.pass()) {
-    spdlog::info("consumer '{}' (pid {}, uid {}) connected{}", connection_.name, connection_.peer.pid,
-                 connection_.peer.uid, parts_.admission_gate.left_out());
+    log::info("consumer '{}' (pid {}, uid {}) connected{}", connection_.name, connection_.peer.pid,
+              connection_.peer.uid, parts_.admission_gate.left_out());
   }
   WelcomeMessage welcome = make_welcome(parts_, Role::consumer);
   welcome.slot = slot_;
@@ -141,7 +141,7 @@ Result<void> ConsumerSession::serve_cursor(const Received& received, MessageType
   if (type == MessageType::save_cursor) done = save_cursor(ask);
   if (type == MessageType::drop_cursor) {
     done = parts_.cursors.drop(cursor_, connection_.peer.uid);
-    if (done) spdlog::info("cursor '{}' dropped by '{}' (pid {})", cursor_, connection_.name, connection_.peer.pid);
+    if (done) log::info("cursor '{}' dropped by '{}' (pid {})", cursor_, connection_.name, connection_.peer.pid);
   }
   if (!done) {
     answer.status = static_cast<std::uint32_t>(done.error().code);

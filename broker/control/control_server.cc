@@ -121,7 +121,7 @@ void ControlServer::watch_adopted(const std::vector<std::uint32_t>& slots) {
     client.connection.name = std::string(slot.name, ::strnlen(slot.name, sizeof slot.name));
     client.connection.peer = {.pid = slot.pid, .uid = slot.uid, .groups = {}};
     client.session = ProducerSession::adopt(parts_, client.connection, index);
-    spdlog::info("producer {} ('{}', pid {}) taken over", slot.producer_id, client.connection.name, slot.pid);
+    log::info("producer {} ('{}', pid {}) taken over", slot.producer_id, client.connection.name, slot.pid);
   }
 }
 
@@ -147,7 +147,7 @@ Result<ControlServer::End> ControlServer::run(int stop_fd) {
     }
     tick();
     if (const auto lost = stop ? std::nullopt : find_lost_name()) {
-      spdlog::error(
+      log::error(
           "{} was removed or replaced while the feed was served: rings without a name would be lost with this "
           "process; all that was accepted is journaled now, then the feed goes on with new ones",
           lost->string());
@@ -201,9 +201,8 @@ std::optional<std::filesystem::path> ControlServer::find_lost_name() {
 void ControlServer::repair_headers() {
   if (!files_.mend_headers()) return;
   if (repair_gate_.pass()) {
-    spdlog::warn(
-        "the header of the inbound ring or the doorbell was written over or cut by a client, and is set right{}",
-        repair_gate_.left_out());
+    log::warn("the header of the inbound ring or the doorbell was written over or cut by a client, and is set right{}",
+              repair_gate_.left_out());
   }
 }
 
@@ -216,8 +215,8 @@ void ControlServer::take_notices() {
     }
     const RegistrySlot& slot = registry_.slot(notice.slot);
     if (refusal_gate_.pass()) {
-      spdlog::warn("producer {} (pid {}) revoked: it broke the protocol (reason {}); nobody else is affected{}",
-                   slot.producer_id, slot.pid, static_cast<int>(notice.reason), refusal_gate_.left_out());
+      log::warn("producer {} (pid {}) revoked: it broke the protocol (reason {}); nobody else is affected{}",
+                slot.producer_id, slot.pid, static_cast<int>(notice.reason), refusal_gate_.left_out());
     }
     table_.wake_all();
   });
@@ -353,8 +352,8 @@ bool ControlServer::serve_once(ClientId id) {
 void ControlServer::refuse(const Client& client, const Error& error) {
   rows_.count_refusal();
   if (refusal_gate_.pass()) {
-    spdlog::warn("client of pid {}, uid {} refused: {}{}", client.connection.peer.pid, client.connection.peer.uid,
-                 error.message, refusal_gate_.left_out());
+    log::warn("client of pid {}, uid {} refused: {}{}", client.connection.peer.pid, client.connection.peer.uid,
+              error.message, refusal_gate_.left_out());
   }
   if (client.session == nullptr) send_refusal(parts_, client.connection, error);
 }
@@ -385,7 +384,7 @@ void ControlServer::drop(ClientId id) {
   if (found == clients_.end()) return;
   Client& client = found->second;
   if (client.session != nullptr) client.session->give_back();
-  spdlog::debug("client '{}' of pid {} has left", client.connection.name, client.connection.peer.pid);
+  log::debug("client '{}' of pid {} has left", client.connection.name, client.connection.peer.pid);
   clients_.erase(found);
   processes_.remove(id);
 }

@@ -78,11 +78,11 @@ void Door::pause(int reason) {
   if (now < next_complaint_ns_) return;
   next_complaint_ns_ = now + kComplaintPeriodNs;
   if (reason == EMFILE || reason == ENFILE) {
-    spdlog::warn(
+    log::warn(
         "new clients are refused, or have to wait: this process has no file descriptor left; raise its limit "
         "(ulimit -n, or LimitNOFILE of systemd) or close some clients");
   } else {
-    spdlog::warn("new clients have to wait: {}", system_error(reason, "accept4").message);
+    log::warn("new clients have to wait: {}", system_error(reason, "accept4").message);
   }
 }
 
@@ -101,7 +101,7 @@ void Door::keep_in_place() {
   auto renewed = socket_->renew();
   if (renewed) renewed = epoll_.watch(socket_->fd(), id_);
   if (renewed) {
-    spdlog::warn(
+    log::warn(
         "the socket {} was removed or replaced while the feed was served: it is made anew, and clients find the "
         "feed again; those who were connected noticed nothing",
         socket_->path());
@@ -110,7 +110,7 @@ void Door::keep_in_place() {
   const std::int64_t now = monotonic_ns();
   if (now < next_name_complaint_ns_) return;
   next_name_complaint_ns_ = now + kNameComplaintPeriodNs;
-  spdlog::error(
+  log::error(
       "the socket {} was removed or replaced, and cannot be made anew: {}; new clients do not find the feed, "
       "those who are connected go on; tried again each second",
       socket_->path(), renewed.error().message);

@@ -71,9 +71,9 @@ Result<void> ProducerSession::welcome() {
   welcome.arena_bytes = registration_.arena_bytes;
   welcome.resumed = is_back_ ? 1 : 0;
   if (parts_.admission_gate.pass()) {
-    spdlog::info("producer {} ('{}', pid {}, uid {}) {}{}", registration_.producer_id, connection_.name,
-                 connection_.peer.pid, connection_.peer.uid, is_back_ ? "is back" : "connected",
-                 parts_.admission_gate.left_out());
+    log::info("producer {} ('{}', pid {}, uid {}) {}{}", registration_.producer_id, connection_.name,
+              connection_.peer.pid, connection_.peer.uid, is_back_ ? "is back" : "connected",
+              parts_.admission_gate.left_out());
   }
   if (is_back_) return send_message(connection_.socket.get(), &welcome, sizeof welcome);
   const UniqueFd arena = std::move(parts_.registry.arena_of_last_add().fd);

@@ -64,7 +64,7 @@ void Feed::restore_identity() {
     if (::fstatat(places_.journal.fd, last.c_str(), &status, 0) == 0) before.closed_change_ns = change_time_ns(status);
   }
   if (auto stored = store_identity(places_.journal, before); !stored) {
-    spdlog::warn("the refused start could not be taken back: {}", stored.error().message);
+    log::warn("the refused start could not be taken back: {}", stored.error().message);
   }
 }
 
@@ -91,9 +91,9 @@ Result<void> Feed::recover() {
   broker_life_ = ++files_->registry_header().broker_life;
   guard_mappings();
   set_fault_state_words(&files_->inbound_header().feed_state, &files_->broadcast_header().feed_state);
-  spdlog::info("feed {} ({}) stands at sequence {}, position {}, epoch {:016x}", options_.feed,
-               format_uuid(recovered_.identity.uuid), recovered_.end_sequence, recovered_.end_position,
-               recovered_.identity.current().id);
+  log::info("feed {} ({}) stands at sequence {}, position {}, epoch {:016x}", options_.feed,
+            format_uuid(recovered_.identity.uuid), recovered_.end_sequence, recovered_.end_position,
+            recovered_.identity.current().id);
   return {};
 }
 
@@ -102,7 +102,7 @@ Result<void> Feed::recover() {
 void Feed::drop_page_cache() {
   auto names = list_segments(places_.journal);
   if (!names) return;  // recovery will say so
-  spdlog::warn("the last broker failed on the disk: the journal is read back from it, not from the page cache");
+  log::warn("the last broker failed on the disk: the journal is read back from it, not from the page cache");
   for (const SegmentName& name : *names) {
     const UniqueFd fd(::openat(places_.journal.fd, name.to_string().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     if (fd.valid()) ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED);
@@ -127,15 +127,15 @@ Result<SegmentWrites> Feed::choose_segment_writes() {
     case JournalWrites::synced: return SegmentWrites::synced;
     case JournalWrites::mapped:
       if (found->writes != SegmentWrites::mapped) {
-        spdlog::warn("--journal-writes mapped on {}: {}; a full disk stops it in the middle of a store", found->name,
-                     found->why);
+        log::warn("--journal-writes mapped on {}: {}; a full disk stops it in the middle of a store", found->name,
+                  found->why);
       }
       return SegmentWrites::mapped;
     case JournalWrites::automatic: break;
   }
   if (found->writes != SegmentWrites::mapped) {
-    spdlog::info("the journal's file system is {}: {}; so segments are written{}, not mapped", found->name, found->why,
-                 found->writes == SegmentWrites::synced ? " and synced round by round" : "");
+    log::info("the journal's file system is {}: {}; so segments are written{}, not mapped", found->name, found->why,
+              found->writes == SegmentWrites::synced ? " and synced round by round" : "");
   }
   return found->writes;
 }
@@ -303,7 +303,7 @@ void Feed::on_durable(std::uint64_t sequence) {
 }
 
 void Feed::on_failure(const Error& error) {
-  spdlog::critical(
+  log::critical(
       "the feed stops accepting: {}; reading goes on; what is on disk is found out at the next start: "
       "mend the disk, then restart leatd",
       error.message);

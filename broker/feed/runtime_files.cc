@@ -94,12 +94,12 @@ Result<void> RuntimeFiles::adopt_one(SharedFile& file, const std::string& name, 
   if (!opened && opened.error().code == ErrorCode::unknown_feed) return {};
   if (!opened && !is_damage(opened.error())) return opened.error();
   if (!opened) {
-    spdlog::warn("cannot adopt {}: {}", (directory_ / name).string(), opened.error().message);
+    log::warn("cannot adopt {}: {}", (directory_ / name).string(), opened.error().message);
     return {};
   }
   file = std::move(*opened);
   if (file.spec.feed_uuid != uuid || header_of(file).load_state() != FileState::ready) {
-    spdlog::warn("{} is of another feed, or was never finished: it is retired", (directory_ / name).string());
+    log::warn("{} is of another feed, or was never finished: it is retired", (directory_ / name).string());
     retire(file, name);
   }
   return {};
@@ -190,7 +190,7 @@ void RuntimeFiles::make_room_for_held(Options& o) {
   const Options asked = o;
   make_room_for_entry(o, largest_held_entry());
   if (o.ring_bytes == asked.ring_bytes && o.segment_bytes == asked.segment_bytes) return;
-  spdlog::warn(
+  log::warn(
       "producers of the last broker were allowed larger events or batches than --ring-bytes {} and "
       "--segment-bytes {} can carry, and some may wait to be taken: until the next start these are {} and {}",
       asked.ring_bytes, asked.segment_bytes, o.ring_bytes, o.segment_bytes);
@@ -316,14 +316,14 @@ Result<void> RuntimeFiles::complete(const Options& o, const FeedUuid& uuid, bool
   // First: a start that fails for want of room must leave what the next one needs to know.
   if (auto room = check_room(o, keep_ring, keep_ingest); !room) return room;
   if (broadcast.valid() && !keep_ring) {
-    spdlog::warn("the old broadcast ring is retired ({}); consumers attach to a new one by themselves",
-                 ring_fits ? "the journal ends below what it showed" : "other options");
+    log::warn("the old broadcast ring is retired ({}); consumers attach to a new one by themselves",
+              ring_fits ? "the journal ends below what it showed" : "other options");
     retire(broadcast, "broadcast");
     retire(doorbell, "doorbell");
   }
   if (keep_ingest && !ingest_fits) {
-    spdlog::warn("--inbound-slots and --max-producers stay at {} and {} while producers of the last broker are there",
-                 inbound.spec.capacity, registry.spec.capacity);
+    log::warn("--inbound-slots and --max-producers stay at {} and {} while producers of the last broker are there",
+              inbound.spec.capacity, registry.spec.capacity);
   } else if (inbound.valid() && !keep_ingest) {
     retire(inbound, "inbound");
     retire(registry, "registry");
@@ -408,15 +408,15 @@ void RuntimeFiles::remove_strays() {
     }
   }
   if (removed > 0 && !ingest_adopted_) {
-    spdlog::warn(
+    log::warn(
         "{} arenas of the last broker's producers are given up: the registry that tells what was taken from them is "
         "gone, damaged or of another feed; what they had published and was not taken is lost, and they are told "
         "when they ask",
         removed);
   }
   if (failed) {
-    spdlog::warn("arenas that nobody has any more may stay in {}: it cannot be listed: {}", directory_.string(),
-                 failed.message());
+    log::warn("arenas that nobody has any more may stay in {}: it cannot be listed: {}", directory_.string(),
+              failed.message());
   }
 }
 

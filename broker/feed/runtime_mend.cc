@@ -64,12 +64,12 @@ void RuntimeFiles::mend_inbound_left_behind() {
   const bool whole = size == static_cast<off_t>(spec.file_bytes) &&
                      ::pread(fd.get(), found, sizeof found, 0) == static_cast<ssize_t>(sizeof found);
   if (whole && std::memcmp(found, &right, sizeof right) == 0) return;
-  spdlog::warn("the inbound ring that the last broker left was {} by a client, and is set right",
-               whole ? "written over" : "cut");
+  log::warn("the inbound ring that the last broker left was {} by a client, and is set right",
+            whole ? "written over" : "cut");
   if (::ftruncate(fd.get(), static_cast<off_t>(spec.file_bytes)) != 0 ||
       ::posix_fallocate(fd.get(), 0, static_cast<off_t>(spec.file_bytes)) != 0 ||
       ::pwrite(fd.get(), &right, sizeof right, 0) != static_cast<ssize_t>(sizeof right)) {
-    spdlog::error("the inbound ring could not be set right: {}", std::strerror(errno));
+    log::error("the inbound ring could not be set right: {}", std::strerror(errno));
   }
 }
 

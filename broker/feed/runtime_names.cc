@@ -64,7 +64,7 @@ std::optional<std::filesystem::path> RuntimeFiles::mend_names(const ProducerTabl
     look(arena_name(slot, registry_slots()[slot].generation), fd);
   }
   if (!again.empty()) {
-    spdlog::warn(
+    log::warn(
         "files of the running feed had been moved out of {}, or others put in their place: {} lead to the "
         "broker's own again",
         directory_.string(), again);

@@ -74,11 +74,11 @@ void Broker::mind_real_time() {
   if (policy != SCHED_FIFO && policy != SCHED_RR) return;
   if (options_.idle == IdleStrategy::spin) {
     options_.idle = IdleStrategy::block;
-    spdlog::warn(
+    log::warn(
         "leatd runs under {}: --idle spin would take a core from all others for good, so it sleeps (block) instead",
         policy == SCHED_FIFO ? "SCHED_FIFO" : "SCHED_RR");
   } else {
-    spdlog::info("leatd runs under {}", policy == SCHED_FIFO ? "SCHED_FIFO" : "SCHED_RR");
+    log::info("leatd runs under {}", policy == SCHED_FIFO ? "SCHED_FIFO" : "SCHED_RR");
   }
 }
 
@@ -121,7 +121,7 @@ void Broker::mind_parents(const std::filesystem::path& directory) {
     if (status.st_uid == 0 || status.st_uid == ::geteuid()) {
       if (!others_write) continue;
     }
-    spdlog::warn(
+    log::warn(
         "{} belongs to user {} and has mode {:o}: others could put another directory in the place of {}; chmod go-w "
         "it, or choose another --runtime-dir",
         above.string(), status.st_uid, status.st_mode & 07777, directory.string());
@@ -185,7 +185,7 @@ Result<void> Broker::become_the_broker(int stop_fd) {
     if (lock_is_in_place(journal_lock_) && lock_is_in_place(runtime_lock_)) {
       return open_directories(Modes::set);
     }
-    spdlog::warn("the directories of feed '{}' were moved or removed meanwhile: trying again", options_.feed);
+    log::warn("the directories of feed '{}' were moved or removed meanwhile: trying again", options_.feed);
     runtime_lock_ = FileLock();
     journal_lock_ = FileLock();
   }
@@ -210,18 +210,18 @@ int Broker::run(int stop_fd) {
   // Producers that see this ask at once for our bounds, and find us listening.
   feed_->files().inbound_header().broker_life.store(feed_->broker_life(), std::memory_order_release);
   if (auto started = feed_->start(); !started) {
-    spdlog::critical("{}", started.error().message);
+    log::critical("{}", started.error().message);
     return kExitFailed;
   }
   const std::string socket = (paths_.runtime / "control.sock").string();
-  spdlog::info("ready: {} (life {}, {})", socket, feed_->broker_life(), paths_.journal.string());
+  log::info("ready: {} (life {}, {})", socket, feed_->broker_life(), paths_.journal.string());
   control_->watch_names(watched_names());
   if (notifier_ != nullptr) {
     notifier_->ready("serves feed " + options_.feed + " at " + socket);
     control_->on_tick([this] { notifier_->alive(); });
   }
   const auto served = control_->run(stop_fd);
-  if (!served) spdlog::critical("the control thread ends: {}", served.error().message);
+  if (!served) log::critical("the control thread ends: {}", served.error().message);
   const Names names = served && *served == ControlServer::End::name_lost ? Names::lost : Names::in_place;
   if (notifier_ != nullptr && names == Names::in_place) notifier_->stopping();
   const int status = shut_down(names);
@@ -263,8 +263,8 @@ int Broker::shut_down(Names names) {
   const bool held = feed_->is_held();
   if (!failed) {
     if (auto closed = feed_->close(); !closed) {
-      spdlog::critical("the journal could not be closed: {}; what is on disk is found out at the next start",
-                       closed.error().message);
+      log::critical("the journal could not be closed: {}; what is on disk is found out at the next start",
+                    closed.error().message);
       // For want of room nothing is lost: what was accepted waits in rings and arenas for the next broker.
       if (closed.error().code != ErrorCode::no_space) feed_->set_state(FeedState::failed);
       return kExitFailed;
@@ -272,16 +272,16 @@ int Broker::shut_down(Names names) {
     feed_->set_state(FeedState::stopped);
   }
   if (!failed && held) {
-    spdlog::critical(
+    log::critical(
         "the journal was closed, but its names are not as they were, as said above: put them right before the next "
         "start; what was accepted since waits in the rings");
   }
   if (!failed && !held && (names == Names::lost || (feed_->registry().empty() && !control_->has_clients()))) {
     feed_->files().remove_all();
   } else {
-    spdlog::info("rings and arenas stay for the clients that are still there");
+    log::info("rings and arenas stay for the clients that are still there");
   }
-  spdlog::info("stopped at sequence {}{}", feed_->sequencer().sequence(), failed ? " (failed)" : "");
+  log::info("stopped at sequence {}{}", feed_->sequencer().sequence(), failed ? " (failed)" : "");
   return failed || held ? kExitFailed : kExitOk;
 }
 

@@ -107,8 +107,8 @@ Result<UniqueFd> take_journal_directory(const std::filesystem::path& path, const
   struct stat parent {};
   const std::filesystem::path above = path.parent_path();
   if (::stat(above.c_str(), &parent) == 0 && (parent.st_mode & 022) != 0 && (parent.st_mode & S_ISVTX) == 0) {
-    spdlog::warn("{} can be written by others, who could put another journal in this one's place; chmod go-w it",
-                 above.string());
+    log::warn("{} can be written by others, who could put another journal in this one's place; chmod go-w it",
+              above.string());
   }
   UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd.valid()) return system_error(errno, "opening " + path.string());

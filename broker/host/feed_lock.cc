@@ -41,14 +41,14 @@ Result<FileLock> wait_for_lock(const std::filesystem::path& path, const std::str
   const auto taken = lock->try_take();
   if (!taken) return taken.error();
   if (*taken) return lock;
-  spdlog::info("standby: another broker serves feed '{}'; waiting for {}", feed, path.string());
+  log::info("standby: another broker serves feed '{}'; waiting for {}", feed, path.string());
   if (waits) waits();
   const std::int64_t began_ns = monotonic_ns();
   if (auto waited = lock->wait(stop_fd); !waited) {
     if (waited.error().code != ErrorCode::closed) return waited.error();
     return Error{ErrorCode::closed, "standby: told to stop while it waited"};
   }
-  spdlog::info("standby: takes over feed '{}' after {} ms of waiting", feed,
+  log::info("standby: takes over feed '{}' after {} ms of waiting", feed,
                (monotonic_ns() - began_ns) / kNanosPerMilli);
   return lock;
 }

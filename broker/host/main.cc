@@ -57,7 +57,7 @@ class Host {
     if (!log) return fail_early(log.error());
     log_ = std::move(*log);
     if (broker::check_options(options_).ok()) {
-      for (const std::string& remark : broker::remarks(options_)) spdlog::warn("{}", remark);
+      for (const std::string& remark : broker::remarks(options_)) broker::log::warn("{}", remark);
     }
     raise_descriptor_limit();
     broker::install_fault_guard();
@@ -75,7 +75,7 @@ class Host {
     auto made = std::make_unique<broker::Broker>(running_options(), &notifier_);
     if (auto opened = made->open(stop_fd); !opened) {
       if (opened.error().code != ErrorCode::closed) return complain(opened.error());
-      spdlog::info("{}", opened.error().message);
+      broker::log::info("{}", opened.error().message);
       return broker::kExitOk;
     }
     set_broker(made.get());
@@ -85,7 +85,7 @@ class Host {
   }
 
   int complain(const Error& error) const {
-    spdlog::critical("{}", error.message);
+    broker::log::critical("{}", error.message);
     return status_for(error);
   }
   int fail_early(const Error& error) const {
@@ -113,16 +113,17 @@ class Host {
   void reread() {
     const broker::ParsedOptions parsed = broker::parse_options(argc_, argv_);
     if (parsed.exit_now) {
-      spdlog::error("SIGHUP: the log was opened anew; the options stay as they are: {}", parsed.text);
+      broker::log::error("SIGHUP: the log was opened anew; the options stay as they are: {}", parsed.text);
       return;
     }
     if (auto checked = broker::check_options(parsed.options); !checked) {
-      spdlog::error("SIGHUP: the log was opened anew; the options stay as they are: {}", checked.error().message);
+      broker::log::error("SIGHUP: the log was opened anew; the options stay as they are: {}", checked.error().message);
       return;
     }
     auto admission = broker::Admission::parse(parsed.options.allow_publish, parsed.options.allow_subscribe);
     if (!admission) {
-      spdlog::error("SIGHUP: the log was opened anew; the options stay as they are: {}", admission.error().message);
+      broker::log::error("SIGHUP: the log was opened anew; the options stay as they are: {}",
+                         admission.error().message);
       return;
     }
     admission->set_user_share(parsed.options.user_share);
@@ -131,9 +132,9 @@ class Host {
     broker::take_live_settings(options_, parsed.options);
     if (broker_ != nullptr) broker_->set_admission(std::move(*admission));
     broker::Log::set_level(options_.log_level);
-    spdlog::info("SIGHUP: the log was opened anew; changed: {}{}",
-                 changes.now.empty() ? "nothing" : in_one_line(changes.now),
-                 changes.at_restart.empty() ? "" : "; needs a restart: " + in_one_line(changes.at_restart));
+    broker::log::info("SIGHUP: the log was opened anew; changed: {}{}",
+                      changes.now.empty() ? "nothing" : in_one_line(changes.now),
+                      changes.at_restart.empty() ? "" : "; needs a restart: " + in_one_line(changes.at_restart));
   }
 
   int argc_;

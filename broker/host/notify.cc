@@ -57,7 +57,7 @@ void Notifier::ready(const std::string& status) {
   if (ready_fd_ < 0) return;
   const std::string line = "ready: " + status + "\n";
   if (!internal::write_all(ready_fd_, line.data(), line.size())) {
-    spdlog::warn("--ready-fd {}: {}", ready_fd_, std::strerror(errno));
+    log::warn("--ready-fd {}: {}", ready_fd_, std::strerror(errno));
   }
   if (ready_fd_ > STDERR_FILENO) ::close(ready_fd_);
   if (ready_fd_ <= STDERR_FILENO) {  // closed as well for whoever reads it, but the number stays taken
@@ -92,7 +92,7 @@ void Notifier::send(const std::string& text) const {
     sent = ::sendto(socket.get(), text.data(), text.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address),
                     bytes);
   } while (sent < 0 && errno == EINTR);
-  if (sent < 0) spdlog::debug("telling NOTIFY_SOCKET {}: {}", socket_, std::strerror(errno));
+  if (sent < 0) log::debug("telling NOTIFY_SOCKET {}: {}", socket_, std::strerror(errno));
 }
 
 }  // namespace leat::broker

@@ -69,7 +69,7 @@ Result<std::vector<std::uint32_t>> ProducerRegistry::adopt(const Recovered& reco
     const bool lost = !arena && (arena.error().code == ErrorCode::unknown_feed || is_damage(arena.error()));
     if (!arena && !lost) return arena.error();
     if (lost) {
-      spdlog::error("the arena of producer {} (slot {}) cannot be taken over: {}", slot.producer_id, index,
+      log::error("the arena of producer {} (slot {}) cannot be taken over: {}", slot.producer_id, index,
                     arena.error().message);
       slot.state.store(SlotState::free, std::memory_order_release);
       continue;
@@ -88,7 +88,7 @@ Result<std::vector<std::uint32_t>> ProducerRegistry::adopt(const Recovered& reco
     adopted.push_back(index);
   }
   if (recovered.lost_from_sequence != 0 && !adopted.empty()) {
-    spdlog::warn(
+    log::warn(
         "{} producers of the last broker are told that their events from sequence {} on cannot be vouched for: "
         "the journal ends below what they were told, or was repaired or replaced",
         adopted.size(), recovered.lost_from_sequence);

@@ -72,7 +72,7 @@ void Sequencer::cannot_name(const Error& error) {
   // Made ahead of need it may lie about for weeks: what cleaners like to remove. The syncer makes another one.
   if (error.code == ErrorCode::closed) {
     if (!stalled_)
-      spdlog::warn("{}: a segment made ahead of need was removed by somebody else; another one is made", error.message);
+      log::warn("{}: a segment made ahead of need was removed by somebody else; another one is made", error.message);
     next_segment_.reset();
     if (!stalled_) bump(parts_.counters->stalls);
     set_stalled(true);
@@ -87,8 +87,7 @@ void Sequencer::cannot_name(const Error& error) {
   if (stalled_) return;
   bump(parts_.counters->stalls);
   set_stalled(true);
-  spdlog::error("the next segment cannot be named: {}; the feed holds its producers back and tries again",
-                error.message);
+  log::error("the next segment cannot be named: {}; the feed holds its producers back and tries again", error.message);
 }
 
 void Sequencer::set_stalled(bool stalled) {
@@ -127,8 +126,7 @@ void Sequencer::hold_round(std::uint64_t end_ticket) {
   if (!stalled_) bump(parts_.counters->stalls);
   set_stalled(true);
   if (first) {
-    spdlog::error("the journal cannot be written: {}; the feed holds its producers back and tries again",
-                  error.message);
+    log::error("the journal cannot be written: {}; the feed holds its producers back and tries again", error.message);
   }
 }
 
@@ -140,7 +138,7 @@ bool Sequencer::finish_held_round() {
   }
   round_held_ = false;
   set_stalled(false);
-  spdlog::info("the journal could be written again");
+  log::info("the journal could be written again");
   finish_round(held_ticket_);
   return true;
 }

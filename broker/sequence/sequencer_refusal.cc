@@ -29,7 +29,7 @@ std::string name_of(const RegistrySlot& slot) { return {slot.name, ::strnlen(slo
 
 void Sequencer::log_refusal(const Lane& lane, const Entry& entry, Refusal reason) {
   if (!refusal_gate_.pass()) return;
-  spdlog::warn(
+  log::warn(
       "refused: an entry of {} events, {} bytes, of producer {} ('{}', pid {}): {} (bounds: {} bytes an event, {} "
       "a batch); it is in the feed nowhere, and its producer is told if it waits for the receipt{}",
       entry.count, entry.record_bytes, lane.producer_id, name_of(*lane.registry), lane.registry->pid, why(reason),
@@ -40,7 +40,7 @@ void Sequencer::log_refusal(const Lane& lane, const Entry& entry, Refusal reason
 void Sequencer::note_bad_ticket(const Ticket& ticket) {
   bump(parts_.counters->bad_tickets);
   if (!ticket_gate_.pass()) return;
-  spdlog::warn(
+  log::warn(
       "a ticket of slot {}, generation {} is of no producer that is here, and what it stood for is not taken: its "
       "producer has left, was revoked, or somebody scribbles over the inbound ring{}",
       ticket.producer_slot, ticket.generation, ticket_gate_.left_out());

@@ -21,8 +21,8 @@ void Sequencer::mend_tail() {
   if (!parts_.inbound->repair_tail()) return;
   bump(parts_.counters->ring_repairs);
   if (ring_gate_.pass()) {
-    spdlog::warn("the inbound ring's tail made no sense and was set right at ticket {}: a producer scribbles over it{}",
-                 parts_.inbound->head(), ring_gate_.left_out());
+    log::warn("the inbound ring's tail made no sense and was set right at ticket {}: a producer scribbles over it{}",
+              parts_.inbound->head(), ring_gate_.left_out());
   }
 }
 
@@ -110,7 +110,7 @@ bool Sequencer::take_lost_tickets() {
   const bool progress = position_ != committed_ || !done_.empty();
   bump(parts_.counters->ring_repairs);
   if (ring_gate_.pass()) {
-    spdlog::warn(
+    log::warn(
         "tickets in the inbound ring were written over, and their entries taken without them: a producer "
         "scribbles over the ring{}",
         ring_gate_.left_out());

@@ -45,13 +45,13 @@ void StampClock::begin(std::int64_t wall_ns, std::int64_t boot_ns) {
   const std::int64_t ahead = minus(last_ns_, wall_ns);
   if (ahead <= 0) return;
   if (ahead > kMostHeldNs) {
-    spdlog::warn(
+    log::warn(
         "the journal's newest event is stamped {} ahead of the wall clock: one of the two is wrong; the clock is "
         "followed, so events to come have earlier times than some before them",
         length_of(ahead));
     last_ns_ = wall_ns;
   } else if (ahead > kNanosPerSecond) {
-    spdlog::warn(
+    log::warn(
         "the wall clock stands {} before the journal's newest event: events' times go on from that one, half as fast "
         "as time, until the clock has caught up",
         length_of(ahead));
@@ -65,7 +65,7 @@ bool StampClock::believed(std::int64_t wall_ns, std::int64_t boot_ns) {
   const std::int64_t offset = minus(wall_ns, boot_ns);
   const std::int64_t step = minus(offset, offset_ns_);
   if (step <= kMostHeldNs && step >= -kMostHeldNs) {
-    if (jumped_ && gate_.pass()) spdlog::warn("the wall clock is back where it was{}", gate_.left_out());
+    if (jumped_ && gate_.pass()) log::warn("the wall clock is back where it was{}", gate_.left_out());
     jumped_ = false;
     offset_ns_ = offset;
     return true;
@@ -73,7 +73,7 @@ bool StampClock::believed(std::int64_t wall_ns, std::int64_t boot_ns) {
   const std::int64_t moved = minus(offset, jumped_to_ns_);
   if (!jumped_ || moved > kSameNs || moved < -kSameNs) {
     if (gate_.pass()) {
-      spdlog::warn(
+      log::warn(
           "the wall clock has jumped {} by {}: events' times go on without it; if it stays there for {} s they follow "
           "it{}",
           step > 0 ? "ahead" : "back", length_of(step), kSettleNs / kNanosPerSecond, gate_.left_out());
@@ -84,8 +84,8 @@ bool StampClock::believed(std::int64_t wall_ns, std::int64_t boot_ns) {
   }
   if (minus(boot_ns, jumped_at_ns_) < kSettleNs) return false;
   if (gate_.pass()) {
-    spdlog::warn("the wall clock stays where it has jumped to, {} {}: events' times follow it{}", length_of(step),
-                 step > 0 ? "ahead" : "back", gate_.left_out());
+    log::warn("the wall clock stays where it has jumped to, {} {}: events' times follow it{}", length_of(step),
+              step > 0 ? "ahead" : "back", gate_.left_out());
   }
   jumped_ = false;
   offset_ns_ = offset;
@@ -97,8 +97,8 @@ std::int64_t StampClock::held(std::int64_t wall_ns, std::int64_t boot_ns) {
   const std::int64_t ahead = minus(last_ns_, wall_ns);
   if (ahead > kMostHeldNs) {
     if (gate_.pass()) {
-      spdlog::warn("the wall clock was set back by {}: events to come have earlier times than some before them{}",
-                   length_of(ahead), gate_.left_out());
+      log::warn("the wall clock was set back by {}: events to come have earlier times than some before them{}",
+                length_of(ahead), gate_.left_out());
     }
     holds_ = false;
     return wall_ns;
@@ -107,7 +107,7 @@ std::int64_t StampClock::held(std::int64_t wall_ns, std::int64_t boot_ns) {
     holds_ = true;
     held_at_ns_ = boot_ns;
     if (ahead > kNanosPerSecond && gate_.pass()) {
-      spdlog::warn(
+      log::warn(
           "the wall clock was set back by {}: events' times do not go back; they go on half as fast as time, until the "
           "clock has caught up{}",
           length_of(ahead), gate_.left_out());

@@ -44,7 +44,7 @@ void CursorTable::look_at_file() {
       now.st_ctim.tv_sec == file_.st_ctim.tv_sec && now.st_ctim.tv_nsec == file_.st_ctim.tv_nsec) {
     return;
   }
-  spdlog::warn("{}/{} was {} while the feed was served: it is written again", directory_.path, kCursorsFileName,
+  log::warn("{}/{} was {} while the feed was served: it is written again", directory_.path, kCursorsFileName,
                there ? "changed" : "removed");
   changed_ = true;
 }

@@ -140,7 +140,7 @@ NamesLook JournalNames::look_at_some(const Retention& retained) {
     if (fd.valid() && read_at(fd.get(), &header, sizeof header, 0) == static_cast<ssize_t>(sizeof header) &&
         segment_header_is_valid(header, identity_.uuid, static_cast<std::uint64_t>(named.st_size),
                                 segment.name.first_sequence, segment.name.first_position)) {
-      spdlog::warn(
+      log::warn(
           "segment {}/{} was replaced by another file of that name while the feed was served: readers check what it "
           "holds; leat verify checks all of it",
           directory_.path, file);
@@ -172,7 +172,7 @@ NamesLook JournalNames::mend_lock() {
                       " was removed, and another leatd has taken the journal since: stop "
                       "one of the two"};
   }
-  spdlog::warn("the lock {} was removed or replaced while the feed was served: it was made and taken again",
+  log::warn("the lock {} was removed or replaced while the feed was served: it was made and taken again",
                lock->path());
   lock_made_again_ = std::move(*lock);
   return {};
@@ -196,10 +196,10 @@ void JournalNames::mend_identity() {
     return;  // not now
   const auto done = store_identity(directory_, identity_);
   if (!told_identity_ && done) {
-    spdlog::warn("{}/{} was {} while the feed was served: it was written again", directory_.path, name,
+    log::warn("{}/{} was {} while the feed was served: it was written again", directory_.path, name,
                  there ? "changed" : "removed");
   } else if (!told_identity_) {
-    spdlog::error("{}/{} was {} while the feed was served, and cannot be written again: {}; it is tried until it can",
+    log::error("{}/{} was {} while the feed was served, and cannot be written again: {}; it is tried until it can",
                   directory_.path, name, there ? "changed" : "removed", done.error().message);
   }
   told_identity_ = !done.ok();

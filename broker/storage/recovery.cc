@@ -39,7 +39,7 @@ Result<FeedIdentity> load_or_create(const JournalDirectory& directory, std::uint
   FeedIdentity created = create_identity(inode);
   created.closed_position = 0;  // nothing is there that could be lost
   if (auto done = store_identity(directory, created); !done) return done.error();
-  spdlog::info("new feed {} in {}", format_uuid(created.uuid), directory.path);
+  log::info("new feed {} in {}", format_uuid(created.uuid), directory.path);
   is_new = true;
   return created;
 }
@@ -110,13 +110,13 @@ Result<void> cut_tail(const JournalFiles& files, const SegmentName& last, const 
   if (!zeroed) return zeroed;
   if (sync_data(segment.get()) != 0) return system_error(errno, "syncing the cut segment " + path);
   if (!keep) {
-    spdlog::info(
+    log::info(
         "the last broker was killed in an append at position {} (after sequence {}), which is undone; its events are "
         "taken again from their producers' arenas",
         cut.from, scan.end_sequence);
     return {};
   }
-  spdlog::warn("torn tail cut at position {} (after sequence {}): {} bytes kept in {}/{}", cut.from, scan.end_sequence,
+  log::warn("torn tail cut at position {} (after sequence {}): {} bytes kept in {}/{}", cut.from, scan.end_sequence,
                cut.to - cut.from, files.directory().path, *aside);
   return {};
 }
@@ -141,7 +141,7 @@ Result<void> put_aside(const JournalFiles& files, std::size_t count) {
     if (failed != 0) {
       return system_error(errno, "moving the lost segment " + name.to_string() + " aside");
     }
-    spdlog::warn("segment {} was begun but never reached the disk whole; kept aside as {}", name.to_string(), aside);
+    log::warn("segment {} was begun but never reached the disk whole; kept aside as {}", name.to_string(), aside);
   }
   return {};
 }
@@ -244,8 +244,8 @@ void begin_epoch(Recovered& recovered, const std::string& reason) {
   if (epochs.size() >= kMaxEpochs) epochs.erase(epochs.begin());
   epochs.push_back(
       {.id = random_id(), .first_sequence = recovered.end_sequence + 1, .first_position = recovered.end_position});
-  spdlog::warn("it cannot be proven that nothing visible was lost: new epoch {:016x} from sequence {} on: {}",
-               recovered.identity.current().id, recovered.end_sequence + 1, reason);
+  log::warn("it cannot be proven that nothing visible was lost: new epoch {:016x} from sequence {} on: {}",
+            recovered.identity.current().id, recovered.end_sequence + 1, reason);
 }
 
 }  // namespace

@@ -82,12 +82,12 @@ void Syncer::count_segments() {
 void Syncer::say_what_goes(std::int64_t now) {
   const Retention::Plan plan = retained_.plan(now, holds());
   if (plan.segments == 0) return;
-  spdlog::warn("{}: {} of the journal's {} segments are beyond it and go now ({} of {} bytes, events {} to {}){}",
-               plan.options, plan.segments, retained_.size(), plan.bytes, retained_.bytes(), plan.first_sequence,
-               plan.last_sequence,
-               plan.overtaken == nullptr ? std::string()
-                                         : "; cursor '" + plan.overtaken->name + "' has not read all of them, and " +
-                                               "is held no more than " + bound_of(*plan.overtaken));
+  log::warn("{}: {} of the journal's {} segments are beyond it and go now ({} of {} bytes, events {} to {}){}",
+            plan.options, plan.segments, retained_.size(), plan.bytes, retained_.bytes(), plan.first_sequence,
+            plan.last_sequence,
+            plan.overtaken == nullptr ? std::string()
+                                      : "; cursor '" + plan.overtaken->name + "' has not read all of them, and " +
+                                            "is held no more than " + bound_of(*plan.overtaken));
 }
 
 void Syncer::say_if_the_clock_is_doubted(std::int64_t newest_event_ns, std::int64_t wall_ns) const {
@@ -95,7 +95,7 @@ void Syncer::say_if_the_clock_is_doubted(std::int64_t newest_event_ns, std::int6
   if (newest_event_ns > wall_ns) {
     const std::uint64_t ahead = seconds_between(wall_ns, newest_event_ns);
     if (ahead < 1) return;
-    spdlog::warn(
+    log::warn(
         "the wall clock stands {} s before the journal's newest event: one of them is wrong, so --retain-seconds "
         "takes what seems to come from the future for new, and counts its age from now on; check the clock",
         ahead);
@@ -103,7 +103,7 @@ void Syncer::say_if_the_clock_is_doubted(std::int64_t newest_event_ns, std::int6
   }
   const std::uint64_t rested = seconds_between(newest_event_ns, wall_ns);
   if (rested <= options_.retain_seconds) return;
-  spdlog::warn(
+  log::warn(
       "by the wall clock the journal's newest event is {} s old, more than --retain-seconds {}: the feed has "
       "rested, or the clock is ahead; that time is not counted, so nothing is pruned for it: ages count up to "
       "the newest event, and on from now",
@@ -169,15 +169,15 @@ void Syncer::flush_cursors(bool now_due) {
       monotonic_ns();  // on a slow disk it, too, leaves most of the time to those who wait for a sync
   next_flush_ns_ = ended + std::max(kHousekeepingNs, kPruneShare * (ended - now));
   if (!flushed && now_due) {
-    spdlog::error(
+    log::error(
         "the named cursors could not be written at last: {}; they stand where they were written before, so what "
         "their consumers have read since will come again",
         flushed.error().message);
   } else if (!flushed && !told_cursors_) {
-    spdlog::error("the named cursors cannot be written: {}; they are kept in memory and tried again until they can be",
-                  flushed.error().message);
+    log::error("the named cursors cannot be written: {}; they are kept in memory and tried again until they can be",
+               flushed.error().message);
   }
-  if (flushed && told_cursors_) spdlog::info("the named cursors could be written again");
+  if (flushed && told_cursors_) log::info("the named cursors could be written again");
   told_cursors_ = !flushed.ok();
 }
 
@@ -222,7 +222,7 @@ void Syncer::keep_prepared() {
   if (!segment) {
     next_prepare_ns_ = now + kPrepareRetryNs;
     if (!told_no_space_) {
-      spdlog::error(
+      log::error(
           "no segment ahead of need: {}; the feed goes on in the current one and then holds its producers "
           "back: free some space or lower --retain-bytes",
           segment.error().message);
@@ -230,7 +230,7 @@ void Syncer::keep_prepared() {
     }
     return;
   }
-  if (told_no_space_) spdlog::info("a segment could be prepared again");
+  if (told_no_space_) log::info("a segment could be prepared again");
   told_no_space_ = false;
   if (handover_.prepared.push(segment->get())) (void)segment->release();
   hooks_.wake_sequencer();
@@ -348,7 +348,7 @@ void Syncer::look_at_names(bool now_due) {
   if (!handover_.held.load(std::memory_order_relaxed)) return;
   handover_.held.store(false, std::memory_order_release);
   told_held_.clear();
-  spdlog::warn("the journal's names are there again: the feed goes on");
+  log::warn("the journal's names are there again: the feed goes on");
   hooks_.held(false);
   hooks_.wake_sequencer();
 }
@@ -358,7 +358,7 @@ void Syncer::look_at_names(bool now_due) {
 void Syncer::hold(const std::string& reason) {
   handover_.held.store(true, std::memory_order_release);
   if (told_held_ != reason) {
-    spdlog::error("the feed accepts nothing, and nothing becomes durable, until this is right again: {}", reason);
+    log::error("the feed accepts nothing, and nothing becomes durable, until this is right again: {}", reason);
   }
   told_held_ = reason;
   hooks_.held(true);
@@ -382,7 +382,7 @@ void Syncer::lose_oldest(std::size_t segments) {
   const SegmentName next = retained_.oldest().name;
   set_earliest(next);
   count_segments();
-  spdlog::error(
+  log::error(
       "{} of the journal's oldest segments, from {} on, were removed by somebody else while the feed was served: "
       "events "
       "{} to {} are gone, and their readers will be told; keep cleaners (tmpfiles, cron) away from {}",
@@ -431,7 +431,7 @@ void Syncer::say_who_is_overtaken() {
     if (told == hold.name) continue;
     told = hold.name;
     const bool by_share = hold.most_bytes < options_.cursor_hold_bytes;
-    spdlog::warn(
+    log::warn(
         "cursor '{}' of user {} stands at sequence {} and holds no more than {}: what it has not read is "
         "pruned, and its consumer will be told; start the consumer, raise {}, or drop the cursor",
         hold.name, hold.uid, hold.next_sequence - 1, bound_of(hold), by_share ? "one of these bounds" : "the bound");
@@ -489,7 +489,7 @@ void Syncer::prune_oldest() {
   auto kept = pool_.recycle(gone);
   if (!kept) {
     if (!told_prune_) {
-      spdlog::error("cannot prune {}: {}; it is tried again until it goes", gone.to_string(), kept.error().message);
+      log::error("cannot prune {}: {}; it is tried again until it goes", gone.to_string(), kept.error().message);
     }
     told_prune_ = true;
     prune_waits_ = false;

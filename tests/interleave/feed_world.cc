@@ -4,8 +4,7 @@
 #include <unistd.h>
 #include <algorithm>
 
-#include <spdlog/spdlog.h>
-
+#include "broker/log.h"
 #include "broker/producers/registry_layout.h"
 #include "broker/feed/stages.h"
 #include "shm/status/status_layout.h"
@@ -74,7 +73,7 @@ struct Journaled {
 
 struct FeedWorld::Parts {
   Parts() : memory(kMemoryBytes), scheduler(memory) {
-    spdlog::set_level(spdlog::level::off);
+    broker::Log::set_level("off");
     options.feed = "interleave";
     options.max_event_bytes = 256;
     options.segment_bytes = kSegmentBytes;

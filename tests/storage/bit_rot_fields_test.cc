@@ -5,9 +5,8 @@
 #include <functional>
 #include <random>
 
-#include <spdlog/spdlog.h>
-
 #include "journal/format/cursor_file.h"
+#include "broker/log.h"
 #include "journal/format/feed_identity.h"
 #include "record/record.h"
 #include "tests/storage/examiner.h"
@@ -131,7 +130,7 @@ std::vector<std::string> other_contents(const std::string& old, std::mt19937_64&
 
 class BitRotOfFields : public ::testing::TestWithParam<Close> {
  protected:
-  BitRotOfFields() { spdlog::set_level(spdlog::level::off); }
+  BitRotOfFields() { broker::Log::set_level("off"); }
 
   template <typename Damage>
   void for_each_field(Damage&& damage) {
@@ -179,7 +178,7 @@ INSTANTIATE_TEST_SUITE_P(Journals, BitRotOfFields, ::testing::Values(Close::no, 
 // A recycled segment holds old records of the same feed behind its end. Wherever the new ones stop, and whatever part
 // of the old ones would come to stand there, none of them passes.
 TEST(StaleBytes, OfARecycledSegmentNeverPassForRecords) {
-  spdlog::set_level(spdlog::level::off);
+  broker::Log::set_level("off");
   const Specimen specimen = make_specimen(kEvents, kSegments, Close::no);
   Outcomes outcomes;
   Examiner examiner(specimen, outcomes);
@@ -206,7 +205,7 @@ TEST(StaleBytes, OfARecycledSegmentNeverPassForRecords) {
 
 // The terminator lost: what an older file held at the same offsets.
 TEST(StaleBytes, OfAnotherSegmentAtTheSameOffsetsNeverPassForRecords) {
-  spdlog::set_level(spdlog::level::off);
+  broker::Log::set_level("off");
   const Specimen specimen = make_specimen(kEvents, kSegments, Close::no);
   Outcomes outcomes;
   Examiner examiner(specimen, outcomes);

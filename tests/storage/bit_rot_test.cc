@@ -4,9 +4,8 @@
 
 #include <random>
 
-#include <spdlog/spdlog.h>
-
 #include "tests/storage/campaign.h"
+#include "broker/log.h"
 #include "tests/storage/examiner.h"
 
 namespace leat::test {
@@ -75,7 +74,7 @@ void truncate_some(Examiner& examiner, const Specimen& specimen, std::uint64_t c
 
 class BitRot : public ::testing::TestWithParam<Close> {
  protected:
-  BitRot() { spdlog::set_level(spdlog::level::off); }
+  BitRot() { broker::Log::set_level("off"); }
   static const char* how() { return GetParam() == Close::cleanly ? "closed cleanly" : "not closed"; }
   std::mt19937_64 random_{test_seed()};
   Outcomes outcomes_;

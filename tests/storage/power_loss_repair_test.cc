@@ -2,7 +2,6 @@
 // that a loss of power could leave there. The next repair must finish each of them: with the loss that the first one
 // named, and no other, and with all bytes kept aside. Once a repair has returned, a loss of power undoes nothing of it.
 #include <gtest/gtest.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -10,6 +9,7 @@
 #include <set>
 
 #include "tests/storage/campaign.h"
+#include "broker/log.h"
 #include "tests/storage/crash_states.h"
 #include "tests/unit/fixtures/random_damage.h"
 #include "tests/unit/fixtures/repair_bench.h"
@@ -90,7 +90,7 @@ std::string finish(JournalMaker& journal, const JournalCheck& first, bool may_be
 }
 
 TEST(PowerLoss, WithinARepairLeavesWhatTheNextOneFinishes) {
-  spdlog::set_level(spdlog::level::off);
+  broker::Log::set_level("off");
   const std::uint64_t target = is_long() ? kLongDisks : kShortDisks;
   Counts counts;
   for (std::uint64_t seed = test_seed(); counts.disks < target; ++seed) {

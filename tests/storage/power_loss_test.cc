@@ -10,9 +10,8 @@
 #include <random>
 #include <unordered_set>
 
-#include <spdlog/spdlog.h>
-
 #include "record/record.h"
+#include "broker/log.h"
 #include "tests/storage/broker_steps.h"
 #include "tests/storage/campaign.h"
 #include "tests/storage/crash_states.h"
@@ -311,7 +310,7 @@ class Story {
 };
 
 TEST(PowerLoss, LeavesAllThatWasDurableAndACleanCut) {
-  spdlog::set_level(spdlog::level::off);
+  broker::Log::set_level("off");
   const std::uint64_t target = is_long() ? kLongDisks : kShortDisks;
   std::uint64_t seed = test_seed();
   Counts counts;
@@ -335,7 +334,7 @@ TEST(PowerLoss, LeavesAllThatWasDurableAndACleanCut) {
 }
 
 TEST(PowerLoss, LeavesNoHoleWhereManySegmentsGo) {
-  spdlog::set_level(spdlog::level::off);
+  broker::Log::set_level("off");
   const std::uint64_t target = is_long() ? 20'000 : 2'000;
   std::uint64_t seed = test_seed();
   Counts counts;

@@ -10,8 +10,6 @@
 #include <filesystem>
 #include <vector>
 
-#include <spdlog/spdlog.h>
-
 #include "broker/control/control_server.h"
 #include "shm/control/control_socket.h"
 #include "tests/fuzz/fuzz_target.h"

@@ -10,9 +10,9 @@
 #include <utility>
 
 #include <leat/journal.h>
-#include <spdlog/spdlog.h>
 
 #include "broker/storage/recovery.h"
+#include "broker/log.h"
 #include "journal/read/locate.h"
 #include "journal/read/tail_scan.h"
 #include "tests/fuzz/fuzz_target.h"
@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 // One journal for all inputs, put back after each: three segments, batches, marks, a torn end.
 struct Original {
   Original() {
-    spdlog::set_level(spdlog::level::off);
+    broker::Log::set_level("off");
     journal.events(30);
     journal.mark_all();
     journal.batch(4);

@@ -1,11 +1,11 @@
 // Segments that were cut, and whose headers are gone too: nothing says any more how long they were. Wherever they were
 // cut, what is left of them is kept, and no other look at them comes to another length.
 #include <gtest/gtest.h>
-#include <spdlog/spdlog.h>
 
 #include <filesystem>
 
 #include "broker/storage/recovery.h"
+#include "broker/log.h"
 #include "tests/unit/fixtures/repair_bench.h"
 
 namespace leat::internal {
@@ -17,7 +17,7 @@ using test::segment;
 
 class RepairLength : public ::testing::Test {
  protected:
-  RepairLength() { spdlog::set_level(spdlog::level::off); }
+  RepairLength() { broker::Log::set_level("off"); }
 
   static void cut_and_behead(const JournalMaker& journal, std::size_t number, std::uint64_t left) {
     std::filesystem::resize_file(segment(journal, number), left);

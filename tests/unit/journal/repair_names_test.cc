@@ -1,11 +1,11 @@
 // Segments whose headers are damaged and that have lost their names as well. What was in them lies somewhere else in
 // the journal's string: taken at the wrong name, it would be gone without a word, and so could be what is good.
 #include <gtest/gtest.h>
-#include <spdlog/spdlog.h>
 
 #include <filesystem>
 
 #include "tests/unit/fixtures/repair_bench.h"
+#include "broker/log.h"
 
 namespace leat::internal {
 namespace {
@@ -17,7 +17,7 @@ using test::segment;
 
 class RepairNames : public ::testing::Test {
  protected:
-  RepairNames() { spdlog::set_level(spdlog::level::off); }
+  RepairNames() { broker::Log::set_level("off"); }
 
   // Cuts it to `left` bytes, damages its header and renames it.
   static void spoil(const JournalMaker& journal, std::size_t number, std::uint64_t left, const SegmentName& name) {

@@ -2,7 +2,6 @@
 // journals follows LEAT_TORTURE (long, short; by default a handful). A failure prints the seed that does it again.
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <spdlog/spdlog.h>
 #include <sys/ptrace.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -15,6 +14,7 @@
 #include <fstream>
 
 #include "tests/unit/fixtures/random_damage.h"
+#include "broker/log.h"
 #include "tests/unit/fixtures/repair_bench.h"
 
 namespace leat::internal {
@@ -34,7 +34,7 @@ bool is_beyond_repair(const JournalCheck& check) {
 }
 
 TEST(RepairProperty, LosesNothingThatItDoesNotReportWhateverIsDamaged) {
-  spdlog::set_level(spdlog::level::off);
+  broker::Log::set_level("off");
   const std::uint64_t base = test::test_seed();
   const std::uint64_t count = sized(100, 1'500, 200'000);
   std::uint64_t intact = 0, unproven = 0, beyond = 0, lost = 0, kept = 0, torn = 0;
@@ -122,7 +122,7 @@ std::uint64_t repair_and_kill(const JournalMaker& journal, const JournalCheck& c
 }
 
 TEST(RepairProperty, IsFinishedByTheNextOneWhereverItWasKilled) {
-  spdlog::set_level(spdlog::level::off);
+  broker::Log::set_level("off");
   const std::uint64_t base = test::test_seed();
   const std::uint64_t journals = sized(2, 12, 400);
   const std::uint64_t stride = sized(3, 2, 1);

@@ -8,8 +8,7 @@
 #include <functional>
 #include <thread>
 
-#include <spdlog/spdlog.h>
-
+#include "broker/log.h"
 #include "broker/storage/syncer.h"
 #include "tests/unit/fixtures/journal_maker.h"
 #include "tests/unit/fixtures/shared_buffer.h"
@@ -26,7 +25,7 @@ void wait_until(Condition condition) {  // what never comes, the watchdog ends
 class SyncerTest : public ::testing::Test {
  protected:
   SyncerTest() {
-    spdlog::set_level(spdlog::level::off);
+    broker::Log::set_level("off");
     options.segment_bytes = test::kTinySegment;
     options.sync_interval_ms = 1;
     options.retain_bytes = 0;

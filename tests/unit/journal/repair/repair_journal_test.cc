@@ -7,8 +7,7 @@
 
 #include <filesystem>
 
-#include <spdlog/spdlog.h>
-
+#include "broker/log.h"
 #include "broker/storage/recovery.h"
 #include "journal/format/cursor_file.h"
 #include "tests/unit/fixtures/repair_bench.h"
@@ -24,7 +23,7 @@ using test::segment;
 
 class RepairJournal : public ::testing::Test {
  protected:
-  RepairJournal() { spdlog::set_level(spdlog::level::off); }
+  RepairJournal() { broker::Log::set_level("off"); }
   // Repairs, and expects just these events to be lost, and all promises to be kept.
   static JournalCheck expect_lost(JournalMaker& journal, std::set<std::uint64_t> lost, bool may_be_torn = false) {
     JournalCheck check = repair(journal);
