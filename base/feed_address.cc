@@ -1,4 +1,4 @@
-#include <leat/feed_address.h>
+#include <leat/feed_paths.h>
 
 #include <sys/stat.h>
 #include <unistd.h>

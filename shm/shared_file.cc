@@ -19,42 +19,43 @@ std::string megabytes(std::uint64_t bytes) {
   return text;
 }
 
-Error no_room(const std::filesystem::path& path, std::uint64_t needed, int error_number) {
+Error no_room(const std::string& path, std::uint64_t needed, int error_number) {
+  const std::size_t slash = path.rfind('/');
+  const std::string directory = slash == std::string::npos ? "" : path.substr(0, slash == 0 ? 1 : slash);
   struct statvfs stats {};
   std::string free_text = "an unknown amount";
-  if (statvfs(path.parent_path().c_str(), &stats) == 0) free_text = megabytes(stats.f_bavail * stats.f_frsize);
+  if (statvfs(directory.c_str(), &stats) == 0) free_text = megabytes(stats.f_bavail * stats.f_frsize);
   return {ErrorCode::no_space,
-          "cannot allocate " + path.string() + ": it needs " + megabytes(needed) + ", " + free_text + " is free in " +
-              path.parent_path().string() + ": " + std::strerror(error_number) + " (errno " +
-              std::to_string(error_number) + "); lower --ring-bytes, --arena-bytes or --inbound-slots, or " +
+          "cannot allocate " + path + ": it needs " + megabytes(needed) + ", " + free_text + " is free in " +
+              directory + ": " + std::strerror(error_number) + " (errno " + std::to_string(error_number) +
+              "); lower --ring-bytes, --arena-bytes or --inbound-slots, or " +
               (error_number == EFBIG ? "raise the limit on the size of files (ulimit -f, LimitFSIZE of systemd)"
                                      : "give the file system more room")};
 }
 
 }  // namespace
 
-Result<UniqueFd> create_shared_file(const std::filesystem::path& path, const SharedFileSpec& spec) {
-  std::filesystem::path temporary = path;
-  temporary += ".new";
+Result<UniqueFd> create_shared_file(const std::string& path, const SharedFileSpec& spec) {
+  const std::string temporary = path + ".new";
   ::unlink(temporary.c_str());
   UniqueFd fd(::open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd.valid()) return system_error(errno, "creating " + temporary.string());
+  if (!fd.valid()) return system_error(errno, "creating " + temporary);
   // posix_fallocate gives real pages or ENOSPC; ftruncate alone would leave holes that fault with SIGBUS when full.
   if (const int failed = allocate_file(fd.get(), spec.file_bytes); failed != 0) {
     ::unlink(temporary.c_str());
     if (failed == ENOSPC || failed == EFBIG) return no_room(path, spec.file_bytes, failed);
-    return system_error(failed, "allocating " + temporary.string());
+    return system_error(failed, "allocating " + temporary);
   }
   const SharedFileHeader header = make_shared_header(spec, FileState::initialising);
   if (!write_at(fd.get(), &header, sizeof header, 0)) {
     const int failed = errno;
     ::unlink(temporary.c_str());
-    return system_error(failed, "writing " + temporary.string());
+    return system_error(failed, "writing " + temporary);
   }
   if (::rename(temporary.c_str(), path.c_str()) != 0) {
     const int failed = errno;
     ::unlink(temporary.c_str());
-    return system_error(failed, "renaming to " + path.string());
+    return system_error(failed, "renaming to " + path);
   }
   return fd;
 }

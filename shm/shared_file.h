@@ -4,7 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
+#include <string>
 #include <string_view>
 
 #include <leat/result.h>
@@ -70,7 +70,7 @@ inline SharedFileHeader make_shared_header(const SharedFileSpec& spec, FileState
 
 /// Makes `path` (mode 0600, O_EXCL under a temporary name, then renamed), really allocates it and writes all of the
 /// header but `ready`. Error no_space names the bytes needed: a full tmpfs is told here, never by SIGBUS later.
-Result<UniqueFd> create_shared_file(const std::filesystem::path& path, const SharedFileSpec& spec);
+Result<UniqueFd> create_shared_file(const std::string& path, const SharedFileSpec& spec);
 
 /// Reads and checks the header of an open shared file against its real size. `what` names the file in errors.
 /// Errors: layout_mismatch, protocol_error. `state` may be anything.

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <memory>
 
-#include <leat/feed_address.h>
+#include <leat/feed_paths.h>
 #include <leat/result.h>
 
 #include "base/file_lock.h"

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include <leat/feed_address.h>
+#include <leat/feed_paths.h>
 #include <leat/result.h>
 
 #include "client-lib/connect/trust.h"

@@ -8,7 +8,7 @@
 #include <optional>
 #include <string>
 
-#include <leat/feed_address.h>
+#include <leat/feed_paths.h>
 #include <leat/result.h>
 
 namespace leat::client {

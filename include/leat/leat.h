@@ -6,6 +6,7 @@
 #include <leat/error.h>
 #include <leat/event.h>
 #include <leat/feed_address.h>
+#include <leat/feed_paths.h>
 #include <leat/feed_status.h>
 #include <leat/journal.h>
 #include <leat/producer.h>

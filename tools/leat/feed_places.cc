@@ -16,6 +16,8 @@
 #include <iterator>
 #include <utility>
 
+#include <leat/feed_paths.h>
+
 #include "base/unique_fd.h"
 
 namespace leat::tool {

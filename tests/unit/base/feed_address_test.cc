@@ -1,4 +1,4 @@
-#include <leat/feed_address.h>
+#include <leat/feed_paths.h>
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
