@@ -10,9 +10,11 @@ install(TARGETS leat_base leat_record leat_journal leat_shm leat_client
         EXPORT leatTargets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
         INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-if(TARGET leatd)
-  install(TARGETS leatd leat RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-endif()
+foreach(program leatd leat)
+  if(TARGET ${program})
+    install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  endif()
+endforeach()
 
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/leat
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}

@@ -17,55 +17,6 @@ constexpr std::size_t kMostWidth = 120;  // longer lines are hard to read
 constexpr std::size_t kIndent = 2;
 constexpr std::size_t kOptionColumn = 24;
 
-/// "-f, --feed TEXT", "PAYLOAD".
-std::string heading(const CLI::Option& option) {
-  if (option.get_positional()) return option.get_name(true, false);
-  std::string names = option.get_name(false, true);
-  for (std::size_t comma = names.find(','); comma != std::string::npos; comma = names.find(',', comma + 2)) {
-    names.insert(comma + 1, " ");
-  }
-  if (option.get_items_expected_max() > 0 && option.get_type_size() != 0) names += " " + option.get_type_name();
-  return names;
-}
-
-std::string text_of(const CLI::Option& option) {
-  std::string text = option.get_description();
-  const std::string& variable = option.get_envname();
-  if (option.get_required())
-    return text + (variable.empty() ? " (required)" : " (required, unless $" + variable + " is set)");
-  if (!variable.empty()) text += " (default: $" + variable + ")";
-  const std::string otherwise = option.get_default_str();
-  const bool told = otherwise.empty() || text.find("default") != std::string::npos;
-  if (!told) text += " (default: " + otherwise + ")";
-  return text;
-}
-
-std::string options_of(const CLI::App& app, const std::string& group, std::size_t width) {
-  std::string arguments, options, help;
-  for (const CLI::Option* option : app.get_options()) {
-    if (option->get_group() != group) continue;
-    const bool common = option == app.get_help_ptr() || option == app.get_version_ptr();
-    std::string& part = option->get_positional() ? arguments : common ? help : options;
-    part += help_row(heading(*option), text_of(*option), width);
-  }
-  return arguments + options + help;
-}
-
-/// "leat pub", of a program that was called by whatever path.
-std::string full_name(const CLI::App& app) {
-  std::string name = app.get_name();
-  name = name.substr(name.find_last_of('/') + 1);
-  return app.get_parent() == nullptr ? name : full_name(*app.get_parent()) + " " + name;
-}
-
-std::string usage_of(const CLI::App& app, const std::string& name) {
-  std::string usage = "Usage: " + name + (app.get_require_subcommand_min() > 0 ? " COMMAND" : "") + " [OPTIONS]";
-  for (const CLI::Option* option : app.get_options()) {
-    if (option->get_positional()) usage += " [" + option->get_name(true, false) + "]";
-  }
-  return usage;
-}
-
 }  // namespace
 
 std::size_t help_width() {
@@ -127,26 +78,6 @@ std::string help_row(const std::string& left, const std::string& right, std::siz
     text.resize(kOptionColumn, ' ');
   }
   return text + wrapped(right, kOptionColumn, width, kOptionColumn) + '\n';
-}
-
-std::string HelpFormatter::make_help(const CLI::App* app, std::string, CLI::AppFormatMode) const {
-  const std::size_t width = help_width();
-  const std::string name = full_name(*app);
-  const std::string& about = app->get_description();
-  std::string text = wrapped(about.starts_with(name + ":") ? about : name + ": " + about, 0, width) + "\n\n";
-  const std::vector<std::string> examples = examples_(app);
-  if (!examples.empty()) text += examples.size() == 1 ? "Example:\n" : "Examples:\n";
-  for (const std::string& example : examples) text += std::string(kIndent, ' ') + example + '\n';
-  if (!examples.empty()) text += '\n';
-  text += wrapped(usage_of(*app, name), 0, width) + '\n';
-  const auto commands = app->get_subcommands([](const CLI::App* command) { return !command->get_group().empty(); });
-  if (!commands.empty()) text += "\nCommands:\n";
-  for (const CLI::App* command : commands) text += help_row(command->get_name(), command->get_description(), width);
-  for (const std::string& group : app->get_groups()) {
-    if (!group.empty()) text += '\n' + group + ":\n" + options_of(*app, group, width);
-  }
-  if (!app->get_footer().empty()) text += '\n' + wrapped(app->get_footer(), 0, width) + '\n';
-  return text;
 }
 
 }  // namespace leat::cmdline

@@ -1,13 +1,9 @@
-// What --help prints, of every program: examples first, then options by group, wrapped to the terminal.
+// Text of a help, wrapped to the terminal. What a help consists of is command.cc's.
 #pragma once
 
 #include <cstddef>
-#include <functional>
 #include <string>
 #include <string_view>
-#include <vector>
-
-#include <CLI/CLI.hpp>
 
 namespace leat::cmdline {
 
@@ -21,17 +17,5 @@ std::string wrapped(std::string_view text, std::size_t indent, std::size_t width
 
 /// One line of a list: `left` in a column of its own, `right` wrapped beside it.
 std::string help_row(const std::string& left, const std::string& right, std::size_t width);
-
-/// CLI11 asks it for the text of --help.
-class HelpFormatter final : public CLI::FormatterBase {
- public:
-  /// The command lines that the help of an app (a program, or a command of it) begins with, as one types them.
-  using Examples = std::function<std::vector<std::string>(const CLI::App*)>;
-  explicit HelpFormatter(Examples examples) : examples_(std::move(examples)) {}
-  std::string make_help(const CLI::App* app, std::string name, CLI::AppFormatMode mode) const override;
-
- private:
-  Examples examples_;
-};
 
 }  // namespace leat::cmdline

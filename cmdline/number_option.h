@@ -8,11 +8,9 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
-#include <vector>
-
-#include <CLI/CLI.hpp>
 
 #include "base/quantity.h"
+#include "cmdline/command.h"
 
 namespace leat::cmdline {
 
@@ -26,12 +24,12 @@ struct NumberTarget {
 
 /// Declares an option that takes one number by `rule`. The help names bounds and default; an empty `otherwise` stands
 /// for the value that the target holds now.
-CLI::Option* add_number(CLI::App& app, const std::string& name, const QuantityRule& rule, NumberTarget target,
-                        const std::string& description, const std::string& otherwise);
+Option* add_number(Command& app, const std::string& name, const QuantityRule& rule, NumberTarget target,
+                   const std::string& description, const std::string& otherwise);
 
 template <std::integral Number>
-CLI::Option* add_number(CLI::App& app, const std::string& name, Number& value, const QuantityRule& rule,
-                        const std::string& description, const std::string& otherwise = "") {
+Option* add_number(Command& app, const std::string& name, Number& value, const QuantityRule& rule,
+                   const std::string& description, const std::string& otherwise = "") {
   if (!std::in_range<Number>(rule.most) || !std::in_range<Number>(rule.unlimited.value_or(0))) {
     throw std::logic_error(name + ": its bounds do not fit its type");
   }
@@ -42,19 +40,13 @@ CLI::Option* add_number(CLI::App& app, const std::string& name, Number& value, c
 }
 
 /// `rule` must count in nanoseconds: QuantityRule::seconds.
-CLI::Option* add_number(CLI::App& app, const std::string& name, std::chrono::nanoseconds& value,
-                        const QuantityRule& rule, const std::string& description, const std::string& otherwise = "");
+Option* add_number(Command& app, const std::string& name, std::chrono::nanoseconds& value, const QuantityRule& rule,
+                   const std::string& description, const std::string& otherwise = "");
 
-/// parse_quantity, its error thrown as CLI11's.
+/// parse_quantity, its error thrown as BadValue.
 std::uint64_t take_number(const std::string& name, const std::string& text, const QuantityRule& rule);
 
-/// Parses the command line. As app.parse(), but `--name=` is the empty value: CLI11 would take the next argument in its
-/// place, whatever that says.
-void parse(CLI::App& app, int argc, const char* const* argv);
-/// The same of the words behind the program's name.
-void parse(CLI::App& app, std::vector<std::string> words);
-
 /// Whether it was declared with add_number.
-bool is_number(const CLI::Option& option);
+bool is_number(const Option& option);
 
 }  // namespace leat::cmdline

@@ -5,16 +5,15 @@
 #include <utility>
 #include <vector>
 
-#include <CLI/CLI.hpp>
-
 #include "base/quantity.h"
+#include "cmdline/command.h"
 
 namespace leat::cmdline {
 
 /// The help names the words and the default, which `value` must hold.
 template <typename Value>
-CLI::Option* add_word(CLI::App& app, const std::string& name, Value& value,
-                      const std::vector<std::pair<std::string, Value>>& words, const std::string& description) {
+Option* add_word(Command& app, const std::string& name, Value& value,
+                 const std::vector<std::pair<std::string, Value>>& words, const std::string& description) {
   std::string list;
   std::string otherwise;
   for (const auto& [word, meaning] : words) {
@@ -27,10 +26,9 @@ CLI::Option* add_word(CLI::App& app, const std::string& name, Value& value,
       value = meaning;
       return;
     }
-    throw CLI::ValidationError(name, internal::quoted_text(text) + " is none of " + list);
+    throw BadValue(name + ": " + internal::quoted_text(text) + " is none of " + list);
   };
-  CLI::Option* const option =
-      app.add_option_function<std::string>(name, take, description + " (" + list + "; default: " + otherwise + ")");
+  Option* const option = app.add_taker(name, take, description + " (" + list + "; default: " + otherwise + ")");
   option->type_name("WORD");
   return option;
 }

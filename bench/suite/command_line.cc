@@ -7,7 +7,7 @@ using cmdline::QuantityRule;
 constexpr unsigned kMaxRounds = 1000;
 constexpr std::uint64_t kMaxJournalGigabytes = 1000;
 
-void declare_options(CLI::App& app, Options& options) {
+void declare_options(cmdline::Command& app, Options& options) {
   app.add_flag("--quick", options.quick, "fewer rows, shorter, one round: under two minutes");
   app.add_option("--dir", options.directory,
                  "where journals are written: the file system to be measured (default /var/tmp)");

@@ -23,6 +23,6 @@ struct Options {
 };
 
 /// `options` must live as long as `app` parses.
-void declare_options(CLI::App& app, Options& options);
+void declare_options(cmdline::Command& app, Options& options);
 
 }  // namespace leat::bench

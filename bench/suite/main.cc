@@ -168,11 +168,11 @@ int main(int argc, char** argv) {
   using namespace leat::bench;
   leat::internal::prepare_program();
   Options options;
-  CLI::App app("Measures Leat end to end beside its peers and the machine's floors, all with the same work.");
+  cmdline::Command app("Measures Leat end to end beside its peers and the machine's floors, all with the same work.");
   declare_options(app, options);
   try {
     leat::cmdline::parse(app, argc, argv);
-  } catch (const CLI::ParseError& error) {
+  } catch (const cmdline::ParseError& error) {
     return app.exit(error);
   }
   try {

@@ -1,11 +1,10 @@
 #include "broker/host/option_list.h"
 
-#include <memory>
 #include <sstream>
 
 #include "broker/host/toml_config.h"
-#include "cmdline/help_format.h"
 #include "cmdline/suggest.h"
+#include "cmdline/version.h"
 #include "cmdline/word_option.h"
 #include "shm/broadcast/broadcast_layout.h"
 #include "shm/ingest/arena_layout.h"
@@ -27,11 +26,11 @@ constexpr std::uint64_t kUnlimitedHold = INT64_MAX;
 constexpr const char* kSizes = "Sizes (bytes, or with K, M, G: powers of 1024)";
 
 template <typename Number>
-void add_size(CLI::App& app, const char* name, Number& value, const QuantityRule& rule, const char* text) {
+void add_size(cmdline::Command& app, const char* name, Number& value, const QuantityRule& rule, const char* text) {
   cmdline::add_number(app, name, value, rule, text)->group(kSizes);
 }
 
-void add_sizes(CLI::App& app, Options& o) {
+void add_sizes(cmdline::Command& app, Options& o) {
   using Rule = QuantityRule;
   add_size(app, "--ring-bytes", o.ring_bytes, Rule::bytes(internal::kMinRingBytes, internal::kMaxRingBytes),
            "Broadcast ring: how far a consumer may fall behind before it reads the journal; a power of two");
@@ -48,7 +47,7 @@ void add_sizes(CLI::App& app, Options& o) {
            "Largest record: 48 bytes + topic + key + message id + payload");
 }
 
-void add_journal(CLI::App& app, Options& o) {
+void add_journal(cmdline::Command& app, Options& o) {
   using Rule = QuantityRule;
   const auto group = "Journal";
   cmdline::add_number(app, "--segment-bytes", o.segment_bytes,
@@ -88,7 +87,7 @@ void add_journal(CLI::App& app, Options& o) {
       ->group(group);
 }
 
-void add_behaviour(CLI::App& app, Options& o) {
+void add_behaviour(cmdline::Command& app, Options& o) {
   using Rule = QuantityRule;
   using Idle = internal::IdleStrategy;
   cmdline::add_word<Idle>(
@@ -121,9 +120,9 @@ void add_behaviour(CLI::App& app, Options& o) {
 bool may_stand_in_a_file(const std::string& name) { return name != "config" && name != "help" && name != "version"; }
 
 /// " (did you mean ring-bytes?)"
-std::string did_you_mean(const CLI::App& app, const std::string& typed, const std::string& dashes) {
+std::string did_you_mean(const cmdline::Command& app, const std::string& typed, const std::string& dashes) {
   std::vector<std::string> known;
-  for (const CLI::Option* option : app.get_options()) {
+  for (const cmdline::Option* option : app.get_options()) {
     if (option->get_lnames().empty()) continue;
     const std::string& name = option->get_lnames().front();
     if (!dashes.empty() || may_stand_in_a_file(name)) known.push_back(dashes + name);
@@ -133,18 +132,18 @@ std::string did_you_mean(const CLI::App& app, const std::string& typed, const st
 }
 
 /// Of "The following argument was not expected: --ringbytes".
-std::string suggestion(const CLI::App& app, const std::string& what) {
+std::string suggestion(const cmdline::Command& app, const std::string& what) {
   const std::size_t word = what.rfind(' ');
   return word == std::string::npos ? "" : did_you_mean(app, what.substr(word + 1), "--");
 }
 
 /// A key of the file as words of a command line.
-Result<std::vector<std::string>> words_of(const CLI::App& app, const ConfigEntry& entry) {
+Result<std::vector<std::string>> words_of(const cmdline::Command& app, const ConfigEntry& entry) {
   using Type = ConfigEntry::Type;
   const auto bad = [&](const std::string& text) {
     return Error{ErrorCode::invalid_argument, entry.place + ": " + internal::quoted_text(entry.key) + " " + text};
   };
-  const CLI::Option* const option = app.get_option_no_throw("--" + entry.key);
+  const cmdline::Option* const option = app.get_option_no_throw("--" + entry.key);
   if (option == nullptr || !may_stand_in_a_file(entry.key)) {
     return bad("is no option of leatd that may stand here" + did_you_mean(app, entry.key, ""));
   }
@@ -166,12 +165,12 @@ Result<std::vector<std::string>> words_of(const CLI::App& app, const ConfigEntry
 /// Whether the value is good, said with its place.
 Result<void> check_alone(const ConfigEntry& entry, std::vector<std::string> words) {
   OptionList ignored;
-  CLI::App app;
+  cmdline::Command app;
   declare_options(app, ignored);
   app.get_option("--feed")->required(false);
   try {
     cmdline::parse(app, std::move(words));
-  } catch (const CLI::ParseError& error) {
+  } catch (const cmdline::ParseError& error) {
     return Error{ErrorCode::invalid_argument, entry.place + ": " + error.what()};
   }
   return {};
@@ -179,9 +178,10 @@ Result<void> check_alone(const ConfigEntry& entry, std::vector<std::string> word
 
 }  // namespace
 
-void declare_options(CLI::App& app, OptionList& list) {
+void declare_options(cmdline::Command& app, OptionList& list) {
   Options& o = list.options;
-  app.set_version_flag("--version", "leatd 0.1.0 (layout version " + std::to_string(internal::kLayoutVersion) + ")");
+  app.set_version_flag("--version", std::string("leatd ") + cmdline::kVersion + " (layout version " +
+                                        std::to_string(internal::kLayoutVersion) + ")");
   app.add_option("--feed", o.feed, "Name of the feed: 1 to 64 of A-Z a-z 0-9 _ -")->required()->envname("LEAT_FEED");
   app.add_option(
       "--runtime-dir", o.runtime_dir,
@@ -200,17 +200,15 @@ void declare_options(CLI::App& app, OptionList& list) {
   add_behaviour(app, o);
   app.add_option("--config", list.config,
                  "TOML file; keys are the long option names, e.g. ring-bytes = \"64M\"; the command line wins");
-  app.formatter(std::make_shared<cmdline::HelpFormatter>([](const CLI::App*) {
-    return std::vector<std::string>{"leatd --feed demo",
-                                    "leatd --feed orders --retain-bytes 20G --retain-seconds 7d --sync always",
-                                    "leatd --config /etc/leat/orders.toml"};
-  }));
+  app.help_with_examples({"leatd --feed demo",
+                          "leatd --feed orders --retain-bytes 20G --retain-seconds 7d --sync always",
+                          "leatd --config /etc/leat/orders.toml"});
   app.footer("Exit status: 0 clean stop, 1 failed, 2 bad option, 3 another broker serves the feed, 74 I/O error.");
 }
 
 Result<std::vector<std::string>> with_config(std::vector<std::string> words) {
   OptionList given;
-  CLI::App app;
+  cmdline::Command app;
   declare_options(app, given);
   app.get_option("--feed")->required(false);  // it may stand in the file
   cmdline::parse(app, words);
@@ -231,7 +229,7 @@ Result<std::vector<std::string>> with_config(std::vector<std::string> words) {
 ParsedOptions parse_options(int argc, const char* const* argv) {
   ParsedOptions parsed;
   OptionList list;
-  CLI::App app{
+  cmdline::Command app{
       "leatd: the broker of one Leat feed. Gives every event a sequence number, journals it and broadcasts it."};
   if (argc > 0) app.name(argv[0]);
   declare_options(app, list);
@@ -245,16 +243,14 @@ ParsedOptions parse_options(int argc, const char* const* argv) {
     auto words = with_config(argc > 0 ? std::vector<std::string>(argv + 1, argv + argc) : std::vector<std::string>());
     if (!words) return refuse(words.error().message);
     cmdline::parse(app, std::move(*words));
-  } catch (const CLI::Success& done) {
+  } catch (const cmdline::ParseError& error) {
+    if (!error.is_answered())
+      return refuse(error.what() + (error.is_unexpected() ? suggestion(app, error.what()) : ""));
     std::ostringstream out;
     std::ostringstream err;
-    parsed.status = app.exit(done, out, err);
+    parsed.status = app.exit(error, out, err);
     parsed.text = out.str();
     parsed.exit_now = true;
-  } catch (const CLI::ExtrasError& error) {
-    return refuse(error.what() + suggestion(app, error.what()));
-  } catch (const CLI::ParseError& error) {
-    return refuse(error.what());
   }
   parsed.options = std::move(list.options);
   return parsed;

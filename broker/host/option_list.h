@@ -18,10 +18,10 @@ struct OptionList {
 };
 
 /// `list` must live as long as `app` parses.
-void declare_options(CLI::App& app, OptionList& list);
+void declare_options(cmdline::Command& app, OptionList& list);
 
 /// The words behind the program's name, with those in front that the file of --config adds: the command line wins. Each
-/// value of the file is checked. Error: invalid_argument, naming file, line, column and key. Throws CLI::ParseError if
+/// value of the file is checked. Error: invalid_argument, naming file, line, column and key. Throws cmdline::ParseError if
 /// `words` are no good.
 Result<std::vector<std::string>> with_config(std::vector<std::string> words);
 

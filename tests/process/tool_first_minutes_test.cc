@@ -98,6 +98,13 @@ TEST_F(ToolFirstMinutes, SaysHowItIsUsedWhereItIsUsedWrongly) {
   EXPECT_TRUE(json::parse(run("version --json").out).contains("version"));
 }
 
+TEST_F(ToolFirstMinutes, EveryProgramAndThePackageNameOneVersion) {
+  EXPECT_EQ(run("version").out, "leat " LEAT_TEST_VERSION "\n");
+  EXPECT_EQ(json::parse(run("version --json").out)["version"], LEAT_TEST_VERSION);
+  const std::string of_leatd = shell("'" + broker_->command()[0] + "' --version").out;
+  EXPECT_EQ(of_leatd.rfind("leatd " LEAT_TEST_VERSION " (", 0), 0U) << of_leatd;
+}
+
 TEST_F(ToolFirstMinutes, TakesTheFeedFromTheEnvironment) {
   start();
   const std::string leat = "LEAT_FEED=" + broker_->address().feed + " \"$leat\" ";

@@ -7,7 +7,7 @@ using cmdline::QuantityRule;
 
 constexpr std::size_t kMaxProducers = 64;
 
-void add_options(CLI::App& app, CommandLine& line) {
+void add_options(cmdline::Command& app, CommandLine& line) {
   app.add_option("--feed", line.run.address.feed, "Name of the feed")->capture_default_str();
   app.add_option("--runtime-dir", line.run.address.runtime_dir,
                  "Where the broker's socket lies; default $LEAT_RUNTIME_DIR, else $XDG_RUNTIME_DIR/leat, else "
@@ -23,8 +23,8 @@ void add_options(CLI::App& app, CommandLine& line) {
 }
 
 // For this program itself and for scripts/run; not shown by --help.
-void add_hidden_commands(CLI::App& app, CommandLine& line) {
-  CLI::App* producer = app.add_subcommand("producer", "Be one producer process")->group("");
+void add_hidden_commands(cmdline::Command& app, CommandLine& line) {
+  cmdline::Command* producer = app.add_subcommand("producer", "Be one producer process")->group("");
   cmdline::add_number(*producer, "--index", line.share.index, QuantityRule::count(0, kMaxProducers - 1),
                       "Which of them")
       ->required();
@@ -33,14 +33,14 @@ void add_hidden_commands(CLI::App& app, CommandLine& line) {
       ->required();
   cmdline::add_number(*producer, "--input-fd", line.input_fd, QuantityRule::count(0, INT32_MAX), "The lines, inherited")
       ->required();
-  CLI::App* probe = app.add_subcommand("probe", "Succeed if the process serves the feed")->group("");
+  cmdline::Command* probe = app.add_subcommand("probe", "Succeed if the process serves the feed")->group("");
   cmdline::add_number(*probe, "--pid", line.probe_pid, QuantityRule::count(0, INT32_MAX), "The process")->required();
   app.require_subcommand(0, 1);
 }
 
 }  // namespace
 
-void declare_options(CLI::App& app, CommandLine& line) {
+void declare_options(cmdline::Command& app, CommandLine& line) {
   add_options(app, line);
   add_hidden_commands(app, line);
 }

@@ -17,6 +17,6 @@ struct CommandLine {
 };
 
 /// `line` must live as long as `app` parses.
-void declare_options(CLI::App& app, CommandLine& line);
+void declare_options(cmdline::Command& app, CommandLine& line);
 
 }  // namespace leat::demo

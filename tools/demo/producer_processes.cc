@@ -24,7 +24,7 @@ void close_fd(int& fd) {
   fd = -1;
 }
 
-// The child's command line. CLI11 takes the address of the main command, wherever the subcommand stands.
+// The child's command line. The parser takes the address of the main command, wherever the subcommand stands.
 std::vector<std::string> command_line(const FeedAddress& address, std::size_t index, std::size_t count) {
   std::vector<std::string> words = {"leat-demo", "--feed", address.feed};
   if (!address.runtime_dir.empty()) words.insert(words.end(), {"--runtime-dir", address.runtime_dir});

@@ -31,7 +31,7 @@ std::string in_seconds(std::chrono::nanoseconds duration) {
 
 }  // namespace
 
-void add_wait_option(CLI::App& app, BrokerWait& wait) {
+void add_wait_option(cmdline::Command& app, BrokerWait& wait) {
   add_seconds(app, "--wait", wait.limit, 0, kMaxSeconds,
               "How long to wait for a broker that does not serve the feed yet",
               "1s, and up to 15s while one is starting");

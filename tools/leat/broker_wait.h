@@ -5,10 +5,10 @@
 #include <string>
 #include <utility>
 
-#include <CLI/CLI.hpp>
-
 #include <leat/feed_address.h>
 #include <leat/result.h>
+
+#include "cmdline/command.h"
 
 namespace leat::tool {
 
@@ -16,10 +16,10 @@ namespace leat::tool {
 struct BrokerWait {
   static constexpr std::chrono::nanoseconds kDefault = std::chrono::seconds(1);
   std::chrono::nanoseconds limit = kDefault;
-  const CLI::Option* option = nullptr;
+  const cmdline::Option* option = nullptr;
   [[nodiscard]] bool given() const { return option != nullptr && option->count() > 0; }
 };
-void add_wait_option(CLI::App& app, BrokerWait& wait);
+void add_wait_option(cmdline::Command& app, BrokerWait& wait);
 
 /// The patience of one attempt to connect: asked after each refusal.
 class Patience {

@@ -1,7 +1,5 @@
 #include "tools/leat/help_format.h"
 
-#include <algorithm>
-
 namespace leat::tool {
 
 std::string overview(const Commands& commands) {
@@ -16,13 +14,6 @@ std::string overview(const Commands& commands) {
   for (const Command& known : commands)
     text += cmdline::help_row(known.app->get_name(), known.app->get_description(), width);
   return text + "\nleat help COMMAND says all about one; leat help, also about exit statuses and the environment.\n";
-}
-
-std::shared_ptr<cmdline::HelpFormatter> help_formatter(const Commands& commands) {
-  return std::make_shared<cmdline::HelpFormatter>([&commands](const CLI::App* app) {
-    const auto command = std::ranges::find_if(commands, [app](const Command& known) { return known.app == app; });
-    return command == commands.end() ? std::vector<std::string>() : command->examples;
-  });
 }
 
 }  // namespace leat::tool

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "cmdline/number_option.h"
+#include "cmdline/command.h"
 #include "tools/leat/commands.h"
 #include "tools/leat/exit_code.h"
 #include "tools/leat/help_format.h"
@@ -15,17 +15,14 @@
 #include "base/program_start.h"
 #include "tools/leat/stop_signal.h"
 #include "cmdline/suggest.h"
-
-#ifndef LEAT_VERSION
-#define LEAT_VERSION "unknown"
-#endif
+#include "cmdline/version.h"
 
 namespace {
 
 using namespace leat::tool;
 
 /// What stands first in the line and is no option, value or command that this one knows; empty if there is none.
-std::string first_unknown(const CLI::App& app) {
+std::string first_unknown(const cmdline::Command& app) {
   const std::vector<std::string> remaining = app.remaining();
   const auto option =
       std::ranges::find_if(remaining, [](const std::string& word) { return word.size() > 1 && word[0] == '-'; });
@@ -33,10 +30,10 @@ std::string first_unknown(const CLI::App& app) {
   return remaining.empty() ? std::string() : remaining.front();
 }
 
-std::string about_unknown(const CLI::App& command, const std::string& name, const std::string& typed) {
+std::string about_unknown(const cmdline::Command& command, const std::string& name, const std::string& typed) {
   if (typed[0] != '-') return "unexpected argument '" + typed + "'; see " + name + " --help";
   std::vector<std::string> known;
-  for (const CLI::Option* option : command.get_options()) {
+  for (const cmdline::Option* option : command.get_options()) {
     for (const std::string& word : option->get_lnames()) known.push_back("--" + word);
   }
   const std::string meant = leat::cmdline::nearest(typed, known);
@@ -44,10 +41,10 @@ std::string about_unknown(const CLI::App& command, const std::string& name, cons
          " --help";
 }
 
-int usage_error(const CLI::App& app, const CLI::ParseError& error) {
+int usage_error(const cmdline::Command& app, const cmdline::ParseError& error) {
   std::string name = "leat";
-  const CLI::App* command = &app;
-  for (const CLI::App* chosen : app.get_subcommands()) {
+  const cmdline::Command* command = &app;
+  for (const cmdline::Command* chosen : app.get_subcommands()) {
     name += " " + chosen->get_name();
     command = chosen;
   }
@@ -60,10 +57,10 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("publish into and read from a Leat feed, a log of change events shared by the processes of a host",
-               "leat");
+  cmdline::Command
+      app("publish into and read from a Leat feed, a log of change events shared by the processes of a host", "leat");
   app.require_subcommand(1);
-  app.set_version_flag("--version", "leat " LEAT_VERSION);
+  app.set_version_flag("--version", std::string("leat ") + leat::cmdline::kVersion);
   app.footer(std::string(kExitCodesHelp) + "\n\nleat help COMMAND (or leat COMMAND --help) says all about a command.");
   Commands commands;
   declare_commands(app, commands);
@@ -75,8 +72,8 @@ int run(int argc, char** argv) {
   }
   try {
     leat::cmdline::parse(app, argc, argv);
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app.exit(error);
+  } catch (const cmdline::ParseError& error) {
+    if (error.is_answered()) return app.exit(error);
     return usage_error(app, error);
   }
   const auto chosen = std::ranges::find_if(commands, [](const Command& command) { return command.app->parsed(); });

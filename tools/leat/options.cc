@@ -6,7 +6,7 @@
 
 namespace leat::tool {
 
-void add_feed_options(CLI::App& app, FeedAddress& address) {
+void add_feed_options(cmdline::Command& app, FeedAddress& address) {
   app.add_option("-f,--feed", address.feed, "The feed's name (1 to 64 of A-Z a-z 0-9 _ -)")
       ->required()
       ->envname("LEAT_FEED")
@@ -14,7 +14,7 @@ void add_feed_options(CLI::App& app, FeedAddress& address) {
   add_directory_options(app, address);
 }
 
-void add_directory_options(CLI::App& app, FeedAddress& address) {
+void add_directory_options(cmdline::Command& app, FeedAddress& address) {
   app.add_option("--runtime-dir", address.runtime_dir,
                  "Where brokers keep sockets and rings (default: $LEAT_RUNTIME_DIR, else $XDG_RUNTIME_DIR/leat, else "
                  "/dev/shm/leat-<uid>)")
@@ -30,8 +30,8 @@ void add_directory_options(CLI::App& app, FeedAddress& address) {
       ->type_name("DIR");
 }
 
-void add_integer(CLI::App& app, const std::string& name, std::uint64_t& value, std::uint64_t low, std::uint64_t high,
-                 const std::string& description, const std::string& otherwise) {
+void add_integer(cmdline::Command& app, const std::string& name, std::uint64_t& value, std::uint64_t low,
+                 std::uint64_t high, const std::string& description, const std::string& otherwise) {
   cmdline::add_number(app, name, value, internal::QuantityRule::count(low, high), description, otherwise);
 }
 
@@ -40,13 +40,13 @@ internal::QuantityRule seconds_rule(double low, double high) {
   return internal::QuantityRule::seconds(nanos(low), nanos(high));
 }
 
-void add_seconds(CLI::App& app, const std::string& name, std::chrono::nanoseconds& value, double low, double high,
-                 const std::string& description, const std::string& otherwise) {
+void add_seconds(cmdline::Command& app, const std::string& name, std::chrono::nanoseconds& value, double low,
+                 double high, const std::string& description, const std::string& otherwise) {
   cmdline::add_number(app, name, value, seconds_rule(low, high), description, otherwise);
 }
 
-void add_choice(CLI::App& app, const std::string& name, std::string& value, const std::vector<std::string>& choices,
-                const std::string& description) {
+void add_choice(cmdline::Command& app, const std::string& name, std::string& value,
+                const std::vector<std::string>& choices, const std::string& description) {
   std::string list;
   for (const std::string& choice : choices) list += (list.empty() ? "" : "|") + choice;
   const auto check_choice = [choices, list](const std::string& text) {
@@ -86,7 +86,7 @@ Result<Start> parse_start(std::string_view text) {
                    ": not a place; give earliest, latest, a sequence from 1, a cursor <16 hex>-<n>, or time:..."};
 }
 
-void add_reading_options(CLI::App& app, ReadingOptions& options) {
+void add_reading_options(cmdline::Command& app, ReadingOptions& options) {
   app.add_option("--from", options.from, std::string(kStartHelp) + " (default: " + options.from + ")")
       ->type_name("PLACE");
   app.add_option("--filter", options.filter,

@@ -6,13 +6,12 @@
 #include <string>
 #include <string_view>
 
-#include <CLI/CLI.hpp>
-
 #include <leat/consumer.h>
 #include <leat/feed_address.h>
 
 #include "tools/leat/event_printer.h"
 #include "base/quantity.h"
+#include "cmdline/command.h"
 
 namespace leat::tool {
 
@@ -20,22 +19,22 @@ namespace leat::tool {
 inline constexpr double kMaxSeconds = 365.0 * 86'400.0;
 
 /// --feed, --runtime-dir, --data-dir.
-void add_feed_options(CLI::App& app, FeedAddress& address);
+void add_feed_options(cmdline::Command& app, FeedAddress& address);
 /// --runtime-dir, --data-dir.
-void add_directory_options(CLI::App& app, FeedAddress& address);
+void add_directory_options(cmdline::Command& app, FeedAddress& address);
 
 /// An integer option, decimal, within bounds. The help names both; `otherwise` is what it says about the default.
-void add_integer(CLI::App& app, const std::string& name, std::uint64_t& value, std::uint64_t low, std::uint64_t high,
-                 const std::string& description, const std::string& otherwise);
+void add_integer(cmdline::Command& app, const std::string& name, std::uint64_t& value, std::uint64_t low,
+                 std::uint64_t high, const std::string& description, const std::string& otherwise);
 
 /// A duration: "1.5", "90s", "15m"; a number without a unit, and the bounds, are seconds.
-void add_seconds(CLI::App& app, const std::string& name, std::chrono::nanoseconds& value, double low, double high,
-                 const std::string& description, const std::string& otherwise);
+void add_seconds(cmdline::Command& app, const std::string& name, std::chrono::nanoseconds& value, double low,
+                 double high, const std::string& description, const std::string& otherwise);
 internal::QuantityRule seconds_rule(double low, double high);
 
 /// One of a few words. `value` must hold the default.
-void add_choice(CLI::App& app, const std::string& name, std::string& value, const std::vector<std::string>& choices,
-                const std::string& description);
+void add_choice(cmdline::Command& app, const std::string& name, std::string& value,
+                const std::vector<std::string>& choices, const std::string& description);
 
 /// --from of tail and replay: earliest | latest | N | CURSOR | time:ISO | time:NS. Error: invalid_argument.
 Result<Start> parse_start(std::string_view text);
@@ -52,7 +51,7 @@ struct ReadingOptions {
   std::chrono::nanoseconds timeout = {};  ///< 0: none
   bool strict = false;
 };
-void add_reading_options(CLI::App& app, ReadingOptions& options);
+void add_reading_options(cmdline::Command& app, ReadingOptions& options);
 
 /// How events are printed.
 struct Printing {

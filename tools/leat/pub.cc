@@ -127,7 +127,7 @@ int run_pub(const PubOptions& options) {
                                     .timeout = options.timeout});
 }
 
-void add_pub_options(CLI::App& pub, PubOptions& options) {
+void add_pub_options(cmdline::Command& pub, PubOptions& options) {
   add_feed_options(pub, options.address);
   add_wait_option(pub, options.wait);
   pub.add_option("--name", options.name, "Shown by leat stat (default: leat-pub)")->type_name("NAME");
@@ -162,9 +162,9 @@ void add_pub_options(CLI::App& pub, PubOptions& options) {
 
 }  // namespace
 
-void register_pub(CLI::App& app, Commands& commands) {
+void register_pub(cmdline::Command& app, Commands& commands) {
   auto options = std::make_shared<PubOptions>();
-  CLI::App* const pub = app.add_subcommand("pub", "Publish an event, or each line of standard input");
+  cmdline::Command* const pub = app.add_subcommand("pub", "Publish an event, or each line of standard input");
   add_pub_options(*pub, *options);
   pub->footer(
       "A single event's sequence goes to standard output (not with --ack accepted). A stream ends with a summary "

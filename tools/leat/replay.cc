@@ -61,9 +61,10 @@ int run_replay(const ReplayOptions& options) {
 
 }  // namespace
 
-void register_replay(CLI::App& app, Commands& commands) {
+void register_replay(cmdline::Command& app, Commands& commands) {
   auto options = std::make_shared<ReplayOptions>();
-  CLI::App* const replay = app.add_subcommand("replay", "Print the events of a journal directory, without a broker");
+  cmdline::Command* const replay =
+      app.add_subcommand("replay", "Print the events of a journal directory, without a broker");
   replay->add_option("-j,--journal", options->journal, "The directory of the segments: <data-dir>/<feed>")
       ->required()
       ->type_name("DIR");

@@ -161,9 +161,9 @@ class Stat {
 
 }  // namespace
 
-void register_stat(CLI::App& app, Commands& commands) {
+void register_stat(cmdline::Command& app, Commands& commands) {
   auto options = std::make_shared<StatOptions>();
-  CLI::App* const stat =
+  cmdline::Command* const stat =
       app.add_subcommand("stat", "Show a feed's sequences, rates, refusals, producers, and consumers with their lag");
   add_feed_options(*stat, options->address);
   add_wait_option(*stat, options->wait);

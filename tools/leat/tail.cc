@@ -90,7 +90,7 @@ class AcknowledgedSource final : public ConsumerSource {
 };
 
 /// What is wrong with the options taken together, if anything.
-std::string complaint_about(const TailOptions& options, const CLI::App& tail) {
+std::string complaint_about(const TailOptions& options, const cmdline::Command& tail) {
   const bool by_line = options.ack == "line";
   if (by_line && options.cursor.empty()) return "--ack moves a named cursor: give --cursor NAME";
   if (tail.count("--ack-fd") > 0 && !by_line) return "--ack-fd is for --ack line: give both, or neither";
@@ -102,7 +102,7 @@ std::string complaint_about(const TailOptions& options, const CLI::App& tail) {
   return {};
 }
 
-int run_tail(const TailOptions& options, const CLI::App& tail) {
+int run_tail(const TailOptions& options, const cmdline::Command& tail) {
   if (const std::string complaint = complaint_about(options, tail); !complaint.empty()) {
     return fail(kExitUsage, complaint + "; see leat tail --help");
   }
@@ -136,9 +136,9 @@ int run_tail(const TailOptions& options, const CLI::App& tail) {
 
 }  // namespace
 
-void register_tail(CLI::App& app, Commands& commands) {
+void register_tail(cmdline::Command& app, Commands& commands) {
   auto options = std::make_shared<TailOptions>();
-  CLI::App* const tail = app.add_subcommand("tail", "Print a feed's events as they come, until Ctrl-C");
+  cmdline::Command* const tail = app.add_subcommand("tail", "Print a feed's events as they come, until Ctrl-C");
   add_feed_options(*tail, options->address);
   add_wait_option(*tail, options->wait);
   add_reading_options(*tail, options->reading);

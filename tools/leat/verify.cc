@@ -8,13 +8,13 @@
 
 namespace leat::tool {
 
-void register_verify(CLI::App& app, Commands& commands) {
+void register_verify(cmdline::Command& app, Commands& commands) {
   auto journal = std::make_shared<VerifyJournalOptions>();
   auto history = std::make_shared<VerifyHistoryOptions>();
-  CLI::App* const verify = app.add_subcommand(
+  cmdline::Command* const verify = app.add_subcommand(
       "verify", "Check every byte of a journal that can be checked, also beside a running broker; or judge histories");
   add_journal_options(*verify, journal->choice);
-  CLI::Option* const files = verify->add_option(
+  cmdline::Option* const files = verify->add_option(
       "--history", history->files,
       "Judge these instead: does what consumers received agree with what producers were told? NDJSON, a file for each\n"
       "process; docs/formats.md, \"A history\", says what a line holds");

@@ -5,11 +5,8 @@
 #include "tools/leat/exit_code.h"
 #include "tools/leat/options.h"
 #include "tools/leat/output.h"
+#include "cmdline/version.h"
 #include "shm/shared_file.h"
-
-#ifndef LEAT_VERSION
-#define LEAT_VERSION "unknown"
-#endif
 
 namespace leat::tool {
 namespace {
@@ -17,10 +14,10 @@ namespace {
 int run_version(bool json) {
   Output output;
   if (json) {
-    output.buffer() +=
-        "{\"version\":\"" LEAT_VERSION "\",\"layout_version\":" + std::to_string(internal::kLayoutVersion) + "}\n";
+    output.buffer() += std::string("{\"version\":\"") + cmdline::kVersion +
+                       "\",\"layout_version\":" + std::to_string(internal::kLayoutVersion) + "}\n";
   } else {
-    output.buffer() += "leat " LEAT_VERSION "\n";
+    output.buffer() += std::string("leat ") + cmdline::kVersion + "\n";
   }
   output.flush();
   return output.status(kExitOk);
@@ -28,10 +25,10 @@ int run_version(bool json) {
 
 }  // namespace
 
-void register_version(CLI::App& app, Commands& commands) {
+void register_version(cmdline::Command& app, Commands& commands) {
   auto format = std::make_shared<std::string>("text");
   auto json = std::make_shared<bool>(false);
-  CLI::App* const version = app.add_subcommand("version", "Print the version, and that of the shared layouts");
+  cmdline::Command* const version = app.add_subcommand("version", "Print the version, and that of the shared layouts");
   add_choice(*version, "--format", *format, {"text", "json"}, "text: leat and the version; json: an object");
   version->add_flag("--json", *json, "The same as --format json");
   commands.push_back(

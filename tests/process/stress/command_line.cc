@@ -6,7 +6,7 @@ namespace leat::stress {
 
 using cmdline::QuantityRule;
 
-void declare_options(CLI::App& app, Command& command) {
+void declare_options(cmdline::Command& app, Command& command) {
   Plan& plan = command.plan;
   const auto most_events = std::uint64_t{1} << 40;
   cmdline::add_number(app, "--producers", plan.producers, QuantityRule::count(1, kMaxProducers), "Producer processes");

@@ -19,6 +19,6 @@ struct Command {
 };
 
 /// `command` must live as long as `app` parses.
-void declare_options(CLI::App& app, Command& command);
+void declare_options(cmdline::Command& app, Command& command);
 
 }  // namespace leat::stress

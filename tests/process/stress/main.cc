@@ -169,13 +169,13 @@ int main(int argc, char** argv) {
   Command command;
   command.plan.seed = 0;
   command.plan.address.feed = "test";
-  CLI::App app{
+  cmdline::Command app{
       "leat-stress: many producers and consumers on one feed; every consumer must get every event once, in "
       "order, byte for byte. Exit status: 0 PASS, 1 FAIL, 2 bad option."};
   stress::declare_options(app, command);
   try {
     cmdline::parse(app, argc, argv);
-  } catch (const CLI::ParseError& error) {
+  } catch (const cmdline::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   if (command.role == "producer" || command.role == "consumer") {

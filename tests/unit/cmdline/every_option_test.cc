@@ -24,21 +24,21 @@ namespace {
 __extension__ using Wide = __int128;
 
 struct Parser {
-  std::unique_ptr<CLI::App> app;
+  std::unique_ptr<cmdline::Command> app;
   std::shared_ptr<void> values;
 };
 
 template <typename Values>
-Parser parser(void (*declare)(CLI::App&, Values&)) {
+Parser parser(void (*declare)(cmdline::Command&, Values&)) {
   auto values = std::make_shared<Values>();
-  auto app = std::make_unique<CLI::App>();
+  auto app = std::make_unique<cmdline::Command>();
   declare(*app, *values);
   return {std::move(app), std::move(values)};
 }
 
 Parser parser_of_leat() {
   auto commands = std::make_shared<tool::Commands>();
-  auto app = std::make_unique<CLI::App>();
+  auto app = std::make_unique<cmdline::Command>();
   tool::declare_commands(*app, *commands);
   return {std::move(app), std::move(commands)};
 }
@@ -65,19 +65,19 @@ struct Place {
   std::string type;  ///< "N", "BYTES", "DURATION"
 };
 
-CLI::App* app_at(CLI::App& app, const std::vector<std::string>& commands) {
-  CLI::App* at = &app;
+cmdline::Command* app_at(cmdline::Command& app, const std::vector<std::string>& commands) {
+  cmdline::Command* at = &app;
   for (const std::string& command : commands) at = at->get_subcommand(command);
   return at;
 }
 
-void walk(const Program& program, const CLI::App& app, const std::vector<std::string>& commands,
-          const std::function<void(const CLI::Option&, const Place&)>& visit) {
-  for (const CLI::Option* option : app.get_options()) {
+void walk(const Program& program, const cmdline::Command& app, const std::vector<std::string>& commands,
+          const std::function<void(const cmdline::Option&, const Place&)>& visit) {
+  for (const cmdline::Option* option : app.get_options()) {
     const std::string name = option->get_lnames().empty() ? option->get_name() : "--" + option->get_lnames().front();
     visit(*option, {&program, commands, name, option->get_type_name()});
   }
-  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+  for (const cmdline::Command* command : app.all_subcommands()) {
     auto deeper = commands;
     deeper.push_back(command->get_name());
     walk(program, *command, deeper, visit);
@@ -90,7 +90,7 @@ std::vector<Place> all_numbers() {
   std::vector<Place> places;
   for (const Program& program : kPrograms) {
     const Parser parser = program.make();
-    walk(program, *parser.app, {}, [&](const CLI::Option&, const Place& place) {
+    walk(program, *parser.app, {}, [&](const cmdline::Option&, const Place& place) {
       if (is_number(place)) places.push_back(place);
     });
   }
@@ -104,11 +104,11 @@ struct Outcome {
 };
 
 // The words that the program needs besides.
-std::vector<std::string> needed_words(CLI::App& app, const Place& place) {
+std::vector<std::string> needed_words(cmdline::Command& app, const Place& place) {
   std::vector<std::string> words;
-  CLI::App* at = &app;
+  cmdline::Command* at = &app;
   const auto add_required = [&] {
-    for (const CLI::Option* option : at->get_options()) {
+    for (const cmdline::Option* option : at->get_options()) {
       if (!option->get_required() || option->get_lnames().empty() || "--" + option->get_lnames().front() == place.name)
         continue;
       words.push_back("--" + option->get_lnames().front());
@@ -139,12 +139,12 @@ Outcome parse(const Place& place, const std::vector<std::string>& extra) {
       words = std::move(*all);
     }
     cmdline::parse(*parser.app, words);
-  } catch (const CLI::ParseError& error) {
+  } catch (const cmdline::ParseError& error) {
     outcome.error = error.what();
     return outcome;
   }
   outcome.taken = true;
-  CLI::Option* option = app_at(*parser.app, place.commands)->get_option(place.name);
+  cmdline::Option* option = app_at(*parser.app, place.commands)->get_option(place.name);
   option->capture_default_str();
   outcome.echo = option->get_default_str();
   return outcome;
@@ -382,7 +382,7 @@ TEST(EveryOption, IsDeclaredWithoutAConversionOfTheParsersOwn) {
   for (const Program& program : kPrograms) {
     const Parser parser = program.make();
     std::size_t numbers = 0;
-    walk(program, *parser.app, {}, [&](const CLI::Option&, const Place& place) {
+    walk(program, *parser.app, {}, [&](const cmdline::Option&, const Place& place) {
       numbers += is_number(place) ? 1 : 0;
       for (const char* own : {"INT", "UINT", "FLOAT", "NUMBER", "SIZE", "CHAR", "ENUM"}) {
         EXPECT_EQ(place.type.find(own), std::string::npos) << program.name << " " << place.name << ": " << place.type;
