@@ -33,8 +33,7 @@ void append_json_string(std::string& out, std::string_view text);
 void append_json_value(std::string& out, std::string_view text);
 
 /// `bytes` as a value of JSON where that may not be all there is to say: valid UTF-8 as it is, else readable, with the
-/// bytes that are not UTF-8 as \xNN. Whoever needs the bytes themselves gives them as <name>_base64 besides (see
-/// json_fields.h).
+/// bytes that are not UTF-8 as \xNN. Whoever needs the bytes themselves gives them as <name>_base64 besides.
 std::string readable_utf8(std::string_view bytes);
 
 /// RFC 4648 base64 with padding.

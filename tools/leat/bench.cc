@@ -5,14 +5,13 @@
 #include <functional>
 #include <memory>
 
-#include <nlohmann/json.hpp>
-
 #include "tools/leat/bench_broker.h"
 #include "tools/leat/bench_run.h"
 #include "tools/leat/commands.h"
 #include "tools/leat/exit_code.h"
 #include "tools/leat/options.h"
 #include "tools/leat/output.h"
+#include "text/json_writer.h"
 #include "text/table.h"
 
 namespace leat::tool {
@@ -165,25 +164,30 @@ class Bench {
   }
 
   std::string json() const {
-    nlohmann::json root;
-    root["payload_bytes"] = options_.payload_bytes;
+    JsonArray latency;
     for (const auto& row : latencies_) {
-      nlohmann::json entry = {{"name", row.name}, {"samples", row.latencies.count()}};
+      JsonObject entry(JsonOrder::by_name);
+      entry.add("name", row.name).add("samples", row.latencies.count());
       for (std::size_t i = 0; i < std::size(kPercentiles); ++i) {
-        entry[std::string(kPercentileNames[i]) + "_ns"] = row.latencies.at(kPercentiles[i]);
+        entry.add(std::string(kPercentileNames[i]) + "_ns", row.latencies.at(kPercentiles[i]));
       }
-      if (row.floor_ns > 0)
-        entry["p50_over_floor"] = static_cast<double>(row.latencies.at(0.5)) / static_cast<double>(row.floor_ns);
-      root["latency"].push_back(entry);
+      if (row.floor_ns > 0) {
+        entry.add("p50_over_floor", static_cast<double>(row.latencies.at(0.5)) / static_cast<double>(row.floor_ns));
+      }
+      latency.add(entry);
     }
+    JsonArray throughput;
     for (const auto& [name, measured] : throughputs_) {
-      root["throughput"].push_back({{"name", name},
-                                    {"published_per_second", measured.published_per_second},
-                                    {"committed_per_second", measured.committed_per_second},
-                                    {"delivered_per_second", measured.delivered_per_second},
-                                    {"lapped", measured.lapped}});
+      throughput.add(JsonObject(JsonOrder::by_name)
+                         .add("name", name)
+                         .add("published_per_second", measured.published_per_second)
+                         .add("committed_per_second", measured.committed_per_second)
+                         .add("delivered_per_second", measured.delivered_per_second)
+                         .add("lapped", measured.lapped));
     }
-    return root.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+    JsonObject root(JsonOrder::by_name);
+    root.add("payload_bytes", options_.payload_bytes).add("latency", latency).add("throughput", throughput);
+    return root.json().text + "\n";
   }
 
   struct LatencyRow {
@@ -204,8 +208,8 @@ class Bench {
 
 }  // namespace
 
-void register_bench(CLI::App& app, Commands& commands) {
-  CLI::App* bench = app.add_subcommand(
+void register_bench(cmdline::Command& app, Commands& commands) {
+  cmdline::Command* bench = app.add_subcommand(
       "bench",
       "Measure this machine end to end: starts a leatd of its own in temporary directories, measures latency "
       "and throughput through it, live and durable, beside the machine's floors.");

@@ -2,8 +2,7 @@
 #include <algorithm>
 #include <memory>
 
-#include <nlohmann/json.hpp>
-
+#include <leat/feed_paths.h>
 #include <leat/journal.h>
 
 #include "tools/leat/broker_wait.h"
@@ -13,6 +12,7 @@
 #include "tools/leat/options.h"
 #include "tools/leat/output.h"
 #include "tools/leat/stop_signal.h"
+#include "text/json_writer.h"
 #include "text/table.h"
 #include "text/text_encoding.h"
 
@@ -47,18 +47,19 @@ std::string text_of(const std::vector<NamedCursor>& cursors, std::uint64_t lates
 }
 
 std::string json_of(const std::vector<NamedCursor>& cursors, std::uint64_t latest) {
-  nlohmann::json root = {{"latest_sequence", latest}, {"cursors", nlohmann::json::array()}};
+  JsonArray list;
   for (const NamedCursor& cursor : cursors) {
     std::string saved;
     append_iso_time(saved, cursor.saved_ns, 9);
-    root["cursors"].push_back({{"name", cursor.name},
-                               {"sequence", cursor.place.sequence},
-                               {"cursor", cursor.place.to_string()},
-                               {"saved_ns", std::to_string(cursor.saved_ns)},  // a double would round it
-                               {"saved", saved},
-                               {"uid", cursor.uid}});
+    list.add(JsonObject(JsonOrder::by_name)
+                 .add("name", cursor.name)
+                 .add("sequence", cursor.place.sequence)
+                 .add("cursor", cursor.place.to_string())
+                 .add("saved_ns", std::to_string(cursor.saved_ns))  // a double would round it
+                 .add("saved", saved)
+                 .add("uid", cursor.uid));
   }
-  return root.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  return JsonObject(JsonOrder::by_name).add("latest_sequence", latest).add("cursors", list).json().text + "\n";
 }
 
 // Dropping is the broker's to do, and only for a cursor that no other consumer has taken.
@@ -99,9 +100,9 @@ int run_cursors(const CursorsOptions& options) {
 
 }  // namespace
 
-void register_cursors(CLI::App& app, Commands& commands) {
+void register_cursors(cmdline::Command& app, Commands& commands) {
   auto options = std::make_shared<CursorsOptions>();
-  CLI::App* const cursors = app.add_subcommand(
+  cmdline::Command* const cursors = app.add_subcommand(
       "cursors",
       "List a feed's named cursors as the broker last wrote them down, or drop one; needs no broker to list");
   add_feed_options(*cursors, options->address);

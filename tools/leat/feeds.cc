@@ -6,8 +6,6 @@
 #include <memory>
 #include <optional>
 
-#include <nlohmann/json.hpp>
-
 #include <leat/feed_status.h>
 #include <leat/journal.h>
 
@@ -17,6 +15,7 @@
 #include "tools/leat/options.h"
 #include "tools/leat/output.h"
 #include "tools/leat/stop_signal.h"
+#include "text/json_writer.h"
 #include "text/table.h"
 #include "text/text_encoding.h"
 
@@ -162,25 +161,21 @@ std::string text_of(const Found& found) {
 }
 
 std::string json_of(const Found& found) {
-  nlohmann::json root = {{"feeds", nlohmann::json::array()}, {"closed", found.closed}};
-  const auto set = [](nlohmann::json& object, const char* name, const auto& value, bool known) {
-    object[name] = known ? nlohmann::json(value) : nlohmann::json();
-  };
+  JsonArray feeds;
   for (const FoundFeed& feed : found.feeds) {
-    nlohmann::json object = {{"feed", feed.name}, {"state", feed.state}, {"served", feed.served}};
-    set(object, "uid", feed.uid.value_or(0), feed.uid.has_value());
-    set(object, "user", feed.uid ? user_name(*feed.uid) : "", feed.uid.has_value());
-    set(object, "pid", feed.pid, feed.pid > 0);
-    set(object, "earliest_sequence", feed.earliest.value_or(0), feed.earliest.has_value());
-    set(object, "latest_sequence", feed.latest.value_or(0), feed.latest.has_value());
-    set(object, "durable_sequence", feed.durable.value_or(0), feed.durable.has_value());
-    set(object, "feed_uuid", feed.uuid, !feed.uuid.empty());
-    set(object, "runtime_dir", feed.runtime_dir, !feed.runtime_dir.empty());
-    set(object, "data_dir", feed.data_dir, !feed.data_dir.empty());
-    root["feeds"].push_back(std::move(object));
+    const auto unless_empty = [](const std::string& text) {
+      return text.empty() ? std::optional<std::string>() : text;
+    };
+    JsonObject object(JsonOrder::by_name);
+    object.add("feed", feed.name).add("state", feed.state).add("served", feed.served).add("uid", feed.uid);
+    object.add("user", feed.uid ? std::optional(user_name(*feed.uid)) : std::nullopt);
+    object.add("pid", feed.pid > 0 ? std::optional(feed.pid) : std::nullopt);
+    object.add("earliest_sequence", feed.earliest).add("latest_sequence", feed.latest);
+    object.add("durable_sequence", feed.durable).add("feed_uuid", unless_empty(feed.uuid));
+    object.add("runtime_dir", unless_empty(feed.runtime_dir)).add("data_dir", unless_empty(feed.data_dir));
+    feeds.add(object);
   }
-  // Names of directories may hold any bytes.
-  return root.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  return JsonObject(JsonOrder::by_name).add("feeds", feeds).add("closed", found.closed).json().text + "\n";
 }
 
 int run_feeds(const FeedsOptions& options) {
@@ -196,9 +191,9 @@ int run_feeds(const FeedsOptions& options) {
 
 }  // namespace
 
-void register_feeds(CLI::App& app, Commands& commands) {
+void register_feeds(cmdline::Command& app, Commands& commands) {
   auto options = std::make_shared<FeedsOptions>();
-  CLI::App* const feeds =
+  cmdline::Command* const feeds =
       app.add_subcommand("feeds", "List the feeds that are served or stored on this host, and by whom");
   add_directory_options(*feeds, options->address);
   add_choice(*feeds, "--format", options->format, {"text", "json"}, "text: aligned columns; json: one object");

@@ -4,8 +4,6 @@
 #include <cstdio>
 #include <memory>
 
-#include <nlohmann/json.hpp>
-
 #include "tools/leat/commands.h"
 #include "tools/leat/exit_code.h"
 #include "tools/leat/options.h"
@@ -118,9 +116,9 @@ int run_repair(const RepairOptions& options) {
 
 }  // namespace
 
-void register_repair(CLI::App& app, Commands& commands) {
+void register_repair(cmdline::Command& app, Commands& commands) {
   auto options = std::make_shared<RepairOptions>();
-  CLI::App* const repair = app.add_subcommand(
+  cmdline::Command* const repair = app.add_subcommand(
       "repair",
       "Mend a damaged journal: says what is lost, keeps the damaged bytes aside, leaves gaps that consumers "
       "are told of");

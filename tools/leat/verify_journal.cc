@@ -7,12 +7,13 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include <nlohmann/json.hpp>
+#include <leat/feed_paths.h>
 
 #include "tools/leat/exit_code.h"
 #include "tools/leat/options.h"
 #include "tools/leat/output.h"
 #include "tools/leat/stop_signal.h"
+#include "text/json_writer.h"
 #include "text/text_encoding.h"
 
 namespace leat::tool {
@@ -67,9 +68,9 @@ std::string damage_line(const Damage& damage) {
 
 }  // namespace
 
-void add_journal_options(CLI::App& app, JournalChoice& choice) {
+void add_journal_options(cmdline::Command& app, JournalChoice& choice) {
   add_feed_options(app, choice.address);
-  // Not by CLI11: the variable is no choice of this command line, and must not contradict --journal.
+  // Not by the parser: the variable is no choice of this command line, and must not contradict --journal.
   app.get_option("--feed")->required(false)->envname("");
   app.add_option("-j,--journal", choice.journal,
                  "The directory of the segments, <data-dir>/<feed>, in place of --feed (without both: $LEAT_FEED)")
@@ -146,46 +147,38 @@ std::vector<std::string> report_lines(const std::string& directory, const Journa
   return lines;
 }
 
-nlohmann::json report_json(const std::string& directory, const JournalCheck& check) {
-  nlohmann::json root = {{"directory", directory},
-                         {"intact", check.intact()},
-                         {"feed", format_uuid(check.identity.uuid)},
-                         {"segments", check.segments.size()},
-                         {"bytes", check.bytes},
-                         {"events", check.events},
-                         {"marks", check.marks},
-                         {"index_entries", check.index_entries},
-                         {"earliest_sequence", check.earliest_sequence},
-                         {"latest_sequence", check.end_sequence},
-                         {"end_position", check.end_position},
-                         {"torn_bytes", check.torn_bytes},
-                         {"events_lost", check.events_lost()},
-                         {"epochs", check.identity.epochs.size()},
-                         {"notes", check.notes},
-                         {"cut_behind", check.cut_behind ? nlohmann::json(*check.cut_behind) : nlohmann::json()},
-                         {"gaps", nlohmann::json::array()},
-                         {"damages", nlohmann::json::array()}};
+std::string report_json(const std::string& directory, const JournalCheck& check) {
+  JsonArray gaps;
   for (const GapFound& gap : check.gaps) {
-    root["gaps"].push_back({{"file", gap.file},
-                            {"position", gap.position},
-                            {"first_missing", gap.first_missing},
-                            {"last_missing", gap.last_missing}});
+    gaps.add(JsonObject(JsonOrder::by_name)
+                 .add("file", gap.file)
+                 .add("position", gap.position)
+                 .add("first_missing", gap.first_missing)
+                 .add("last_missing", gap.last_missing));
   }
+  JsonArray damages;
   for (const Damage& damage : check.damages) {
-    nlohmann::json entry = {{"kind", to_string(damage.kind)},
-                            {"file", damage.file},
-                            {"offset", damage.offset},
-                            {"bytes", damage.bytes},
-                            {"from_position", damage.from_position},
-                            {"to_position", damage.to_position},
-                            {"what", damage.what}};
-    if (damage.loses_events()) {
-      entry["first_lost"] = damage.first_lost;
-      entry["last_lost"] = damage.last_lost;
-    }
-    root["damages"].push_back(std::move(entry));
+    JsonObject entry(JsonOrder::by_name);
+    entry.add("kind", to_string(damage.kind)).add("file", damage.file).add("offset", damage.offset);
+    entry.add("bytes", damage.bytes).add("from_position", damage.from_position);
+    entry.add("to_position", damage.to_position).add("what", damage.what);
+    if (damage.loses_events()) entry.add("first_lost", damage.first_lost).add("last_lost", damage.last_lost);
+    damages.add(entry);
   }
-  return root;
+  JsonObject root(JsonOrder::by_name);
+  root.add("directory", directory).add("intact", check.intact()).add("feed", format_uuid(check.identity.uuid));
+  root.add("segments", check.segments.size()).add("bytes", check.bytes).add("events", check.events);
+  root.add("marks", check.marks).add("index_entries", check.index_entries);
+  root.add("earliest_sequence", check.earliest_sequence).add("latest_sequence", check.end_sequence);
+  root.add("end_position", check.end_position).add("torn_bytes", check.torn_bytes);
+  root.add("events_lost", check.events_lost()).add("epochs", check.identity.epochs.size());
+  root.add("notes", check.notes).add("cut_behind", check.cut_behind).add("gaps", gaps).add("damages", damages);
+  if (!is_utf8(directory)) {
+    std::string bytes;
+    append_base64(bytes, directory);
+    root.add("directory_base64", bytes);
+  }
+  return root.json().text;
 }
 
 int run_verify_journal(const VerifyJournalOptions& options) {
@@ -197,14 +190,7 @@ int run_verify_journal(const VerifyJournalOptions& options) {
   if (!check) return fail(check.error());
   Output output;
   if (options.format == "json") {
-    // A path may be any bytes: what is not UTF-8 shows as U+FFFD, and stands beside it in base64.
-    nlohmann::json report = report_json(journal->directory, *check);
-    if (!is_utf8(journal->directory)) {
-      std::string bytes;
-      append_base64(bytes, journal->directory);
-      report["directory_base64"] = bytes;
-    }
-    output.buffer() += report.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+    output.buffer() += report_json(journal->directory, *check) + "\n";
     output.end_line();
   } else {
     for (const std::string& line : report_lines(journal->directory, *check)) {

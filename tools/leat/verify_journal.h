@@ -4,12 +4,10 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
-#include <nlohmann/json_fwd.hpp>
-
 #include <leat/feed_address.h>
 
 #include "base/unique_fd.h"
+#include "cmdline/command.h"
 #include "journal/check/check_journal.h"
 
 namespace leat::tool {
@@ -18,7 +16,7 @@ struct JournalChoice {
   FeedAddress address = {};
   std::string journal = {};  ///< the directory itself, in place of a feed's name
 };
-void add_journal_options(CLI::App& app, JournalChoice& choice);
+void add_journal_options(cmdline::Command& app, JournalChoice& choice);
 /// The journal's directory. Errors: invalid_argument.
 Result<std::string> directory_of(JournalChoice choice);
 
@@ -36,7 +34,9 @@ Result<internal::JournalCheck> check_with_progress(const OpenJournal& journal);
 
 /// Lines for people, without newlines: what is there, each damaged range, each gap.
 std::vector<std::string> report_lines(const std::string& directory, const internal::JournalCheck& check);
-nlohmann::json report_json(const std::string& directory, const internal::JournalCheck& check);
+/// The same as a JSON object. A directory may be any bytes: what is not UTF-8 shows as U+FFFD, and stands beside it in
+/// base64.
+std::string report_json(const std::string& directory, const internal::JournalCheck& check);
 /// "events 7 to 9" or "no event".
 std::string lost_text(const internal::Damage& damage);
 
