@@ -50,7 +50,8 @@ class Value {
  public:
   template <std::convertible_to<std::string_view> Text>
   Value(const Text& text) : kind_(Kind::text), text_(std::string_view(text)) {}
-  Value(bool truth) : kind_(Kind::text), text_(truth ? "true" : "false") {}
+  template <std::same_as<bool> Truth>  // and nothing that would become one: no pointer, no double
+  Value(Truth truth) : kind_(Kind::text), text_(truth ? "true" : "false") {}
   template <std::signed_integral Number>
   requires(!std::same_as<Number, char>) Value(Number number)
       : kind_(number < 0 ? Kind::negative : Kind::natural),

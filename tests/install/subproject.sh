@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds a project that has Leat's sources as a part of it (add_subdirectory, and FetchContent with SOURCE_DIR): nothing
 # but the library is built, nothing is installed, none of what only the programs need is looked for, and no setting of
-# the parent is changed.
+# the parent is changed. And the library, the tools and the broker each on their own look only for what they need.
 #
 # Usage: tests/install/subproject.sh BUILD_DIR
 set -euo pipefail
@@ -50,4 +50,18 @@ build_it add_subdirectory
 try an_older_standard -DCMAKE_CXX_STANDARD=17 -DCMAKE_CXX_STANDARD_REQUIRED=ON
 try fetch_content -DBY_FETCH=ON
 build_it fetch_content
+
+# Usage: alone WHAT OPTION PACKAGE...   what is built on its own looks for no package that only the rest needs
+alone() {
+  local what=$1 option=$2 disabled=()
+  shift 2
+  say "configure: $what alone"
+  for package in "$@"; do disabled+=("-DCMAKE_DISABLE_FIND_PACKAGE_$package=ON"); done
+  cmake -S "$source" -B "$scratch/$what" -G "$(cached CMAKE_GENERATOR)" -DCMAKE_CXX_COMPILER="$(cached CMAKE_CXX_COMPILER)" \
+    -DLEAT_BUILD_PROGRAMS=OFF -DLEAT_BUILD_TESTS=OFF -DLEAT_BUILD_BENCH=OFF "$option" "${disabled[@]}" \
+    >"$scratch/log" 2>&1 || { cat "$scratch/log" >&2; die "$what cannot be configured alone (see above)"; }
+}
+alone library -DLEAT_INSTALL=ON spdlog CLI11 tomlplusplus nlohmann_json GTest benchmark
+alone tools -DLEAT_BUILD_TOOLS=ON spdlog tomlplusplus nlohmann_json GTest benchmark
+alone broker -DLEAT_BUILD_BROKER=ON nlohmann_json GTest benchmark
 say "passed"
