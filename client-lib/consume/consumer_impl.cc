@@ -3,265 +3,114 @@
 #include <time.h>
 
 #include <algorithm>
-#include <cstring>
+#include <utility>
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/deadline.h"
+#include "client-lib/connect/idle_strategy.h"
+#include "journal/format/cursor_file.h"
 
 namespace leat {
 
 using namespace internal;
-using client::RecordStream;
+using client::EventReader;
 
 namespace {
-constexpr std::int64_t kMaxSleepNs = 50 * kNanosPerMilli;
-constexpr std::uint64_t kMaxFilteredPerPoll = 4096;
-constexpr std::uint64_t kEventsPerReport = 1024;
-constexpr std::uint32_t kLooksPerClock = 16;
+constexpr std::int64_t kSpinNs = 5 * kNanosPerMicro;
 constexpr std::int64_t kOfflineSleepNs = 10 * kNanosPerMilli;
-constexpr std::int64_t kTendNs = 50 * kNanosPerMilli;
-constexpr std::int64_t kSlowLookNs = kNanosPerMilli;  ///< who looks less often than that reads the clock at each look
+constexpr int kReconnectTimeoutMs = 200;
 }  // namespace
 
-Result<void> Consumer::Impl::check_owner() const {
-  if (owner.is_here()) return {};
-  return Error{ErrorCode::used_after_fork,
-               "this reader belongs to the process that this one was forked from; connect (or open) anew in this one"};
+Consumer::Impl::Impl(ConsumerOptions options)
+    : reader_(options.filter),
+      options_(std::move(options)),
+      session_(reader_, options_.name, options_.level),
+      named_cursor_(options_.cursor_name, reader_, session_.dialog()),
+      follower_(reader_),
+      descriptor_(reader_, session_),
+      stored_bounds_(reader_),
+      spinner_(client::strategy_of(options_.idle), kSpinNs) {}
+
+Consumer::Impl::~Impl() {
+  if (reader_.is_open() && reader_.is_ours()) named_cursor_.save_scanned_at_once();
 }
 
-// Counts the event of next_sequence, and fills it in.
-inline void Consumer::Impl::count_event(const std::byte* record, EventView& out) noexcept {
-  if (++next_sequence % kEventsPerReport == 0) report_place();
-  if (const BroadcastReader* live = ring()) epoch = live->header().epoch.load(std::memory_order_relaxed);
-  fill_event(out, record, epoch);
+Result<void> Consumer::Impl::open() {
+  if (auto resolved = session_.resolve(options_.address); !resolved) return resolved;
+  auto connected = session_.connect(client::to_timeout_ms(options_.connect_timeout));
+  if (connected) return open_online(std::move(*connected));
+  // Only where there is no broker: a broker that refuses us is not got round by reading its files.
+  if (!options_.allow_offline || connected.error().code != ErrorCode::no_broker) return connected.error();
+  auto offline = open_offline();
+  // Who may not read the files himself lacks no right: a broker would open them.
+  if (!offline && offline.error().code == ErrorCode::permission_denied) return connected.error();
+  return offline;
 }
 
-// False: the filter, or the time that is waited for, leaves the event out.
-inline bool Consumer::Impl::is_wanted(const EventView& event) noexcept {
-  if (not_before_ns && event.timestamp_ns >= *not_before_ns) {
-    not_before_ns.reset();  // from here on all events are wanted, whatever the clock does
-    first_wanted = event.sequence;
-    use_filter();
-  }
-  if (not_before_ns || (!options.filter.matches_all() && !options.filter.matches(event.topic))) {
-    ++stats.filtered;
-    return false;
-  }
-  ++stats.delivered;
-  last_wanted = event.sequence;
-  return true;
+Result<void> Consumer::Impl::open_online(client::Connection connected) {
+  session_.begin(std::move(connected));
+  if (!named_cursor_.has_name()) return session_.attach(options_.start);
+  // First of all: what another consumer has is not to be moved.
+  auto known = named_cursor_.take_patiently(options_.connect_timeout);
+  if (!known) return known.error();
+  const Start start = *known ? Start::after(named_cursor_.place()) : options_.start;
+  if (auto attached = session_.attach(start); !attached) return attached;
+  if (!*known) return named_cursor_.make();
+  named_cursor_.begin_at_place();
+  return {};
 }
 
-const Ended& Consumer::Impl::end_at(Poll found) {
-  ended = {};
-  switch (found) {
-    case Poll::event: ended.why = Ended::Why::stopped; break;
-    case Poll::empty: ended.why = Ended::Why::idle; break;
-    case Poll::reset:
-      ended.why = Ended::Why::reset;
-      ended.reset = reset;
-      break;
-    case Poll::error:
-      ended.why = Ended::Why::error;
-      ended.error = error;
-      break;
-  }
-  return ended;
-}
-
-// A fork's child finds no event in the buffer (WipedMemory), and so takes the slow way, where it is told. Where no
-// memory can be wiped, all take the slow way.
-Poll Consumer::Impl::poll(EventView& out) {
-  if (obstacles == 0) [[likely]] {
-    if (const std::byte* const record = stream->next_event(next_sequence)) [[likely]] {
-      count_event(record, out);
-      ++stats.delivered;
-      return Poll::event;
+Result<void> Consumer::Impl::open_offline() {
+  const std::string directory = session_.paths().journal.string();
+  auto files = JournalFiles::open(directory);
+  if (!files) return files.error();
+  Start start = options_.start;
+  if (named_cursor_.has_name()) {
+    auto cursors = load_cursors(files->directory(), files->identity().uuid);
+    if (!cursors) return cursors.error();
+    for (const CursorEntry& entry : *cursors) {
+      if (cursor_name(entry) != named_cursor_.name()) continue;
+      start = Start::after({.epoch = entry.epoch, .sequence = entry.sequence});
     }
   }
-  return poll_slowly(out);
+  return reader_.open(std::move(*files), start);
 }
 
 // The handed-out descriptor is armed only while poll() has found nothing: on every other way out it is readable, so
 // that nobody sleeps on what is there.
 Poll Consumer::Impl::poll_slowly(EventView& out) {
-  old_stream.reset();
+  reader_.begin_poll();
+  at_end_ = false;
   const Poll found = look(out);
-  if (has(kEventFdArmed) && !(found == Poll::empty && at_end) && owner.is_here()) make_readable();
+  LEAT_ASSERT(!at_end_ || found == Poll::empty);
+  if (descriptor_.is_armed() && !at_end_ && reader_.is_ours()) descriptor_.make_readable();
   return found;
 }
 
 Poll Consumer::Impl::look(EventView& out) {
-  at_end = false;
-  if (has(kNotWiped)) {
-    if (auto ours = check_owner(); !ours) {
-      error = ours.error();
-      return Poll::error;
-    }
-  }
-  const std::uint64_t filtered_before = stats.filtered;
   for (;;) {
-    if (stats.filtered - filtered_before >= kMaxFilteredPerPoll) {  // the caller's deadline counts too
-      (void)tend();
-      return Poll::empty;
-    }
-    if (has(kErrorPending) || has(kResetPending)) return take_pending();
-    if (const std::byte* const record = stream->next_event(next_sequence)) {
-      count_event(record, out);
-      if (is_wanted(out)) return Poll::event;
-      continue;
-    }
     bool again = false;
-    const Poll found = look_elsewhere(out, again);
-    if (!again) return found;
-  }
-}
-
-Poll Consumer::Impl::take_pending() {
-  if (auto ours = check_owner(); !ours) {
-    error = ours.error();
-    return Poll::error;
-  }
-  if (has(kErrorPending)) {
-    set(kErrorPending, false);
-    return Poll::error;
-  }
-  set(kResetPending, false);
-  ++stats.resets;
-  report_place();
-  return Poll::reset;
-}
-
-// The buffer holds no event that comes next. `again`: look anew.
-Poll Consumer::Impl::look_elsewhere(EventView& out, bool& again) {
-  if (auto ours = check_owner(); !ours) {
-    error = ours.error();
-    return Poll::error;
-  }
-  RecordView record;
-  switch (stream->next(record)) {
-    case RecordStream::Next::record: return take_record(record, out, again);
-    case RecordStream::Next::empty:
-      report_place();
-      blocked = false;
-      again = tend() || (event_poll.valid() && settle_event_fd());
-      at_end = !again;
-      return Poll::empty;
-    case RecordStream::Next::waiting: return wait_for_broker(again);
-    case RecordStream::Next::expired: return expired(again);
-    case RecordStream::Next::failed: break;
-  }
-  // It may be that what we read has been replaced, or is being replaced just now.
-  next_journal_look_ns = 0;
-  again = tend_now(monotonic_ns());
-  at_end = !again && ring() == nullptr && journal_trouble.code != ErrorCode::ok;
-  if (again || at_end) return Poll::empty;
-  error = stream->error();
-  return Poll::error;
-}
-
-Poll Consumer::Impl::take_record(const RecordView& record, EventView& out, bool& again) {
-  if (record.header.type == static_cast<std::uint16_t>(RecordType::gap)) return take_gap(record);
-  if (record.header.type != static_cast<std::uint16_t>(RecordType::event) || record.header.sequence != next_sequence) {
-    return wrong_record(record);
-  }
-  last_position = stream->position() - padded_record_bytes(record.header.length);
-  last_checksum = record.header.checksum;
-  count_event(record.bytes, out);
-  again = !is_wanted(out);
-  return Poll::event;
-}
-
-// There is more, but this user may not open it himself.
-Poll Consumer::Impl::wait_for_broker(bool& again) {
-  blocked = true;
-  again = tend_now(monotonic_ns());
-  if (!again && event_poll.valid()) (void)settle_event_fd();
-  at_end = !again;
-  return Poll::empty;
-}
-
-Poll Consumer::Impl::wrong_record(const RecordView& record) {
-  const std::uint64_t found = record.header.sequence;
-  stream->seek(stream->position() - padded_record_bytes(record.header.length));
-  error = {ErrorCode::corrupt, "the journal's string holds a record of type " + std::to_string(record.header.type) +
-                                   " with sequence " + std::to_string(found) + " at position " +
-                                   std::to_string(stream->position()) + ", expected the event of sequence " +
-                                   std::to_string(next_sequence) + "; stop the broker and check the disk"};
-  return Poll::error;
-}
-
-Poll Consumer::Impl::take_gap(const RecordView& record) {
-  const GapBody gap = gap_of(record.header, record.payload);
-  // A reader that was told to begin within the gap stands on it too.
-  if (gap.first_missing > next_sequence || gap.last_missing < next_sequence) return wrong_record(record);
-  client::Window now;
-  if (ring() != nullptr) {
-    now = window();
-  } else if (auto offline = offline_window(); offline) {
-    now = *offline;
-    stream->seek(stream->position());  // to find the journal's end its last segment was read
-  } else {
-    stream->seek(stream->position() - padded_record_bytes(record.header.length));
-    error = offline.error();
-    return Poll::error;
-  }
-  reset = {.reason = Reset::Reason::gap,
-           .wanted_sequence = next_sequence,
-           .earliest_sequence = now.earliest_sequence,
-           .latest_sequence = now.latest_sequence,
-           .resume = {.epoch = epoch, .sequence = gap.last_missing}};
-  next_sequence = gap.last_missing + 1;
-  ++stats.resets;
-  return Poll::reset;
-}
-
-Poll Consumer::Impl::expired(bool& again) {
-  if (auto done = stream->files().refresh(); !done) {
-    if (done.error().code == ErrorCode::no_broker) return wait_for_broker(again);
-    again = tend_now(monotonic_ns());
-    error = done.error();
-    return again ? Poll::empty : Poll::error;
-  }
-  client::Window now;
-  if (ring() != nullptr) {
-    now = window();
-  } else if (auto offline = offline_window(); offline) {
-    now = *offline;
-  } else {
-    error = offline.error();
-    return Poll::error;
-  }
-  // The ring of a broker that is gone says no more what is retained; the files do.
-  const auto& segments = stream->files().segments();
-  if (!segments.empty() && segments.front().first_position > now.earliest_position) {
-    now.earliest_position = segments.front().first_position;
-    now.earliest_sequence = segments.front().first_sequence;
-    now.latest_sequence = std::max(now.latest_sequence, now.earliest_sequence - 1);
-  }
-  if (next_sequence == now.earliest_sequence && stream->position() < now.earliest_position) {
-    // What was pruned ends with the last event that we had: only marks and a segment's end lay between.
-    stream->seek(now.earliest_position);
-    again = true;
+    switch (reader_.look(out)) {
+      case EventReader::Found::event: return Poll::event;
+      case EventReader::Found::reset: return Poll::reset;
+      case EventReader::Found::error: return Poll::error;
+      case EventReader::Found::left_out: (void)tend(); return Poll::empty;
+      case EventReader::Found::end: again = tend() || settle_descriptor(); break;
+      case EventReader::Found::blocked:
+        again = tend_now(monotonic_ns());
+        if (!again) (void)settle_descriptor();
+        break;
+      case EventReader::Found::unreadable:
+        follower_.look_at_once();
+        again = tend_now(monotonic_ns());
+        if (!again && (reader_.ring() != nullptr || !follower_.is_in_trouble())) return Poll::error;
+        break;
+    }
+    if (again) continue;
+    at_end_ = true;
     return Poll::empty;
   }
-  take_place(client::reset_to_earliest(stream->files(), Reset::Reason::expired, next_sequence, now));
-  set(kResetPending, false);
-  ++stats.resets;
-  report_place();
-  return Poll::reset;
-}
-
-// A hint for `leat stat`, on a line of our own that nobody polls.
-void Consumer::Impl::report_place() noexcept {
-  stats.lapped = stream->lapped;
-  stats.ring_bytes = stream->ring_bytes;
-  stats.journal_bytes = stream->journal_bytes;
-  if (slot == nullptr) return;
-  slot->position.store(stream->position(), std::memory_order_relaxed);
-  slot->sequence.store(next_sequence - 1, std::memory_order_relaxed);
-  slot->lapped.store(stats.lapped, std::memory_order_relaxed);
-  slot->resets.store(stats.resets, std::memory_order_relaxed);
 }
 
 Poll Consumer::Impl::wait(EventView& out, std::int64_t timeout_ns) {
@@ -271,57 +120,138 @@ Poll Consumer::Impl::wait(EventView& out, std::int64_t timeout_ns) {
   for (std::uint32_t looks = 1;; ++looks) {
     found = poll(out);
     if (found != Poll::empty) {
-      spinner.reset();
+      spinner_.reset();
       return found;
     }
-    if (!at_end) {  // a filter left out all that it was shown, and there is more
+    if (!at_end_) {  // a filter left out all that it was shown, and there is more
       if (deadline.has_passed()) return Poll::empty;
       continue;
     }
-    const bool spinning = spinner.keep_spinning();
-    if (spinning && looks % kLooksPerClock != 0) continue;
+    const bool spinning = spinner_.keep_spinning();
+    if (spinning && looks % client::LookClock::kLooksPerClock != 0) continue;
     const std::int64_t left_ns = deadline.left_ns();
     if (left_ns == 0) return Poll::empty;
     if (spinning) continue;
     sleep(left_ns);
-    looks_until_clock = 1;
+    clock_.has_slept();
   }
 }
 
 void Consumer::Impl::sleep(std::int64_t limit_ns) {
-  const BroadcastReader* live = ring();
-  if (live == nullptr || blocked) {
-    const timespec nap{.tv_sec = 0, .tv_nsec = std::min(limit_ns, kOfflineSleepNs)};
-    ::nanosleep(&nap, nullptr);
-    return;
-  }
-  const BroadcastHeader& header = live->header();
-  const auto& watermark = options.level == Level::live ? header.committed : header.durable;
-  auto& sleepers = options.level == Level::live ? doorbell->live_sleepers : doorbell->durable_sleepers;
-  const std::uint64_t seen = watermark.load(std::memory_order_acquire);
-  if (seen > stream->position()) return;
-  sleep_on(sleepers, watermark, seen, std::min(limit_ns, kMaxSleepNs));
+  LEAT_ASSERT(limit_ns > 0);
+  if (reader_.ring() != nullptr && !reader_.is_blocked()) return session_.sleep(limit_ns);
+  const timespec nap{.tv_sec = 0, .tv_nsec = std::min(limit_ns, kOfflineSleepNs)};
+  ::nanosleep(&nap, nullptr);
 }
 
-// Called where poll() finds nothing, which may be millions of times a second, or once in a while.
+// For where poll() finds nothing: now and then looks whether broker and journal are still those that we read. True:
+// something has changed, so look again.
 bool Consumer::Impl::tend() {
-  if (--looks_until_clock != 0) return false;
-  const std::int64_t now = monotonic_ns();
-  looks_until_clock = now - last_clock_ns >= kSlowLookNs ? 1 : kLooksPerClock;
-  last_clock_ns = now;
-  if (now < next_tend_ns) return false;
-  next_tend_ns = now + kTendNs;
-  return tend_now(now);
+  const auto now = clock_.tick();
+  return now && tend_now(*now);
 }
 
+bool Consumer::Impl::tend_now(std::int64_t now_ns) {
+  if (reader_.ring() == nullptr) {
+    if (follower_.follow(now_ns)) return true;
+  } else if (session_.is_served()) {
+    named_cursor_.tend(now_ns);
+    return false;
+  }
+  return session_.is_time_to_connect(now_ns) && reconnect();
+}
+
+// The same for calls that are no poll: what was handed out stays readable.
 void Consumer::Impl::look_around() noexcept {
   try {
-    const std::int64_t now = monotonic_ns();
-    if (now < next_tend_ns) return;
-    next_tend_ns = now + kTendNs;
-    (void)tend_now(now);
+    if (const auto now = clock_.look()) (void)tend_now(*now);
   } catch (...) {  // no memory: the next call looks again
   }
+}
+
+// Registers with the broker that has come. While there is none, the ring and the journal that we have are read on.
+bool Consumer::Impl::reconnect() {
+  auto connected = session_.connect(kReconnectTimeoutMs);
+  if (!connected) return session_.note_lost(connected.error());
+  descriptor_.unwatch();
+  session_.begin(std::move(*connected));
+  named_cursor_.begin_connection();
+  if (!session_.rejoin()) {
+    if (auto attached = session_.attach(Start::after(reader_.cursor())); !attached) {
+      session_.end();  // the next attempt begins anew
+      descriptor_.watch_clock();
+      return session_.note_lost(attached.error());
+    }
+  }
+  session_.forget_trouble();
+  follower_.forget_trouble();
+  reader_.unblock();
+  named_cursor_.retake(monotonic_ns());
+  descriptor_.watch_anew();
+  LEAT_ASSERT(reader_.ring() != nullptr);
+  return true;
+}
+
+// poll() is about to say that there is nothing. True: something came meanwhile, or the broker is another one; look
+// again.
+bool Consumer::Impl::settle_descriptor() {
+  if (!descriptor_.exists() || !descriptor_.begin_arming()) return false;
+  if (session_.has_gone()) {
+    descriptor_.drop_dead_connection();
+    if (tend_now(monotonic_ns())) return true;
+  }
+  return descriptor_.arm();
+}
+
+Result<void> Consumer::Impl::get_cursor_ready() {
+  if (auto ours = reader_.check_owner(); !ours) return ours;
+  if (!named_cursor_.has_name()) {
+    return Error{ErrorCode::invalid_argument,
+                 "this consumer has no named cursor; give it one: ConsumerOptions::cursor_name"};
+  }
+  // Not look_around(): whoever saves wants an answer now.
+  (void)tend_now(monotonic_ns());
+  if (!session_.is_served()) {
+    return Error{ErrorCode::no_broker, "no broker to move cursor '" + named_cursor_.name() +
+                                           "': start leatd; until then it stays where it was saved last"};
+  }
+  if (!named_cursor_.is_taken()) {
+    if (auto taken = named_cursor_.take(); !taken) return taken.error();
+  }
+  return {};
+}
+
+Result<void> Consumer::Impl::save_cursor(std::optional<Cursor> place) {
+  if (auto ready = get_cursor_ready(); !ready) return ready;
+  return named_cursor_.save(place.value_or(reader_.cursor()));
+}
+
+Result<void> Consumer::Impl::drop_cursor() {
+  if (auto ready = get_cursor_ready(); !ready) return ready;
+  return named_cursor_.drop();
+}
+
+bool Consumer::Impl::is_online() noexcept {
+  if (!reader_.is_ours()) return false;
+  look_around();
+  return session_.is_served();
+}
+
+std::uint64_t Consumer::Impl::latest_sequence() noexcept {
+  if (!reader_.is_ours()) return reader_.cursor().sequence;
+  look_around();
+  const BroadcastReader* live = reader_.ring();
+  if (live == nullptr) return stored_bounds_.look().latest_sequence;
+  return options_.level == Level::live ? live->read_latest().sequence
+                                       : live->header().durable_sequence.load(std::memory_order_acquire);
+}
+
+std::uint64_t Consumer::Impl::earliest_sequence() noexcept {
+  if (!reader_.is_ours()) return reader_.next_sequence();
+  look_around();
+  const BroadcastReader* live = reader_.ring();
+  return live != nullptr ? live->header().earliest_sequence.load(std::memory_order_acquire)
+                         : stored_bounds_.look().earliest_sequence;
 }
 
 }  // namespace leat

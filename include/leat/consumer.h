@@ -67,8 +67,17 @@ struct ConsumerOptions {
   bool allow_offline = true;  ///< without a broker, read the journal and join the broker when it comes
 };
 
-/// Why a consumer cannot go on from where it was told to. It now stands behind `resume`: at the earliest retained
-/// event, or, with Reason::gap, at the first event behind the gap.
+/// Why a consumer cannot go on from where it was told to, or where it stood. For every reason: it stands just behind
+/// `resume` by then, cursor() says so, and polling on goes on there. Where that is depends on the reason:
+///
+///   expired, lost_tail, unknown_epoch, future   at the earliest event retained: resume.sequence + 1 is
+///                                               earliest_sequence, of the feed's current epoch
+///   gap                                         at the first event behind the gap. wanted_sequence to resume.sequence
+///                                               are lost; what lies before the gap is retained, earliest_sequence
+///                                               is the feed's and lies there
+///
+/// A filter, or a time that is waited for, holds behind a Reset too. If retention takes the new place before it is
+/// polled, the next poll is another Reset (expired).
 struct Reset {
   enum class Reason : std::uint8_t {
     expired,        ///< the place lies below the retained window (a time: events of it or later may have been pruned)
@@ -93,7 +102,7 @@ std::string_view to_string(Reset::Reason reason) noexcept;
 enum class [[nodiscard]] Poll : std::uint8_t{
     event,  ///< `out` is filled
     empty,  ///< nothing new at this level (or, with a filter: nothing among some thousand events looked at; poll on)
-    reset,  ///< see last_reset(); polling on continues at the earliest retained event
+    reset,  ///< events are missing: see last_reset(); polling on continues just behind its `resume`
     error,  ///< see last_error(); the consumer does not move past what it cannot read
 };
 
@@ -101,7 +110,7 @@ enum class [[nodiscard]] Poll : std::uint8_t{
 struct [[nodiscard]] Ended {
   enum class Why : std::uint8_t {
     stopped,  ///< the callback returned false
-    reset,    ///< events are missing here: see `reset`. Whoever reads on does so behind them
+    reset,    ///< events are missing here: see `reset`. Whoever reads on does so behind `reset.resume`
     error,    ///< see `error`. Whoever reads on tries the same place again
     idle,     ///< nothing came for as long as the caller would wait
   };
@@ -234,7 +243,6 @@ class Consumer {
   std::default_sentinel_t end() const { return {}; }
 
  private:
-  friend class JournalReader;  // reads as a consumer that never looks for a broker
   struct Impl;
   const Ended& end_at(Poll found);  // with Poll::event: by the callback
   explicit Consumer(std::unique_ptr<Impl> impl);

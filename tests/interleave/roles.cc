@@ -105,7 +105,7 @@ void ConsumerRole::take(std::uint64_t bytes, const char* source) {
   position_ = begin + bytes;
 }
 
-// As client-lib/consume does it: from the ring while the position is in its window, else from the journal.
+// As client-lib/read does it: from the ring while the position is in its window, else from the journal.
 void ConsumerRole::run() {
   constexpr std::int64_t kTimeoutNs = 50'000'000;
   for (;;) {

@@ -3,14 +3,12 @@
 #include "client-lib/read/record_stream.h"
 
 #include <gtest/gtest.h>
-#include <sys/mman.h>
 
 #include <atomic>
 #include <random>
 #include <thread>
 
-#include "base/mapping.h"
-#include "tests/unit/fixtures/journal_maker.h"
+#include "tests/unit/fixtures/ring_and_journal.h"
 
 namespace leat::client {
 namespace {
@@ -18,36 +16,10 @@ namespace {
 using namespace internal;
 using test::JournalMaker;
 
-// A journal and the ring that holds its end.
-class StreamTest : public ::testing::Test {
+class StreamTest : public ::testing::Test, protected test::RingAndJournal {
  protected:
   explicit StreamTest(std::uint64_t ring_bytes = 8192, std::uint64_t segment_bytes = test::kTinySegment)
-      : journal(segment_bytes),
-        fd_(::memfd_create("ring", MFD_CLOEXEC)),
-        mapping_(::ftruncate(fd_.get(), static_cast<off_t>(broadcast_file_bytes(ring_bytes))) == 0
-                     ? test::must(Mapping::map_mirrored(fd_.get(), Access::read_write, kPageBytes, ring_bytes))
-                     : Mapping()),
-        writer(mapping_.data(), ring_bytes) {
-    header().max_record_bytes = static_cast<std::uint32_t>(ring_bytes / 4);
-  }
-  BroadcastHeader& header() { return *reinterpret_cast<BroadcastHeader*>(mapping_.data()); }
-  // Puts what the journal has got since the last time into the ring.
-  void publish() {
-    const std::uint64_t end = journal.position();
-    for (std::uint64_t at = header().committed.load(); at < end;) {
-      const std::uint64_t bytes = std::min(end - at, writer.capacity() / 4);
-      writer.raise_intent(at + bytes);
-      copy_words_in(writer.place(at), journal.string().data() + at, bytes);
-      at += bytes;
-    }
-    writer.commit(end, journal.sequence());
-  }
-  RecordStream stream(Level level = Level::live) {
-    RecordStream made(journal.files());
-    made.attach(BroadcastReader(mapping_.data(), writer.capacity()), level);
-    made.seek(0);
-    return made;
-  }
+      : RingAndJournal(ring_bytes, segment_bytes) {}
   // Reads up to `most` events, as a consumer does, and checks each against what was written.
   RecordStream::Next read(RecordStream& from, std::size_t most, std::size_t& next) {
     for (std::size_t i = 0; i < most; ++i) {
@@ -68,11 +40,6 @@ class StreamTest : public ::testing::Test {
     }
     return RecordStream::Next::record;
   }
-
-  JournalMaker journal;
-  UniqueFd fd_;
-  Mapping mapping_;
-  BroadcastWriter writer;
 };
 
 TEST_F(StreamTest, ReadsTheRingAloneWhileItsPlaceIsInTheWindow) {

@@ -5,7 +5,7 @@
 #include <memory>
 #include <new>
 
-#include "client-lib/consume/places.h"
+#include "client-lib/read/window.h"
 #include "shm/broadcast/broadcast_ring.h"
 #include "tests/unit/fixtures/journal_maker.h"
 

@@ -1,5 +1,5 @@
 // The table of starts (I11): every kind of start against what is retained.
-#include "client-lib/consume/places.h"
+#include "client-lib/read/start_place.h"
 
 #include <gtest/gtest.h>
 

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "client-lib/consume/places.h"
+#include "client-lib/read/start_place.h"
 #include "record/record.h"
 #include "tests/unit/fixtures/journal_maker.h"
 

@@ -1,4 +1,4 @@
-// Where a consumer starts, and why it cannot: the rules of I11 as one function, shared by all readers.
+// Where a reader starts, and why it cannot: the rules of I11 as one function, shared by all readers.
 #pragma once
 
 #include <cstdint>
@@ -6,18 +6,10 @@
 
 #include <leat/consumer.h>
 
-#include "shm/broadcast/broadcast_ring.h"
+#include "client-lib/read/window.h"
 #include "journal/read/journal_files.h"
 
 namespace leat::client {
-
-/// What is there to be read.
-struct Window {
-  std::uint64_t earliest_position = 0;
-  std::uint64_t earliest_sequence = 1;
-  std::uint64_t latest_position = 0;
-  std::uint64_t latest_sequence = 0;  ///< earliest - 1 when empty
-};
 
 /// The place to read from. With a reset, it is the earliest one retained.
 struct StartPlace {
@@ -31,8 +23,8 @@ struct StartPlace {
   bool found_time = false;  ///< it has come
 };
 
-/// What a ring says is there, with a place of one moment. `files`: of its journal; listed anew where need be.
-Window window_of(const internal::BroadcastReader& live, internal::JournalFiles& files);
+/// Whether there can be such a start at all. Error: invalid_argument.
+Result<void> check_start(const Start& start);
 
 /// Resolves a start against a window. The files' identity must be fresh. Errors: io_error, corrupt.
 Result<StartPlace> resolve_start(internal::JournalFiles& files, const Start& start, const Window& window);

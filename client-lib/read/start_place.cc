@@ -1,7 +1,6 @@
-#include "client-lib/consume/places.h"
+#include "client-lib/read/start_place.h"
 
-#include <algorithm>
-#include <ctime>
+#include <string>
 
 #include "base/clock.h"
 #include "journal/read/locate.h"
@@ -34,7 +33,7 @@ Result<StartPlace> place_of_sequence(JournalFiles& files, std::uint64_t sequence
 }
 
 // A time is a condition, not a place: it is kept until an event meets it. What was pruned may have met it too, if what
-// is left begins later; then the reader is told, as for a sequence that is pruned.
+// is left begins later; then it is a reset, as for a sequence that is pruned.
 Result<StartPlace> place_of_time(JournalFiles& files, std::int64_t timestamp_ns, const Window& window) {
   auto located = locate_time(files, timestamp_ns, window.latest_position);
   if (!located) return located.error();
@@ -53,7 +52,7 @@ Result<StartPlace> place_of_time(JournalFiles& files, std::int64_t timestamp_ns,
     place.why.wanted_time_ns = timestamp_ns;
   } else if (files.segments().empty()) {
     place = {.position = now.latest_position, .next_sequence = now.latest_sequence + 1};
-  } else {  // also where the search ended at bytes that nobody can vouch for: the reader says what is wrong with them
+  } else {  // also where the search ended at bytes that nothing proves: the reader says what is wrong with them
     place = {.position = located->position, .next_sequence = located->sequence};
   }
   place.not_before_ns = timestamp_ns;
@@ -63,27 +62,19 @@ Result<StartPlace> place_of_time(JournalFiles& files, std::int64_t timestamp_ns,
 
 }  // namespace
 
-// The syncer stores the sequence before the position when it prunes: whoever looks between the two gets an old position
-// with a new sequence. The name of the segment at that position says both.
-Window window_of(const BroadcastReader& live, JournalFiles& files) {
-  const Place latest = live.read_latest();
-  Window now{.latest_position = latest.position, .latest_sequence = latest.sequence};
-  const BroadcastHeader& header = live.header();
-  constexpr int kListings = 3;
-  for (int listing = 0; listing < kListings; ++listing) {
-    now.earliest_position = header.earliest_position.load(std::memory_order_acquire);
-    now.earliest_sequence = header.earliest_sequence.load(std::memory_order_acquire);
-    // What lies below the oldest file has gone since, whatever the ring says yet.
-    const auto& segments = files.segments();
-    const auto name = std::ranges::lower_bound(segments, now.earliest_position, {}, &SegmentName::first_position);
-    if (name != segments.end() && (name == segments.begin() || name->first_position == now.earliest_position)) {
-      now.earliest_position = name->first_position;
-      now.earliest_sequence = name->first_sequence;
-      return now;
-    }
-    if (!files.refresh().ok()) break;
+Result<void> check_start(const Start& start) {
+  switch (start.kind) {
+    case Start::Kind::earliest:
+    case Start::Kind::latest:
+    case Start::Kind::after_cursor:
+    case Start::Kind::at_time: return {};
+    case Start::Kind::at_sequence:
+      if (start.sequence > 0) return {};
+      return Error{ErrorCode::invalid_argument,
+                   "no event has sequence 0: they begin at 1; for all that is retained use Start::earliest()"};
   }
-  return now;
+  return Error{ErrorCode::invalid_argument, "Start::kind " + std::to_string(static_cast<int>(start.kind)) +
+                                                " is none of Start::Kind: use Start::latest() or its like"};
 }
 
 StartPlace reset_to_earliest(const JournalFiles& files, Reset::Reason reason, std::uint64_t wanted,
@@ -117,49 +108,3 @@ Result<StartPlace> resolve_start(JournalFiles& files, const Start& start, const 
 }
 
 }  // namespace leat::client
-
-namespace leat {
-
-std::string_view to_string(Reset::Reason reason) noexcept {
-  switch (reason) {
-    case Reset::Reason::expired: return "expired";
-    case Reset::Reason::lost_tail: return "lost_tail";
-    case Reset::Reason::unknown_epoch: return "unknown_epoch";
-    case Reset::Reason::future: return "future";
-    case Reset::Reason::gap: return "gap";
-  }
-  return "unknown";
-}
-
-namespace {
-
-// As `leat tail` prints times: ISO 8601, UTC, nanoseconds.
-std::string format_time(std::int64_t time_ns) {
-  constexpr std::int64_t kSecondNs = internal::kNanosPerSecond;
-  std::int64_t nanos = time_ns % kSecondNs;
-  std::time_t seconds = time_ns / kSecondNs;
-  if (nanos < 0) {
-    nanos += kSecondNs;
-    --seconds;
-  }
-  std::tm parts{};
-  char date[64] = {};
-  if (::gmtime_r(&seconds, &parts) == nullptr || std::strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &parts) == 0) {
-    return std::to_string(time_ns) + " ns";
-  }
-  std::string fraction = std::to_string(kSecondNs + nanos);
-  fraction[0] = '.';
-  return date + fraction + "Z";
-}
-
-}  // namespace
-
-std::string Reset::to_string() const {
-  const std::string wanted = wanted_time_ns ? "all from time " + format_time(*wanted_time_ns) + " on"
-                                            : "sequence " + std::to_string(wanted_sequence);
-  return "reset (" + std::string(leat::to_string(reason)) + "): " + wanted + " cannot be had; retained are " +
-         std::to_string(earliest_sequence) + " to " + std::to_string(latest_sequence) +
-         "; take a fresh snapshot and go on after cursor " + resume.to_string();
-}
-
-}  // namespace leat

@@ -1,0 +1,41 @@
+// From a record's bytes to what a reader is handed.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <leat/event.h>
+
+#include "record/record.h"
+
+namespace leat::client {
+
+/// Fills in an EventView from a decoded record.
+/// `record`: whole and sane, as RecordBuffer leaves it.
+inline void fill_event(EventView& out, const std::byte* record, std::uint64_t epoch) noexcept {
+  const internal::RecordHeader& header = internal::header_at(record);
+  // All that is needed of it is read first: nothing stored into `out` can change it, which the compiler cannot know.
+  const std::size_t length = header.length;
+  const std::size_t topic = header.topic_length;
+  const std::size_t key = header.key_length;
+  const std::size_t message_id = header.message_id_length;
+  const std::uint64_t sequence = header.sequence;
+  const std::int64_t timestamp_ns = header.timestamp_ns;
+  const std::uint64_t producer_sequence = header.producer_sequence;
+  const std::uint32_t producer_id = header.producer_id;
+  const bool more_in_batch = (header.flags & internal::kFlagMoreInBatch) != 0;
+  const char* const fields = reinterpret_cast<const char*>(record) + internal::kRecordHeaderBytes;
+  const std::size_t before_payload = topic + key + message_id;
+  out.sequence = sequence;
+  out.timestamp_ns = timestamp_ns;
+  out.producer_sequence = producer_sequence;
+  out.producer_id = producer_id;
+  out.more_in_batch = more_in_batch;
+  out.topic = {fields, topic};
+  out.key = {fields + topic, key};
+  out.message_id = {fields + topic + key, message_id};
+  out.payload = {fields + before_payload, length - internal::kRecordHeaderBytes - before_payload};
+  out.cursor = {.epoch = epoch, .sequence = sequence};
+}
+
+}  // namespace leat::client
