@@ -265,6 +265,29 @@ TEST_F(ControlAbuse, NoFileButTheJournalsOwnIsHandedOut) {
   expect_others_are_served();
 }
 
+TEST_F(ControlAbuse, ASlotIsKeptWhereOnlyTheConnectionHasEnded) {
+  UniqueFd first = connect_raw();
+  HelloMessage message = hello(Role::producer);
+  ASSERT_TRUE(send_message(first.get(), &message, sizeof message).ok());
+  Received answer;  // holds the arena until the end, as a producer's mapping does
+  ASSERT_TRUE(receive_message(first.get(), answer, 10'000).ok());
+  WelcomeMessage welcome;
+  std::memcpy(&welcome, answer.bytes.data(), sizeof welcome);
+  ASSERT_EQ(welcome.status, 0U);
+  first.reset();               // without a farewell
+  expect_others_are_served();  // and so the end of the connection has been dealt with
+  message.resume_slot = welcome.slot;
+  message.resume_token = welcome.token;
+  const UniqueFd second = connect_raw();
+  ASSERT_TRUE(send_message(second.get(), &message, sizeof message).ok());
+  Received resumed;
+  ASSERT_TRUE(receive_message(second.get(), resumed, 10'000).ok());
+  WelcomeMessage again;
+  std::memcpy(&again, resumed.bytes.data(), sizeof again);
+  EXPECT_EQ(again.status, 0U) << again.text;
+  EXPECT_EQ(again.resumed, 1U);
+}
+
 // Only the token says whose slot it is.
 TEST_F(ControlAbuse, ASlotIsNobodysWithoutItsToken) {
   const auto say = [&](const HelloMessage& message, UniqueFd& socket) {
