@@ -12,6 +12,7 @@
 #include "bench/micro/pipeline.h"
 #include "base/quantity.h"
 #include "shm/broadcast/broadcast_ring.h"
+#include "shm/broadcast/doorbell.h"
 
 namespace {
 

@@ -168,11 +168,12 @@ int main(int argc, char** argv) {
   using namespace leat::bench;
   leat::internal::prepare_program();
   Options options;
-  cmdline::Command app("Measures Leat end to end beside its peers and the machine's floors, all with the same work.");
+  leat::cmdline::Command app(
+      "Measures Leat end to end beside its peers and the machine's floors, all with the same work.");
   declare_options(app, options);
   try {
     leat::cmdline::parse(app, argc, argv);
-  } catch (const cmdline::ParseError& error) {
+  } catch (const leat::cmdline::ParseError& error) {
     return app.exit(error);
   }
   try {

@@ -1,5 +1,7 @@
 #include "broker/producers/producer_table.h"
 
+#include "broker/producers/arena_reader.h"
+
 namespace leat::broker {
 
 using namespace internal;

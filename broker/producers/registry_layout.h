@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "base/atomic_enum.h"
+#include "base/words.h"
 #include "shm/shared_file.h"
 #include "shm/control/control_layout.h"
 

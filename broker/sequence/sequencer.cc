@@ -6,6 +6,7 @@
 
 #include "broker/log.h"
 #include "base/clock.h"
+#include "shm/broadcast/doorbell.h"
 
 namespace leat::broker {
 

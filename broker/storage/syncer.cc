@@ -12,6 +12,7 @@
 #include "broker/log.h"
 #include "base/clock.h"
 #include "base/whole_io.h"
+#include "shm/broadcast/doorbell.h"
 
 namespace leat::broker {
 

@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/words.h"
+
 namespace leat::client {
 
 using namespace internal;

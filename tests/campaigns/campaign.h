@@ -11,6 +11,8 @@
 #include "history/merge.h"
 #include "support/broker_test.h"
 #include "support/history_writer.h"
+#include "support/number.h"
+#include "support/payload.h"
 
 namespace leat::test {
 

@@ -9,6 +9,7 @@
 #include "broker/feed/stages.h"
 #include "shm/status/status_layout.h"
 #include "tests/interleave/roles.h"
+#include "base/check.h"
 
 namespace leat::sim {
 
@@ -119,8 +120,8 @@ broker::StageParts FeedWorld::Parts::lay_out(const Plan& plan, Run& run) {
   for (Watermark& mark : ring.latest) mark.position.store(BroadcastWriter::kNoPosition);
   broker::StageParts parts{.inbound = InboundConsumer(at(kInboundAt), plan.slots, 0),
                            .ring = BroadcastWriter(at(kRingAt), plan.ring_bytes),
-                           .journal =
-                               std::make_unique<broker::JournalWriter>(-1, "simulated", FeedUuid{}, kFeedSeed, 1),
+                           .journal = std::make_unique<broker::JournalWriter>(JournalDirectory{-1, "simulated"},
+                                                                              FeedUuid{}, kFeedSeed, 1),
                            .doorbell = reinterpret_cast<DoorbellHeader*>(at(kDoorbellAt)),
                            .registry = &run.registry,
                            .counters = &run.counters,

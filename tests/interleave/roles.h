@@ -11,6 +11,7 @@
 #include "client-lib/publish/producer_impl.h"
 #include "shm/broadcast/broadcast_ring.h"
 #include "tests/interleave/scheduler.h"
+#include "shm/broadcast/doorbell.h"
 
 namespace leat::sim {
 

@@ -18,6 +18,8 @@
 #include <leat/leat.h>
 
 #include "support/helper_main.h"
+#include "support/broker_test.h"
+#include "base/unique_fd.h"
 
 namespace leat::test {
 namespace {

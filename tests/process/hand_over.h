@@ -13,6 +13,7 @@
 #include "support/broker_test.h"
 #include "support/event_checker.h"
 #include "support/tracer.h"
+#include "process/helpers/hand_over_words.h"
 
 namespace leat::test {
 

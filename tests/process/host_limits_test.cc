@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "support/confined.h"
+#include "support/broker_test.h"
 
 namespace leat::test {
 namespace {

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "base/unique_fd.h"
+#include "support/broker_test.h"
 
 namespace leat::test {
 namespace {

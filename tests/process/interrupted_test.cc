@@ -10,6 +10,8 @@
 #include <leat/leat.h>
 
 #include "support/helper_main.h"
+#include "support/broker_test.h"
+#include "process/load.h"
 
 namespace leat::test {
 namespace {

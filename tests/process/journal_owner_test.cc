@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "support/environment.h"
+#include "support/broker_test.h"
 
 namespace leat::test {
 namespace {

@@ -7,6 +7,7 @@
 #include "journal/read/journal_files.h"
 #include "journal/read/record_buffer.h"
 #include "support/broker_test.h"
+#include "base/whole_io.h"
 
 namespace leat::test {
 namespace {

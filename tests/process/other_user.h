@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "support/broker_test.h"
+
 namespace leat::test {
 
 class OtherUserTest : public BrokerTest {

@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "support/broker_test.h"
+
 namespace leat::test {
 namespace {
 

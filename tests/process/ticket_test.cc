@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "process/load.h"
+#include "process/helpers/raw_producer.h"
 
 namespace leat::test {
 namespace {

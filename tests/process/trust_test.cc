@@ -16,6 +16,7 @@
 #include "process/other_user.h"
 #include "shm/control/control_socket.h"
 #include "support/helper_main.h"
+#include "process/load.h"
 
 namespace leat::test {
 namespace {

@@ -5,6 +5,8 @@
 #include <random>
 #include <string>
 
+#include <leat/journal.h>
+
 #include "tests/storage/specimen.h"
 
 namespace leat::test {

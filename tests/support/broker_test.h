@@ -14,6 +14,7 @@
 #include "support/child_process.h"
 #include "support/shared_page.h"
 #include "support/watchdog.h"
+#include "support/environment.h"
 
 namespace leat::test {
 

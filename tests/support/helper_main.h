@@ -7,6 +7,8 @@
 
 #include <leat/feed_address.h>
 
+#include "support/shared_page.h"
+
 namespace leat::test {
 
 /// "name=value" arguments of a helper.

@@ -22,7 +22,7 @@ namespace {
 using namespace leat::tool;
 
 /// What stands first in the line and is no option, value or command that this one knows; empty if there is none.
-std::string first_unknown(const cmdline::Command& app) {
+std::string first_unknown(const leat::cmdline::Command& app) {
   const std::vector<std::string> remaining = app.remaining();
   const auto option =
       std::ranges::find_if(remaining, [](const std::string& word) { return word.size() > 1 && word[0] == '-'; });
@@ -30,10 +30,10 @@ std::string first_unknown(const cmdline::Command& app) {
   return remaining.empty() ? std::string() : remaining.front();
 }
 
-std::string about_unknown(const cmdline::Command& command, const std::string& name, const std::string& typed) {
+std::string about_unknown(const leat::cmdline::Command& command, const std::string& name, const std::string& typed) {
   if (typed[0] != '-') return "unexpected argument '" + typed + "'; see " + name + " --help";
   std::vector<std::string> known;
-  for (const cmdline::Option* option : command.get_options()) {
+  for (const leat::cmdline::Option* option : command.get_options()) {
     for (const std::string& word : option->get_lnames()) known.push_back("--" + word);
   }
   const std::string meant = leat::cmdline::nearest(typed, known);
@@ -41,10 +41,10 @@ std::string about_unknown(const cmdline::Command& command, const std::string& na
          " --help";
 }
 
-int usage_error(const cmdline::Command& app, const cmdline::ParseError& error) {
+int usage_error(const leat::cmdline::Command& app, const leat::cmdline::ParseError& error) {
   std::string name = "leat";
-  const cmdline::Command* command = &app;
-  for (const cmdline::Command* chosen : app.get_subcommands()) {
+  const leat::cmdline::Command* command = &app;
+  for (const leat::cmdline::Command* chosen : app.get_subcommands()) {
     name += " " + chosen->get_name();
     command = chosen;
   }
@@ -57,7 +57,7 @@ int usage_error(const cmdline::Command& app, const cmdline::ParseError& error) {
 }
 
 int run(int argc, char** argv) {
-  cmdline::Command
+  leat::cmdline::Command
       app("publish into and read from a Leat feed, a log of change events shared by the processes of a host", "leat");
   app.require_subcommand(1);
   app.set_version_flag("--version", std::string("leat ") + leat::cmdline::kVersion);
@@ -72,7 +72,7 @@ int run(int argc, char** argv) {
   }
   try {
     leat::cmdline::parse(app, argc, argv);
-  } catch (const cmdline::ParseError& error) {
+  } catch (const leat::cmdline::ParseError& error) {
     if (error.is_answered()) return app.exit(error);
     return usage_error(app, error);
   }

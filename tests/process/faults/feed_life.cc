@@ -1,4 +1,5 @@
 #include "process/faults/feed_life.h"
+#include "support/environment.h"
 
 #include <algorithm>
 #include <cctype>

@@ -16,6 +16,7 @@
 
 #include "client-lib/connect/connection.h"
 #include "support/helper_main.h"
+#include "shm/shared_file.h"
 
 namespace leat::test {
 namespace {

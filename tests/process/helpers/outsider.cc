@@ -9,6 +9,7 @@
 #include <leat/leat.h>
 
 #include "support/helper_main.h"
+#include "process/helpers/words.h"
 
 namespace leat::test {
 namespace {

@@ -3,6 +3,8 @@
 
 #include <cstddef>
 
+#include "client-lib/connect/connection.h"
+
 namespace leat::test {
 
 inline constexpr std::size_t kHostileStopWord = 160;  ///< not 0: scribblers end

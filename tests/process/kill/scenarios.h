@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "process/kill/campaign.h"
+#include "process/kill/attacked_feed.h"
 
 namespace leat::test {
 

@@ -7,6 +7,7 @@
 #include "journal/format/feed_identity.h"
 #include "journal/format/segment_layout.h"
 #include "tests/unit/fixtures/temp_directory.h"
+#include "base/unique_fd.h"
 
 namespace leat::internal {
 namespace {

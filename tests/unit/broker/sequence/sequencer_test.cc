@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "tests/unit/fixtures/one_feed.h"
+#include "shm/broadcast/doorbell.h"
 
 namespace leat::broker {
 namespace {

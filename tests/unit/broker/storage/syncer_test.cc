@@ -1,6 +1,7 @@
 // The syncer: watermarks, marks, a segment ahead of need, retention, and the end after a failed sync.
 #include "tests/unit/broker/storage/syncer_fixture.h"
 #include "tests/unit/fixtures/log_capture.h"
+#include "shm/broadcast/doorbell.h"
 
 namespace leat::broker {
 namespace {

@@ -10,6 +10,7 @@
 #include "base/unique_fd.h"
 #include "journal/format/feed_identity.h"
 #include "tests/unit/fixtures/temp_directory.h"
+#include "base/layout_version.h"
 
 namespace leat::internal {
 namespace {
