@@ -48,8 +48,7 @@ Result<FileLock> wait_for_lock(const std::filesystem::path& path, const std::str
     if (waited.error().code != ErrorCode::closed) return waited.error();
     return Error{ErrorCode::closed, "standby: told to stop while it waited"};
   }
-  log::info("standby: takes over feed '{}' after {} ms of waiting", feed,
-               (monotonic_ns() - began_ns) / kNanosPerMilli);
+  log::info("standby: takes over feed '{}' after {} ms of waiting", feed, (monotonic_ns() - began_ns) / kNanosPerMilli);
   return lock;
 }
 

@@ -21,8 +21,8 @@ struct OptionList {
 void declare_options(cmdline::Command& app, OptionList& list);
 
 /// The words behind the program's name, with those in front that the file of --config adds: the command line wins. Each
-/// value of the file is checked. Error: invalid_argument, naming file, line, column and key. Throws cmdline::ParseError if
-/// `words` are no good.
+/// value of the file is checked. Error: invalid_argument, naming file, line, column and key. Throws cmdline::ParseError
+/// if `words` are no good.
 Result<std::vector<std::string>> with_config(std::vector<std::string> words);
 
 }  // namespace leat::broker

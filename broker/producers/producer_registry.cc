@@ -70,7 +70,7 @@ Result<std::vector<std::uint32_t>> ProducerRegistry::adopt(const Recovered& reco
     if (!arena && !lost) return arena.error();
     if (lost) {
       log::error("the arena of producer {} (slot {}) cannot be taken over: {}", slot.producer_id, index,
-                    arena.error().message);
+                 arena.error().message);
       slot.state.store(SlotState::free, std::memory_order_release);
       continue;
     }

@@ -45,7 +45,7 @@ void CursorTable::look_at_file() {
     return;
   }
   log::warn("{}/{} was {} while the feed was served: it is written again", directory_.path, kCursorsFileName,
-               there ? "changed" : "removed");
+            there ? "changed" : "removed");
   changed_ = true;
 }
 

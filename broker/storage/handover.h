@@ -9,7 +9,7 @@
 
 #include "broker/storage/journal_writer.h"
 #include "broker/wake_word.h"
-#include "shm/ingest/inbound_layout.h"
+#include "shm/feed_state.h"
 
 namespace leat::broker {
 

@@ -172,8 +172,7 @@ NamesLook JournalNames::mend_lock() {
                       " was removed, and another leatd has taken the journal since: stop "
                       "one of the two"};
   }
-  log::warn("the lock {} was removed or replaced while the feed was served: it was made and taken again",
-               lock->path());
+  log::warn("the lock {} was removed or replaced while the feed was served: it was made and taken again", lock->path());
   lock_made_again_ = std::move(*lock);
   return {};
 }
@@ -197,10 +196,10 @@ void JournalNames::mend_identity() {
   const auto done = store_identity(directory_, identity_);
   if (!told_identity_ && done) {
     log::warn("{}/{} was {} while the feed was served: it was written again", directory_.path, name,
-                 there ? "changed" : "removed");
+              there ? "changed" : "removed");
   } else if (!told_identity_) {
     log::error("{}/{} was {} while the feed was served, and cannot be written again: {}; it is tried until it can",
-                  directory_.path, name, there ? "changed" : "removed", done.error().message);
+               directory_.path, name, there ? "changed" : "removed", done.error().message);
   }
   told_identity_ = !done.ok();
 }

@@ -117,7 +117,7 @@ Result<void> cut_tail(const JournalFiles& files, const SegmentName& last, const 
     return {};
   }
   log::warn("torn tail cut at position {} (after sequence {}): {} bytes kept in {}/{}", cut.from, scan.end_sequence,
-               cut.to - cut.from, files.directory().path, *aside);
+            cut.to - cut.from, files.directory().path, *aside);
   return {};
 }
 

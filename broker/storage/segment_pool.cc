@@ -208,7 +208,7 @@ Result<std::unique_ptr<MappedSegment>> SegmentPool::open_current(const SegmentNa
   const int failed = writes_ == SegmentWrites::mapped ? take_room(fd.get(), bytes) : 0;
   if (failed != 0) {
     log::warn("segment {}/{} is written, not mapped, until it is full: its room cannot be had ahead: {}",
-                 directory_.path, file, std::strerror(failed));
+              directory_.path, file, std::strerror(failed));
   }
   auto segment = make(std::move(fd), file, bytes, writes_ == SegmentWrites::mapped && failed == 0);
   if (segment) (*segment)->name = name;

@@ -7,7 +7,6 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/unique_fd.h"
 #include "journal/read/journal_end.h"
 
 namespace leat::client {

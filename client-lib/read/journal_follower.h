@@ -11,7 +11,8 @@
 namespace leat::client {
 
 /// Without a broker nobody says what becomes of the journal: somebody may move it away, put it back, or begin another
-/// in its place. The follower looks, now and then, whether the journal's name leads to what its reader reads. One thread.
+/// in its place. The follower looks, now and then, whether the journal's name leads to what its reader reads.
+/// One thread.
 class JournalFollower {
  public:
   /// `reader`: outlives this object.

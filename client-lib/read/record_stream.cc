@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/clock.h"
 #include "journal/read/journal_end.h"
 
 namespace leat::client {

@@ -34,7 +34,7 @@ enum class [[nodiscard]] Publish : std::uint8_t{
     feed_failed,      ///< the broker has stopped accepting after a disk error
     revoked,          ///< the broker refused this producer
     used_after_fork,  ///< this handle belongs to the parent of this process: nothing was published, connect anew here
-    earlier_lost,  ///< nothing was published; said once after accepted events were lost: see lost_count()
+    earlier_lost,     ///< nothing was published; said once after accepted events were lost: see lost_count()
 };
 
 /// A short sentence for an outcome, e.g. "would block: arena or inbound ring full".

@@ -6,7 +6,7 @@
 #include "tools/leat/options.h"
 #include "tools/leat/output.h"
 #include "cmdline/version.h"
-#include "shm/shared_file.h"
+#include "base/layout_version.h"
 
 namespace leat::tool {
 namespace {
