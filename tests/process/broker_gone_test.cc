@@ -66,7 +66,8 @@ TEST_F(BrokerGone, KillsAtAnyMomentEndNoClient) {
   page_->wait_for(kResultWord, rounds + 3);
   (*page_)[kStopWord].store(1);
   EXPECT_EQ(survivor.wait(), 0) << helper_output();
-  EXPECT_GE(status().latest_sequence, (*page_)[kAcceptedWord].load());
+  // What was accepted last may still wait in its arena.
+  while (status().latest_sequence < (*page_)[kAcceptedWord].load()) std::this_thread::sleep_for(milliseconds(1));
 }
 
 TEST_F(BrokerGone, WhileAClientWaitsForItsAnswerIsAnErrorAtOnce) {
