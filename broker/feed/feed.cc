@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include "base/whole_io.h"
 #include "broker/log.h"
 #include "broker/storage/file_system.h"
+#include "broker/storage/known_file_systems.h"
 #include "journal/read/journal_files.h"
 #include "journal/read/record_buffer.h"
 
@@ -68,7 +70,16 @@ void Feed::restore_identity() {
   }
 }
 
+Result<void> Feed::check_place_of_rings() const {
+  struct statfs stats {};
+  if (::statfs(places_.rings.c_str(), &stats) != 0) {
+    return system_error(errno, "looking at the file system of " + places_.rings.string());
+  }
+  return check_file_system_of_rings(static_cast<std::uint32_t>(stats.f_type), places_.rings.string());
+}
+
 Result<void> Feed::recover() {
+  if (auto fit = check_place_of_rings(); !fit) return fit;
   files_ = std::make_unique<RuntimeFiles>(places_.rings);
   const auto identity = load_identity(places_.journal);
   if (!identity && identity.error().code != ErrorCode::unknown_feed) return identity.error();

@@ -87,6 +87,7 @@ class Feed {
   [[nodiscard]] Stages& stages() { return *stages_; }
 
  private:
+  [[nodiscard]] Result<void> check_place_of_rings() const;
   Result<void> recover();
   void drop_page_cache();
   void guard_mappings();

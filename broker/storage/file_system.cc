@@ -104,6 +104,17 @@ std::optional<FileSystem> known_file_system(std::uint32_t magic, std::string& na
   return std::nullopt;
 }
 
+Result<void> check_file_system_of_rings(std::uint32_t magic, const std::string& directory) {
+  std::string name;
+  const auto known = known_file_system(magic, name);
+  if (!known || known->writes == SegmentWrites::mapped) return {};
+  return Error{
+      ErrorCode::invalid_argument,
+      "rings cannot lie in " + directory + ", which is on " + name +
+          ": a full disk would end leatd and its clients in the middle of a store; name a directory on a tmpfs, "
+          "as /run and /dev/shm are: --runtime-dir or LEAT_RUNTIME_DIR"};
+}
+
 Result<FileSystem> look_at_file_system(const JournalDirectory& directory) {
   struct statfs stats {};
   if (::fstatfs(directory.fd, &stats) != 0)

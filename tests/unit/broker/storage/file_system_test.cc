@@ -48,6 +48,22 @@ TEST(FileSystemTest, ThatHidesAnotherOrIsNotKnownIsAsked) {
   EXPECT_EQ(name, "unknown (type 0x12345678)");
 }
 
+// Rings are mapped by everybody: what is not mapped for a journal is no place for them.
+TEST(FileSystemTest, HoldsRingsOnlyWhereRoomCanBeHadAhead) {
+  for (const std::uint32_t magic : std::initializer_list<std::uint32_t>{TMPFS_MAGIC, RAMFS_MAGIC, EXT4_SUPER_MAGIC,
+                                                                        OVERLAYFS_SUPER_MAGIC, 0x12345678}) {
+    EXPECT_TRUE(check_file_system_of_rings(magic, "/rings").ok()) << magic;
+  }
+  for (const std::uint32_t magic :
+       std::initializer_list<std::uint32_t>{BTRFS_SUPER_MAGIC, F2FS_SUPER_MAGIC, NFS_SUPER_MAGIC, V9FS_MAGIC}) {
+    const auto checked = check_file_system_of_rings(magic, "/rings");
+    ASSERT_FALSE(checked.ok()) << magic;
+    EXPECT_EQ(checked.error().code, ErrorCode::invalid_argument);
+    EXPECT_NE(checked.error().message.find("/rings, which is on "), std::string::npos) << checked.error().message;
+    EXPECT_NE(checked.error().message.find("--runtime-dir"), std::string::npos) << checked.error().message;
+  }
+}
+
 TEST(FileSystemTest, ThatCannotBeAskedIsNotMapped) {
   const auto found = look_at("/proc");  // nobody can make a file there
   ASSERT_TRUE(found.ok()) << found.error().message;
