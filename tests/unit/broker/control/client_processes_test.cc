@@ -58,7 +58,7 @@ TEST_F(ClientProcessesTest, TellsTheEndOfAProcessByTheClientsNumber) {
   child.kill();
   epoll_event event{};
   ASSERT_EQ(epoll_.wait({&event, 1}, kForEver), 1);
-  EXPECT_EQ(event.data.u64, kClient | kProcessBit);
+  EXPECT_EQ(std::uint64_t{event.data.u64}, kClient | kProcessBit);
 }
 
 TEST_F(ClientProcessesTest, FindsOutAtOnceThatAProcessIsGone) {

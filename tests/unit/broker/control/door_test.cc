@@ -23,6 +23,13 @@ using internal::UniqueFd;
 
 constexpr EventId kDoorId = 7;
 
+// clang's check of virtual tables asks for memory through a pipe, and takes "no descriptor left" for "no object there".
+#if defined(__has_feature)
+#if __has_feature(undefined_behavior_sanitizer)
+#define LEAT_TEST_NEEDS_DESCRIPTORS 1
+#endif
+#endif
+
 class DoorTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -79,6 +86,9 @@ TEST_F(DoorTest, IsMadeAnewWhereItsNameWasTaken) {
 }
 
 TEST_F(DoorTest, TurnsOneAwayForWantOfDescriptorsAndLetsTheOthersInLater) {
+#ifdef LEAT_TEST_NEEDS_DESCRIPTORS
+  GTEST_SKIP() << "the sanitizer needs descriptors of its own";
+#endif
   const UniqueFd clients[] = {connect(), connect(), connect()};
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
