@@ -41,8 +41,8 @@ RuntimeFiles::Named RuntimeFiles::mend_name(const std::string& name, int fd) con
   (void)::unlink(beside.c_str());
   if (::linkat(AT_FDCWD, own.c_str(), AT_FDCWD, beside.c_str(), AT_SYMLINK_FOLLOW) != 0) return Named::no;
   const bool done = ::rename(beside.c_str(), (directory_ / name).c_str()) == 0;
-  (void)::unlink(
-      beside.c_str());  // it is still there, too, where both names led to the same file: rename() then does nothing
+  // The name beside is still there, too, where both led to the same file: rename() then does nothing.
+  (void)::unlink(beside.c_str());
   return done ? Named::again : Named::no;
 }
 

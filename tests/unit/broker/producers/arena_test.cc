@@ -5,30 +5,15 @@
 #include <deque>
 #include <random>
 
-#include <sys/mman.h>
-
-#include "broker/producers/arena_reader.h"
-#include "base/mapping.h"
-#include "shm/ingest/arena_writer.h"
-#include "tests/unit/fixtures/temp_directory.h"
+#include "tests/unit/fixtures/small_arena.h"
 
 namespace leat::broker {
 namespace {
 
 using namespace internal;
 
-constexpr std::uint64_t kCapacity = 4096;
-
-class Arena : public ::testing::Test {
+class Arena : public test::SmallArena {
  protected:
-  Arena()
-      : fd_(::memfd_create("arena", MFD_CLOEXEC)),
-        mapping_(::ftruncate(fd_.get(), static_cast<off_t>(arena_file_bytes(kCapacity))) == 0
-                     ? test::must(Mapping::map_mirrored(fd_.get(), Access::read_write, kPageBytes, kCapacity))
-                     : Mapping()),
-        writer(mapping_.data(), kCapacity, 0),
-        reader(mapping_.data(), kCapacity) {}
-
   // Fills an entry with a pattern; its position, or nothing when the arena is full.
   std::optional<std::uint64_t> write(std::uint64_t record_bytes) {
     std::byte* const to = writer.reserve(record_bytes);
@@ -52,13 +37,7 @@ class Arena : public ::testing::Test {
     return *reinterpret_cast<EntryHeader*>(mapping_.data() + kArenaDataOffset + position % kCapacity);
   }
 
-  UniqueFd fd_;
-  Mapping mapping_;
   std::uint64_t sequence_ = 0;
-
- public:
-  ArenaWriter writer;
-  ArenaReader reader;
 };
 
 TEST_F(Arena, CarriesEntriesRoundItsEndAtEverySize) {

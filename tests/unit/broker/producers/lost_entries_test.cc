@@ -5,36 +5,16 @@
 #include <random>
 #include <vector>
 
-#include <sys/mman.h>
-
-#include "broker/producers/arena_reader.h"
-#include "base/mapping.h"
-#include "shm/ingest/arena_writer.h"
-#include "tests/unit/fixtures/temp_directory.h"
+#include "tests/unit/fixtures/small_arena.h"
 
 namespace leat::broker {
 namespace {
 
 using namespace internal;
 
-constexpr std::uint64_t kCapacity = 4096;
 constexpr std::uint64_t kStep = 64;
 
-class LostEntriesTest : public ::testing::Test {
- protected:
-  LostEntriesTest()
-      : fd_(::memfd_create("arena", MFD_CLOEXEC)),
-        mapping_(::ftruncate(fd_.get(), static_cast<off_t>(arena_file_bytes(kCapacity))) == 0
-                     ? test::must(Mapping::map_mirrored(fd_.get(), Access::read_write, kPageBytes, kCapacity))
-                     : Mapping()),
-        writer(mapping_.data(), kCapacity, 0),
-        reader(mapping_.data(), kCapacity) {}
-
-  UniqueFd fd_;
-  Mapping mapping_;
-  ArenaWriter writer;
-  ArenaReader reader;
-};
+class LostEntriesTest : public test::SmallArena {};
 
 TEST_F(LostEntriesTest, NothingIsLostInANewArena) {
   EXPECT_FALSE(writer.lost(0, 1));
