@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "base/check.h"
+#include "base/event_fd.h"
 #include "base/lock_holders.h"
 
 namespace leat::internal {
@@ -75,8 +76,7 @@ class LockWaiter {
       outcome = 0;
     }
     error_.store(outcome);
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = ::write(done_.get(), &one, sizeof one);
+    make_readable(done_.get());
     finished_.store(true);
   }
 

@@ -13,6 +13,7 @@
 #include <leat/cursor.h>
 
 #include "base/check.h"
+#include "base/event_fd.h"
 #include "broker/control/hello.h"
 #include "broker/control/roster.h"
 #include "broker/control/status_rows.h"
@@ -92,8 +93,7 @@ void ConsumerSession::ring_if_armed() const {
   // was armed after the wake-up that brought us here, and brings another.
   if (armed.load(std::memory_order_seq_cst) == 0) return;
   if (armed.exchange(0, std::memory_order_seq_cst) == 0) return;
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = ::write(event_fd_.get(), &one, sizeof one);
+  make_readable(event_fd_.get());
 }
 
 Result<void> ConsumerSession::serve(const Received& received) {

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/event_fd.h"
 #include "broker/control/consumer_session.h"
 #include "broker/control/hello.h"
 #include "broker/control/observer_session.h"
@@ -81,10 +82,7 @@ Result<void> ControlServer::listen(std::unique_ptr<ListeningSocket> socket) {
   return epoll_.watch(wake_fd_.get(), kWakeId);
 }
 
-void ControlServer::wake() noexcept {
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = ::write(wake_fd_.get(), &one, sizeof one);
-}
+void ControlServer::wake() noexcept { make_readable(wake_fd_.get()); }
 
 void ControlServer::set_admission(Admission admission) {
   {

@@ -5,9 +5,10 @@
 
 #include <cerrno>
 #include <csignal>
-#include <cstdint>
 #include <initializer_list>
 #include <system_error>
+
+#include "base/event_fd.h"
 
 namespace leat::broker {
 
@@ -57,8 +58,7 @@ void SignalThread::run() {
     const int signal = ::sigwaitinfo(&wanted, nullptr);
     if (signal == SIGHUP) on_hangup_();
     if (signal != SIGTERM && signal != SIGINT) continue;
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = ::write(stop_.get(), &one, sizeof one);
+    internal::make_readable(stop_.get());
   }
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/event_fd.h"
 #include "base/words.h"
 
 namespace leat::client {
@@ -106,8 +107,7 @@ void EventDescriptor::make_readable() noexcept {
   set_armed(false);
   const int event_fd = session_.event_fd();
   if (!has_writer() || event_fd < 0) return start_timer(true);
-  const std::uint64_t one = 1;
-  if (::write(event_fd, &one, sizeof one) < 0 && errno != EAGAIN) start_timer(true);
+  if (!internal::make_readable(event_fd)) start_timer(true);
 }
 
 bool EventDescriptor::begin_arming() noexcept {

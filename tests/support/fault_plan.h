@@ -51,8 +51,9 @@ enum class Call : std::uint32_t {
   signalfd,
   pidfd_open,
   thread,
+  wake,  ///< a write to an eventfd
 };
-inline constexpr std::array<std::string_view, 35> kCallNames = {"none",         "open",       "read",       "pread",
+inline constexpr std::array<std::string_view, 36> kCallNames = {"none",         "open",       "read",       "pread",
                                                                 "write",        "pwrite",     "allocate",   "fsync",
                                                                 "fdatasync",    "mmap",       "rename",     "unlink",
                                                                 "stat",         "mkdir",      "chmod",      "flock",
@@ -60,7 +61,7 @@ inline constexpr std::array<std::string_view, 35> kCallNames = {"none",         
                                                                 "socket",       "bind",       "listen",     "accept",
                                                                 "getsockopt",   "sendmsg",    "recvmsg",    "poll",
                                                                 "epoll_create", "epoll_ctl",  "epoll_wait", "eventfd",
-                                                                "signalfd",     "pidfd_open", "thread"};
+                                                                "signalfd",     "pidfd_open", "thread",     "wake"};
 inline constexpr std::size_t kCallCount = kCallNames.size();
 
 /// In place of an errno: read or write half of what was asked for.

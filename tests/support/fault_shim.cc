@@ -38,15 +38,22 @@ __attribute__((constructor)) void set_up() {
   if (path != nullptr) g_plan.store(leat::test::map_fault_plan(path, false));
 }
 
-void note(FaultPlan& plan, std::uint64_t nth, const char* path, int fd) {
-  char of_fd[192] = "";
-  if (path == nullptr && fd >= 0) {
+// What a descriptor is of: a path, or "anon_inode:[eventfd]" and the like.
+struct Target {
+  explicit Target(int fd) {
     char link[32];
     std::snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    const long got = ::syscall(SYS_readlinkat, AT_FDCWD, link, of_fd, sizeof of_fd - 1);
-    of_fd[got < 0 ? 0 : got] = '\0';
+    const long got = ::syscall(SYS_readlinkat, AT_FDCWD, link, text, sizeof text - 1);
+    text[got < 0 ? 0 : got] = '\0';
   }
-  const char* about = path != nullptr ? path : of_fd;
+  char text[192];
+};
+
+[[maybe_unused]] bool is_eventfd(int fd) { return std::strcmp(Target(fd).text, "anon_inode:[eventfd]") == 0; }
+
+void note(FaultPlan& plan, std::uint64_t nth, const char* path, int fd) {
+  const Target of_fd(fd);
+  const char* about = path != nullptr ? path : of_fd.text;
   const char* base = std::strrchr(about, '/');
   std::snprintf(plan.where.data(), plan.where.size(), "%s %llu (%s)",
                 leat::test::kCallNames[static_cast<std::size_t>(plan.call.load())].data(),
@@ -124,7 +131,7 @@ LEAT_SHIM(ssize_t, pread, int fd, void* to, std::size_t bytes, off_t at) {
 }
 
 LEAT_SHIM(ssize_t, write, int fd, const void* from, std::size_t bytes) {
-  return goes(Call::write, fd, bytes) ? LEAT_NEXT(write)(fd, from, bytes) : -1;
+  return goes(is_eventfd(fd) ? Call::wake : Call::write, fd, bytes) ? LEAT_NEXT(write)(fd, from, bytes) : -1;
 }
 
 LEAT_SHIM(ssize_t, pwrite, int fd, const void* from, std::size_t bytes, off_t at) {

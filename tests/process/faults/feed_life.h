@@ -38,7 +38,7 @@ class FeedLife {
   void stop();
 
   void disarm();
-  /// Publishes until the producer has found its way back to the broker by itself.
+  /// Publishes until the producer and the consumer have found their way back to the broker by themselves.
   void settle();
   void drain_all();
   void let_go();

@@ -61,6 +61,7 @@ const std::vector<Kind> kKinds = {
     {Call::eventfd, {EMFILE, ENOMEM}},
     {Call::pidfd_open, {EMFILE, ENOMEM}},
     {Call::thread, {EAGAIN}},
+    {Call::wake, {EIO}},
 };
 
 bool long_form() {
@@ -212,6 +213,17 @@ TEST_F(SystemCalls, FailOneByOneAndNothingIsLostRepeatedOrReorderedAndLeatdSaysW
     Fault fault = jobs[at].fault;
     while (run(fault, jobs[at].seed).hits == 0 && !long_form() && fault.first > 1) fault.first = 1 + fault.first / 2;
   });
+  report();
+}
+
+// Whoever waits for it, a stop that was asked for among them, has no other sign.
+TEST_F(SystemCalls, AFailedWriteOfAnEventfdIsTriedAgain) {
+  const std::uint64_t count = count_of(Call::wake);
+  ASSERT_GT(count, 0U) << "never called: not tested";
+  run_all(count, [&](std::size_t at) {
+    run({.call = Call::wake, .error = EIO, .first = at + 1}, test_seed());
+  });
+  EXPECT_GT(hits_, 0U);
   report();
 }
 
