@@ -3,10 +3,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <sstream>
 #include <string>
 
@@ -164,8 +166,11 @@ int main(int argc, char** argv) {
   internal::prepare_program();
   try {
     return run(argc, argv);
-  } catch (const std::exception& error) {  // the standard library's own: no memory, mostly
-    std::fprintf(stderr, "leatd: [critical] %s; free some memory, then start leatd again\n", error.what());
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "leatd: [critical] no memory left (errno %d); free some, then start leatd again\n", ENOMEM);
+    return broker::kExitFailed;
+  } catch (const std::exception& error) {  // the standard library's own
+    std::fprintf(stderr, "leatd: [critical] %s; this is a bug of leatd, please report it\n", error.what());
     return broker::kExitFailed;
   }
 }

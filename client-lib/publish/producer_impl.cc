@@ -80,7 +80,7 @@ Result<void> Producer::Impl::take_registration(client::Connection connected) {
   connected.fds.clear();  // the mappings stay; nobody can get at the files through us
   connection = std::move(connected);
   last_failure.reset();
-  barred = false;
+  barred.reset();
   open_bound();
   return {};
 }
@@ -218,8 +218,8 @@ void Producer::Impl::begin_attempt(std::int64_t now, bool resumes) {
                                          Deadline::after_ns(0));
   if (!begun) {
     last_failure = begun.error();
-    if (std::exchange(barred, false)) open_bound();  // whoever refused us is gone
-    return;
+    barred.reset();  // whoever refused us is gone
+    return open_bound();
   }
   attempt = std::move(*begun);
   attempt_resumes = resumes;
@@ -239,11 +239,13 @@ void Producer::Impl::continue_attempt(std::int64_t now, std::int64_t patience_ns
 void Producer::Impl::take_answer(std::int64_t now, std::int64_t patience_ns,
                                  Result<std::optional<client::Connection>> answer) {
   if (!answer) {
-    last_failure = answer.error();
+    if (!attempt_resumes) return note_refusal(answer.error());
+    if (answer.error().code != ErrorCode::refused) {
+      last_failure = answer.error();
+      return;
+    }
     // This broker has lost what it knew of us (somebody removed its files): nobody looks into our arena any more.
     // Receipts of what is in flight say so (`closed`), and what comes next goes into a new one.
-    if (!attempt_resumes) return note_refusal();
-    if (answer.error().code != ErrorCode::refused) return;
     begin_attempt(now, false);
     if (attempt) continue_attempt(now, patience_ns);
     return;
@@ -262,8 +264,10 @@ void Producer::Impl::take_answer(std::int64_t now, std::int64_t patience_ns,
 
 // A broker that grants us no arena of this size will not do it a moment later either: nothing more is accepted into a
 // ring that nobody serves, and all who wait are told.
-void Producer::Impl::note_refusal() noexcept {
-  barred = last_failure->code == ErrorCode::invalid_argument;
+void Producer::Impl::note_refusal(const Error& refusal) {
+  last_failure = refusal;
+  barred.reset();
+  if (refusal.code == ErrorCode::invalid_argument) barred = refusal;
   open_bound();
 }
 
@@ -381,8 +385,8 @@ std::string Producer::Impl::broker_is_away() const {
 }
 
 Error Producer::Impl::barred_error() const {
-  return {last_failure->code,
-          "the feed was begun anew, and its broker does not let this producer in again: " + last_failure->message +
+  return {barred->code,
+          "the feed was begun anew, and its broker does not let this producer in again: " + barred->message +
               "; until then nothing is published, and what no broker had "
               "answered for waits where nobody serves it (see lost_count)"};
 }

@@ -35,7 +35,7 @@ struct Producer::Impl {
   bool attempt_resumes = false;               // by our token; else as a new producer
   std::int64_t attempt_deadline_ns = 0;
   std::optional<Error> last_failure;  // of such attempts
-  bool barred = false;                // our ring is gone, and what last_failure says keeps us out of the new one
+  std::optional<Error> barred;        // our ring is gone, and this keeps us out of the new one
   internal::Mapping inbound_mapping;
   internal::Mapping arena_mapping;
   internal::Mapping claimed_mapping;  // the arena of an earlier registration in which a claim is open
@@ -87,7 +87,7 @@ struct Producer::Impl {
   void resume(std::int64_t now, std::int64_t patience_ns) noexcept;
   void begin_attempt(std::int64_t now, bool resumes);
   void take_answer(std::int64_t now, std::int64_t patience_ns, Result<std::optional<client::Connection>> answer);
-  void note_refusal() noexcept;
+  void note_refusal(const Error& refusal);
   void continue_attempt(std::int64_t now, std::int64_t patience_ns);
 
   /// Says in `padded` how large the record will be.

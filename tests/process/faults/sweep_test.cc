@@ -220,9 +220,7 @@ TEST_F(SystemCalls, FailOneByOneAndNothingIsLostRepeatedOrReorderedAndLeatdSaysW
 TEST_F(SystemCalls, AFailedWriteOfAnEventfdIsTriedAgain) {
   const std::uint64_t count = count_of(Call::wake);
   ASSERT_GT(count, 0U) << "never called: not tested";
-  run_all(count, [&](std::size_t at) {
-    run({.call = Call::wake, .error = EIO, .first = at + 1}, test_seed());
-  });
+  run_all(count, [&](std::size_t at) { run({.call = Call::wake, .error = EIO, .first = at + 1}, test_seed()); });
   EXPECT_GT(hits_, 0U);
   report();
 }
