@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/whole_io.h"
+#include "shm/layout_version.h"
 
 namespace leat::internal {
 namespace {
@@ -77,9 +78,9 @@ Result<SharedFileSpec> read_shared_header(int fd, std::uint64_t magic, std::stri
   if (spec.magic != magic) {
     return Error{ErrorCode::protocol_error, std::string(what) + " is not a file of the expected kind (bad magic)"};
   }
-  if (version != kLayoutVersion) {
+  if (version != kSharedLayoutVersion) {
     return Error{ErrorCode::layout_mismatch, std::string(what) + " has layout version " + std::to_string(version) +
-                                                 ", this program knows " + std::to_string(kLayoutVersion) +
+                                                 ", this program knows " + std::to_string(kSharedLayoutVersion) +
                                                  "; use broker and clients of one release"};
   }
   struct stat status {};

@@ -10,7 +10,7 @@
 #include <leat/result.h>
 
 #include "base/atomic_enum.h"
-#include "base/layout_version.h"
+#include "shm/layout_version.h"
 #include "base/unique_fd.h"
 #include "record/feed_uuid.h"
 
@@ -22,7 +22,7 @@ enum class FileState : std::uint32_t { initialising = 0, ready = 1, retired = 2 
 //
 //   off size field
 //     0    8 magic           one per kind of file
-//     8    4 layout_version  kLayoutVersion
+//     8    4 layout_version  kSharedLayoutVersion
 //    12    4 state           FileState; `ready` is stored last, with release; clients attach to nothing else
 //    16   16 feed_uuid       whose file it is
 //    32    8 instance        random; the files of one set carry the same
@@ -59,7 +59,7 @@ struct SharedFileSpec {
 /// The header that a file of that kind begins with.
 inline SharedFileHeader make_shared_header(const SharedFileSpec& spec, FileState state) noexcept {
   return {.magic = spec.magic,
-          .layout_version = kLayoutVersion,
+          .layout_version = kSharedLayoutVersion,
           .state = state,
           .feed_uuid = spec.feed_uuid,
           .instance = spec.instance,

@@ -9,6 +9,8 @@
 #include "shm/broadcast/broadcast_layout.h"
 #include "shm/ingest/arena_layout.h"
 #include "shm/ingest/inbound_layout.h"
+#include "shm/layout_version.h"
+#include "journal/format/format_version.h"
 #include "journal/format/segment_layout.h"
 
 namespace leat::broker {
@@ -181,7 +183,8 @@ Result<void> check_alone(const ConfigEntry& entry, std::vector<std::string> word
 void declare_options(cmdline::Command& app, OptionList& list) {
   Options& o = list.options;
   app.set_version_flag("--version", std::string("leatd ") + cmdline::kVersion + " (layout version " +
-                                        std::to_string(internal::kLayoutVersion) + ")");
+                                        std::to_string(internal::kSharedLayoutVersion) + ", journal format " +
+                                        std::to_string(internal::kJournalFormatVersion) + ")");
   app.add_option("--feed", o.feed, "Name of the feed: 1 to 64 of A-Z a-z 0-9 _ -")->required()->envname("LEAT_FEED");
   app.add_option(
       "--runtime-dir", o.runtime_dir,

@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "base/layout_version.h"
+#include "journal/format/format_version.h"
 #include "base/unique_fd.h"
 #include "base/replace_file.h"
 #include "record/record.h"
@@ -47,9 +47,9 @@ Result<std::vector<CursorEntry>> decode_cursors(const std::string& bytes, const 
   if (bytes.size() < sizeof header + kWordBytes) return corrupt("too short");
   std::memcpy(&header, bytes.data(), sizeof header);
   if (header.magic != kCursorsMagic) return corrupt("bad magic");
-  if (header.layout_version != kLayoutVersion) {
+  if (header.layout_version != kJournalFormatVersion) {
     return Error{ErrorCode::layout_mismatch, path + " has layout version " + std::to_string(header.layout_version) +
-                                                 ", this program knows " + std::to_string(kLayoutVersion) +
+                                                 ", this program knows " + std::to_string(kJournalFormatVersion) +
                                                  "; use the release that wrote it, or a later one"};
   }
   if (header.count > kMaxCursors || bytes.size() != sizeof header + header.count * sizeof(CursorEntry) + kWordBytes) {
@@ -68,7 +68,7 @@ Result<std::vector<CursorEntry>> decode_cursors(const std::string& bytes, const 
 Result<void> store_cursors(const JournalDirectory& directory, const FeedUuid& uuid,
                            const std::vector<CursorEntry>& cursors) {
   const CursorsHeader header{.magic = kCursorsMagic,
-                             .layout_version = kLayoutVersion,
+                             .layout_version = kJournalFormatVersion,
                              .count = static_cast<std::uint32_t>(cursors.size()),
                              .feed_uuid = uuid};
   std::string bytes(reinterpret_cast<const char*>(&header), sizeof header);

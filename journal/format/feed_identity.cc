@@ -8,7 +8,7 @@
 #include <cstdio>
 #include <cstring>
 
-#include "base/layout_version.h"
+#include "journal/format/format_version.h"
 #include "base/random.h"
 #include "base/unique_fd.h"
 #include "base/replace_file.h"
@@ -54,7 +54,7 @@ namespace {
 
 std::string encode(const FeedIdentity& identity) {
   const IdentityHeader header{.magic = kIdentityMagic,
-                              .layout_version = kLayoutVersion,
+                              .layout_version = kJournalFormatVersion,
                               .epoch_count = static_cast<std::uint32_t>(identity.epochs.size()),
                               .feed_uuid = identity.uuid,
                               .directory_inode = identity.directory_inode,
@@ -98,10 +98,10 @@ Result<FeedIdentity> decode_identity(const std::string& bytes, const std::string
   if (bytes.size() < sizeof header + sizeof(EpochEntry) + 8) return corrupt("too short");
   std::memcpy(&header, bytes.data(), sizeof header);
   if (header.magic != kIdentityMagic) return corrupt("bad magic");
-  if (header.layout_version != kLayoutVersion) {
+  if (header.layout_version != kJournalFormatVersion) {
     return Error{ErrorCode::layout_mismatch, directory + " has journal layout version " +
                                                  std::to_string(header.layout_version) + ", this program knows " +
-                                                 std::to_string(kLayoutVersion) +
+                                                 std::to_string(kJournalFormatVersion) +
                                                  "; use the release that wrote it, or a later one"};
   }
   const std::size_t epochs_bytes = header.epoch_count * sizeof(EpochEntry);

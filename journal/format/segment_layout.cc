@@ -4,7 +4,7 @@
 #include <cinttypes>
 #include <cstdio>
 
-#include "base/layout_version.h"
+#include "journal/format/format_version.h"
 #include "record/record.h"
 
 namespace leat::internal {
@@ -23,7 +23,7 @@ SegmentHeader make_segment_header(const FeedUuid& uuid, std::uint64_t segment_by
                                   std::uint64_t first_position, std::uint64_t epoch, std::int64_t created_ns) noexcept {
   const SegmentGeometry geometry = segment_geometry(segment_bytes);
   SegmentHeader header{.magic = kSegmentMagic,
-                       .layout_version = kLayoutVersion,
+                       .layout_version = kJournalFormatVersion,
                        .index_entries = static_cast<std::uint32_t>(geometry.index_entries),
                        .feed_uuid = uuid,
                        .first_sequence = first_sequence,
@@ -40,7 +40,7 @@ SegmentHeader make_segment_header(const FeedUuid& uuid, std::uint64_t segment_by
 bool segment_header_is_valid(const SegmentHeader& header, const FeedUuid& uuid, std::uint64_t file_bytes,
                              std::uint64_t first_sequence, std::uint64_t first_position) noexcept {
   const SegmentGeometry geometry = segment_geometry(file_bytes);
-  return header.magic == kSegmentMagic && header.layout_version == kLayoutVersion && header.feed_uuid == uuid &&
+  return header.magic == kSegmentMagic && header.layout_version == kJournalFormatVersion && header.feed_uuid == uuid &&
          header.index_entries == geometry.index_entries && header.data_offset == geometry.data_offset &&
          header.data_bytes == geometry.data_bytes && header.first_sequence == first_sequence &&
          header.first_position == first_position && header.checksum == header_checksum(header);

@@ -6,11 +6,13 @@
 #include <cerrno>
 #include <cstring>
 
+#include "shm/layout_version.h"
+
 namespace leat::internal {
 
 MessageHeader make_header(MessageType type, std::size_t bytes) noexcept {
   return {.magic = kControlMagic,
-          .layout_version = kLayoutVersion,
+          .layout_version = kSharedLayoutVersion,
           .type = static_cast<std::uint16_t>(type),
           .reserved = 0,
           .bytes = static_cast<std::uint32_t>(bytes)};
@@ -172,9 +174,9 @@ Result<void> check_message(const Received& received, MessageType type, std::size
     return Error{ErrorCode::protocol_error,
                  "not a Leat control message (bad magic): something else speaks on this socket"};
   }
-  if (header.layout_version != kLayoutVersion) {
+  if (header.layout_version != kSharedLayoutVersion) {
     return Error{ErrorCode::layout_mismatch, "the peer speaks layout version " + std::to_string(header.layout_version) +
-                                                 ", this program " + std::to_string(kLayoutVersion) +
+                                                 ", this program " + std::to_string(kSharedLayoutVersion) +
                                                  "; use broker and clients of one release"};
   }
   if (header.type != static_cast<std::uint16_t>(type) || header.bytes != received.size || received.size != bytes) {

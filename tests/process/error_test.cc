@@ -14,6 +14,7 @@
 #include "base/unique_fd.h"
 #include "shm/control/control_socket.h"
 #include "shm/ingest/arena_layout.h"
+#include "shm/layout_version.h"
 
 namespace leat::test {
 namespace {
@@ -189,10 +190,10 @@ TEST_F(Errors, AClientOfAnotherLayoutVersionIsRefusedWithBothVersionsNamed) {
     const auto welcome = say_hello(hello);
     ASSERT_TRUE(welcome.ok()) << welcome.error().message;
     EXPECT_EQ(welcome->status, static_cast<std::uint32_t>(ErrorCode::layout_mismatch));
-    EXPECT_EQ(welcome->header.layout_version, internal::kLayoutVersion);
+    EXPECT_EQ(welcome->header.layout_version, internal::kSharedLayoutVersion);
     const std::string text = welcome->text;
     EXPECT_NE(text.find("4711"), std::string::npos) << text;
-    EXPECT_NE(text.find("this program " + std::to_string(internal::kLayoutVersion)), std::string::npos) << text;
+    EXPECT_NE(text.find("this program " + std::to_string(internal::kSharedLayoutVersion)), std::string::npos) << text;
   }
   EXPECT_EQ(status().refused_connections, 3U);
 }
@@ -283,7 +284,7 @@ TEST_F(Errors, ASharedFileOfAnotherLayoutVersionIsNotAdopted) {
     ASSERT_TRUE(file.good());
   }
   start();
-  EXPECT_NE(broker_->log().find("layout version 4711, this program knows 1"), std::string::npos) << broker_->log();
+  EXPECT_NE(broker_->log().find("layout version 4711, this program knows 2"), std::string::npos) << broker_->log();
   Consumer consumer = connect_consumer();
   EXPECT_EQ(take_event(consumer).sequence, 1U);
   EXPECT_EQ(connect_producer().publish_and_wait({.topic = "t"}, Ack::committed, kPatience).value(), 2U);

@@ -22,6 +22,7 @@
 #include "shm/ingest/arena_layout.h"
 #include "shm/ingest/inbound_layout.h"
 #include "record/record.h"
+#include "shm/layout_version.h"
 #include "shm/status/status_layout.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/unit/fixtures/journal_maker.h"
@@ -43,7 +44,7 @@ class Page {
     data_ = static_cast<std::byte*>(::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd_.get(), 0));
     LEAT_FUZZ_CHECK(data_ != MAP_FAILED);
     const SharedFileHeader header{.magic = magic,
-                                  .layout_version = kLayoutVersion,
+                                  .layout_version = kSharedLayoutVersion,
                                   .state = FileState::ready,
                                   .feed_uuid = {},
                                   .instance = 1,

@@ -1,4 +1,5 @@
 // Shared files and their mappings.
+#include "shm/layout_version.h"
 #include "shm/shared_file.h"
 
 #include <fcntl.h>
@@ -72,7 +73,7 @@ TEST_F(SharedFiles, AreRefusedForAnotherLayoutNamingBoth) {
   const Error error = refusal(fd.get());
   EXPECT_EQ(error.code, ErrorCode::layout_mismatch);
   EXPECT_NE(error.message.find("1337"), std::string::npos) << error.message;
-  EXPECT_NE(error.message.find(std::to_string(kLayoutVersion)), std::string::npos) << error.message;
+  EXPECT_NE(error.message.find(std::to_string(kSharedLayoutVersion)), std::string::npos) << error.message;
 }
 
 TEST_F(SharedFiles, AreRefusedForAnotherSize) {

@@ -1,5 +1,5 @@
-// Every byte that two processes, or two releases, share. The tables below belong to kLayoutVersion 1: if one of these
-// tests fails, a layout has changed, and kLayoutVersion must change with it (and then these tables).
+// Every byte that two processes, or two releases, share. If one of these tests fails, a layout has changed: raise
+// kSharedLayoutVersion or kJournalFormatVersion with it, and then these tables (CONTRIBUTING.md says how).
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -11,8 +11,10 @@
 #include "shm/ingest/arena_layout.h"
 #include "shm/ingest/inbound_layout.h"
 #include "journal/format/feed_identity.h"
+#include "journal/format/format_version.h"
 #include "journal/format/segment_layout.h"
 #include "record/record.h"
+#include "shm/layout_version.h"
 #include "shm/status/status_layout.h"
 #include "tests/unit/fixtures/temp_directory.h"
 
@@ -73,7 +75,7 @@ std::string shared_memory_table() {
   return table.str();
 }
 
-std::string journal_and_control_table() {
+std::string journal_table() {
   std::ostringstream table;
   table LEAT_TYPE(RecordHeader) LEAT_FIELD(RecordHeader, checksum) LEAT_FIELD(RecordHeader, length)
       LEAT_FIELD(RecordHeader, type) LEAT_FIELD(RecordHeader, flags) LEAT_FIELD(RecordHeader, sequence)
@@ -98,6 +100,11 @@ std::string journal_and_control_table() {
               LEAT_FIELD(IdentityHeader, closed_sequence);
   table LEAT_TYPE(EpochEntry) LEAT_FIELD(EpochEntry, id) LEAT_FIELD(EpochEntry, first_sequence)
       LEAT_FIELD(EpochEntry, first_position);
+  return table.str();
+}
+
+std::string control_table() {
+  std::ostringstream table;
   table LEAT_TYPE(MessageHeader) LEAT_FIELD(MessageHeader, magic) LEAT_FIELD(MessageHeader, layout_version)
       LEAT_FIELD(MessageHeader, type) LEAT_FIELD(MessageHeader, bytes);
   table LEAT_TYPE(HelloMessage) LEAT_FIELD(HelloMessage, role) LEAT_FIELD(HelloMessage, resume_slot)
@@ -113,7 +120,7 @@ std::string journal_and_control_table() {
   return table.str();
 }
 
-const char* const kSharedMemoryVersion1 = R"(
+const char* const kSharedMemoryVersion2 = R"(
 SharedFileHeader size 64
 SharedFileHeader.magic 0 8
 SharedFileHeader.layout_version 8 4
@@ -206,7 +213,7 @@ RegistrySlot.revoked 60 4
 RegistrySlot.name 64 32
 )";
 
-const char* const kJournalAndControlVersion1 = R"(
+const char* const kJournalVersion1 = R"(
 RecordHeader size 48
 RecordHeader.checksum 0 8
 RecordHeader.length 8 4
@@ -256,6 +263,9 @@ EpochEntry size 24
 EpochEntry.id 0 8
 EpochEntry.first_sequence 8 8
 EpochEntry.first_position 16 8
+)";
+
+const char* const kControlVersion2 = R"(
 MessageHeader size 16
 MessageHeader.magic 0 4
 MessageHeader.layout_version 4 4
@@ -287,17 +297,22 @@ WelcomeMessage.consumer_slots 112 4
 WelcomeMessage.text 120 496
 )";
 
-TEST(Layout, OfSharedMemoryIsThatOfVersion1) {
-  ASSERT_EQ(kLayoutVersion, 1u) << "a new version: check these tables in anew";
-  EXPECT_EQ("\n" + shared_memory_table(), kSharedMemoryVersion1);
+TEST(Layout, OfSharedMemoryIsThatOfVersion2) {
+  ASSERT_EQ(kSharedLayoutVersion, 2U) << "a new version: check these tables in anew";
+  EXPECT_EQ("\n" + shared_memory_table(), kSharedMemoryVersion2);
 }
 
-TEST(Layout, OfJournalAndControlIsThatOfVersion1) {
-  ASSERT_EQ(kLayoutVersion, 1u) << "a new version: check these tables in anew";
-  EXPECT_EQ("\n" + journal_and_control_table(), kJournalAndControlVersion1);
+TEST(Layout, OfControlIsThatOfVersion2) {
+  ASSERT_EQ(kSharedLayoutVersion, 2U) << "a new version: check these tables in anew";
+  EXPECT_EQ("\n" + control_table(), kControlVersion2);
 }
 
-TEST(Layout, OfPlacesInFilesIsThatOfVersion1) {
+TEST(Layout, OfTheJournalIsThatOfVersion1) {
+  ASSERT_EQ(kJournalFormatVersion, 1U) << "a new version: check this table in anew, and keep the one before it readable";
+  EXPECT_EQ("\n" + journal_table(), kJournalVersion1);
+}
+
+TEST(Layout, OfPlacesInFilesIsThatOfItsVersion) {
   EXPECT_EQ(kInboundSlotsOffset, 4096u);
   EXPECT_EQ(kArenaDataOffset, 4096u);
   EXPECT_EQ(kBroadcastDataOffset, 4096u);
@@ -324,7 +339,7 @@ TEST(Layout, OfMagicNumbersSpellsNames) {
   EXPECT_EQ(text(broker::kRegistryMagic), "LEATREG1");
 }
 
-TEST(Layout, OfTicketsAndCompletionsIsThatOfVersion1) {
+TEST(Layout, OfTicketsAndCompletionsIsThatOfItsVersion) {
   EXPECT_EQ(full_slot(1, 0, 0), 0x3u);
   EXPECT_EQ(full_slot(0xfff, 0, 0), 0x1fffu);
   EXPECT_EQ(full_slot(0, 1, 0), 0x2001u);

@@ -10,7 +10,7 @@
 #include "base/unique_fd.h"
 #include "journal/format/feed_identity.h"
 #include "tests/unit/fixtures/temp_directory.h"
-#include "base/layout_version.h"
+#include "journal/format/format_version.h"
 
 namespace leat::internal {
 namespace {
@@ -43,7 +43,7 @@ class CursorFile : public ::testing::Test {
 };
 
 TEST_F(CursorFile, LayoutIsThatOfVersion1) {
-  ASSERT_EQ(kLayoutVersion, 1u) << "a new version: write these numbers anew";
+  ASSERT_EQ(kJournalFormatVersion, 1u) << "a new version: write these numbers anew";
   EXPECT_EQ(sizeof(CursorsHeader), 32u);
   EXPECT_EQ(offsetof(CursorsHeader, count), 12u);
   EXPECT_EQ(offsetof(CursorsHeader, feed_uuid), 16u);

@@ -1,5 +1,6 @@
 // Control messages over a real socket pair: what is passed, what is refused, and that no descriptor leaks in.
 #include "shm/control/control_socket.h"
+#include "shm/layout_version.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -122,7 +123,7 @@ TEST_F(ControlSocket, NamesBothVersions) {
   ASSERT_TRUE(receive_message(b_.get(), received, 1000).ok());
   const std::string message = check_message(received, MessageType::hello, sizeof other).error().message;
   EXPECT_NE(message.find("77"), std::string::npos) << message;
-  EXPECT_NE(message.find(std::to_string(kLayoutVersion)), std::string::npos) << message;
+  EXPECT_NE(message.find(std::to_string(kSharedLayoutVersion)), std::string::npos) << message;
 }
 
 TEST_F(ControlSocket, TellsAPeerThatHasGoneFromOneThatIsSilent) {

@@ -1,0 +1,15 @@
+// The version of everything that running programs share.
+#pragma once
+
+#include <cstdint>
+
+namespace leat::internal {
+
+/// Version of every layout in shared memory and of the control protocol. A change of any of them raises it; broker and
+/// clients of different versions refuse each other by name. Nothing of it outlives the rings: it may change with any
+/// release.
+///
+///   2  arena: what was lost of it; status: the journal's size, segments that were lost (November 2026)
+inline constexpr std::uint32_t kSharedLayoutVersion = 2;
+
+}  // namespace leat::internal
