@@ -13,7 +13,7 @@
 #include <mutex>
 #include <string_view>
 
-#include "broker/host/log_writer.h"
+#include "broker/log_writer.h"
 
 namespace leat::broker {
 namespace {

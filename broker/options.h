@@ -7,10 +7,12 @@
 
 #include <leat/result.h>
 
-#include "broker/storage/file_system.h"
 #include "base/idle.h"
 
 namespace leat::broker {
+
+/// What --journal-writes says.
+enum class JournalWrites : std::uint8_t { automatic, mapped, written, synced };
 
 enum class SyncPolicy : std::uint8_t {
   none,      ///< only at a clean stop, and when some sealed segments have piled up: the kernel writes when it likes

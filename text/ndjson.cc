@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "text/json_text.h"
-#include "cmdline/suggest.h"
+#include "base/nearest.h"
 #include "text/text_encoding.h"
 
 namespace leat::tool {
@@ -57,7 +57,7 @@ Result<void> check_names(const Members& members) {
   for (std::size_t i = 0; i < members.size(); ++i) {
     const std::string& name = members[i].name;
     if (std::ranges::find(kIgnored, name) == kIgnored.end() && std::ranges::find(kTaken, name) == kTaken.end()) {
-      const std::string meant = cmdline::nearest(shortened(name), known);
+      const std::string meant = internal::nearest(shortened(name), known);
       return bad("unknown field '" + shortened(name) + "'" + (meant.empty() ? "" : " (did you mean " + meant + "?)") +
                  "; known: topic, key, message_id, payload, payload_base64, durable");
     }

@@ -9,19 +9,10 @@
 
 #include <leat/result.h>
 
+#include "broker/peer.h"
 #include "shm/control/control_layout.h"
 
 namespace leat::broker {
-
-/// A peer by SO_PEERCRED and SO_PEERGROUPS.
-struct Peer {
-  pid_t pid = 0;
-  uid_t uid = 0;
-  std::vector<gid_t> groups;
-};
-
-/// Error: io_error.
-Result<Peer> read_peer(int socket);
 
 /// Immutable after parse(). The broker's own user and root may always do everything.
 class Admission {

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "base/unique_fd.h"
-#include "broker/control/admission.h"
+#include "broker/peer.h"
 #include "shm/control/control_layout.h"
 
 namespace leat::broker {

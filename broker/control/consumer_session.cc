@@ -18,7 +18,7 @@
 #include "broker/control/roster.h"
 #include "broker/control/status_rows.h"
 #include "broker/control/user_shares.h"
-#include "broker/feed/runtime_files.h"
+#include "broker/rings/runtime_files.h"
 #include "broker/log.h"
 #include "broker/log_gate.h"
 #include "broker/storage/cursor_table.h"

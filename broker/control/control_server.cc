@@ -189,7 +189,7 @@ std::optional<std::filesystem::path> ControlServer::find_lost_name() {
   const std::int64_t now = monotonic_ns();
   if (now < next_names_ns_) return std::nullopt;
   next_names_ns_ = now + kNamesPeriodNs;
-  if (auto lost = files_.mend_names(table_)) return lost;
+  if (auto lost = files_.repair_names(table_.descriptors())) return lost;
   if (auto lost = names_.find_lost()) return lost;
   door_.keep_in_place();
   return std::nullopt;
@@ -197,7 +197,7 @@ std::optional<std::filesystem::path> ControlServer::find_lost_name() {
 
 // What clients can write, and what others need to be right, is set right from what they cannot.
 void ControlServer::repair_headers() {
-  if (!files_.mend_headers()) return;
+  if (!files_.repair_headers()) return;
   if (repair_gate_.pass()) {
     log::warn("the header of the inbound ring or the doorbell was written over or cut by a client, and is set right{}",
               repair_gate_.left_out());

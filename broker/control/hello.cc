@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <cstring>
 
-#include "broker/feed/runtime_files.h"
+#include "broker/rings/runtime_files.h"
 #include "broker/options.h"
 
 namespace leat::broker {

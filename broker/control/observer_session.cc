@@ -6,7 +6,7 @@
 #include "broker/control/hello.h"
 #include "broker/control/roster.h"
 #include "broker/control/status_rows.h"
-#include "broker/feed/runtime_files.h"
+#include "broker/rings/runtime_files.h"
 #include "shm/control/control_layout.h"
 
 namespace leat::broker {

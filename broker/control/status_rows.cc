@@ -8,9 +8,9 @@
 #include "broker/control/connection.h"
 #include "broker/control/producer_session.h"
 #include "broker/control/roster.h"
-#include "broker/feed/runtime_files.h"
+#include "broker/rings/runtime_files.h"
 #include "broker/producers/producer_table.h"
-#include "broker/producers/registry_layout.h"
+#include "broker/rings/registry_layout.h"
 #include "shm/ingest/arena_layout.h"
 #include "shm/status/status_layout.h"
 

@@ -1,7 +1,7 @@
 #include "broker/control/user_shares.h"
 
 #include "broker/control/roster.h"
-#include "broker/feed/runtime_files.h"
+#include "broker/rings/runtime_files.h"
 #include "broker/storage/cursor_table.h"
 #include "journal/format/cursor_file.h"
 #include "shm/ingest/arena_layout.h"

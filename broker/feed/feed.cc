@@ -89,8 +89,8 @@ Result<void> Feed::recover() {
   }
   const auto segments = list_segments(places_.journal);
   journal_was_empty_ = !identity && segments && segments->empty();
-  if (files_->last_life().failed) drop_page_cache();
-  auto recovered = recover_journal(places_.journal, files_->last_life());
+  if (files_->last_incarnation().failed) drop_page_cache();
+  auto recovered = recover_journal(places_.journal, files_->last_incarnation());
   if (!recovered) return recovered.error();
   recovered_ = std::move(*recovered);
   if (!identity) {  // leftovers of a feed whose journal is gone are retired
@@ -188,7 +188,7 @@ Result<void> Feed::open_current_segment() {
   auto current = pool_->open_current(recovered_.segments.back());
   if (!current) return current.error();
   journal_->attach(std::move(*current), recovered_.end_position - recovered_.segments.back().first_position);
-  journal_->mend_index();
+  journal_->repair_index();
   return {};
 }
 

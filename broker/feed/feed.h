@@ -18,8 +18,8 @@
 
 #include <leat/result.h>
 
-#include "broker/feed/fault_guard.h"
-#include "broker/feed/runtime_files.h"
+#include "broker/fault_guard.h"
+#include "broker/rings/runtime_files.h"
 #include "broker/feed/stages.h"
 #include "broker/options.h"
 #include "broker/producers/producer_registry.h"

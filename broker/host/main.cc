@@ -13,7 +13,7 @@
 #include <string>
 
 #include "broker/host/broker.h"
-#include "broker/feed/fault_guard.h"
+#include "broker/fault_guard.h"
 #include "broker/log.h"
 #include "broker/host/notify.h"
 #include "broker/host/reload.h"

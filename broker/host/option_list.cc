@@ -3,7 +3,7 @@
 #include <sstream>
 
 #include "broker/host/toml_config.h"
-#include "cmdline/suggest.h"
+#include "base/nearest.h"
 #include "cmdline/version.h"
 #include "cmdline/word_option.h"
 #include "shm/broadcast/broadcast_layout.h"
@@ -129,7 +129,7 @@ std::string did_you_mean(const cmdline::Command& app, const std::string& typed, 
     const std::string& name = option->get_lnames().front();
     if (!dashes.empty() || may_stand_in_a_file(name)) known.push_back(dashes + name);
   }
-  const std::string meant = cmdline::nearest(typed.substr(0, typed.find('=')), known);
+  const std::string meant = internal::nearest(typed.substr(0, typed.find('=')), known);
   return meant.empty() ? "" : " (did you mean " + meant + "?)";
 }
 

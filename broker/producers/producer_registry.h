@@ -8,10 +8,11 @@
 
 #include <leat/result.h>
 
-#include "broker/control/admission.h"
-#include "broker/feed/runtime_files.h"
+#include "broker/peer.h"
+#include "broker/rings/runtime_files.h"
+#include "broker/storage/recovery.h"
 #include "broker/producers/producer_table.h"
-#include "broker/sequence/lane.h"
+#include "broker/producers/lane.h"
 
 namespace leat::broker {
 

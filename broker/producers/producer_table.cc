@@ -1,6 +1,6 @@
 #include "broker/producers/producer_table.h"
 
-#include "broker/producers/arena_reader.h"
+#include "broker/rings/arena_reader.h"
 
 namespace leat::broker {
 

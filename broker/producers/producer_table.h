@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "broker/feed/runtime_files.h"
+#include "broker/rings/runtime_files.h"
 
 namespace leat::broker {
 

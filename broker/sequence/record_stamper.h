@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "broker/producers/arena_reader.h"
+#include "broker/rings/arena_reader.h"
 #include "record/topic_memo.h"
 
 namespace leat::broker {

@@ -18,13 +18,13 @@
 #include <thread>
 #include <vector>
 
-#include "broker/producers/registry_layout.h"
+#include "broker/rings/registry_layout.h"
 #include "broker/storage/handover.h"
 #include "broker/storage/journal_writer.h"
 #include "broker/storage/recovery.h"
 #include "broker/log_gate.h"
 #include "broker/options.h"
-#include "broker/sequence/lane.h"
+#include "broker/producers/lane.h"
 #include "broker/sequence/record_stamper.h"
 #include "broker/sequence/stamp_clock.h"
 #include "shm/broadcast/broadcast_ring.h"

@@ -17,9 +17,6 @@ enum class SegmentWrites : std::uint8_t {
   synced,   ///< the same with O_DSYNC: where a server says only then that there is no room
 };
 
-/// What --journal-writes says.
-enum class JournalWrites : std::uint8_t { automatic, mapped, written, synced };
-
 struct FileSystem {
   std::string name;                              ///< "ext4", "btrfs", ...; "unknown (0x...)" otherwise
   SegmentWrites writes = SegmentWrites::mapped;  ///< what suits it

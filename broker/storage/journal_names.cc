@@ -39,8 +39,8 @@ NamesLook JournalNames::look(const Retention& retained, int current_fd) {
   if (found.standing != Standing::here) return found;
   found = look_at_segments(retained, current_fd);
   if (found.standing == Standing::gone) return found;
-  if (NamesLook lock = mend_lock(); lock.standing != Standing::here) return lock;
-  mend_identity();
+  if (NamesLook lock = repair_lock(); lock.standing != Standing::here) return lock;
+  repair_identity();
   return found;
 }
 
@@ -158,7 +158,7 @@ NamesLook JournalNames::look_at_some(const Retention& retained) {
 }
 
 // Without it another leatd, of another runtime directory, could serve the same journal.
-NamesLook JournalNames::mend_lock() {
+NamesLook JournalNames::repair_lock() {
   const std::string name(kLockFileName);
   const int held_fd = lock_made_again_.is_held() ? lock_made_again_.fd() : lock_fd_;
   if (FileLock::place_of(held_fd, directory_.fd, name) != FileLock::Place::elsewhere) return {};
@@ -178,7 +178,7 @@ NamesLook JournalNames::mend_lock() {
 }
 
 // Nothing but a broker changes `feed`, and this one has written there what it is to be until the stop.
-void JournalNames::mend_identity() {
+void JournalNames::repair_identity() {
   struct stat now {};
   const std::string name(kIdentityFileName);
   const bool there = ::fstatat(directory_.fd, name.c_str(), &now, AT_SYMLINK_NOFOLLOW) == 0;

@@ -46,8 +46,8 @@ class JournalNames {
   NamesLook look_at_segments(const Retention& retained, int current_fd);
   NamesLook find_missing(const Retention& retained);
   NamesLook look_at_some(const Retention& retained);
-  NamesLook mend_lock();
-  void mend_identity();
+  NamesLook repair_lock();
+  void repair_identity();
 
   internal::JournalDirectory directory_;
   internal::FeedIdentity identity_;

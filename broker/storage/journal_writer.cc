@@ -50,7 +50,7 @@ void JournalWriter::attach(std::unique_ptr<MappedSegment> segment, std::uint64_t
 }
 
 // Read through the descriptor: the index is a help, and must not end the broker if the disk does not give it.
-void JournalWriter::mend_index() {
+void JournalWriter::repair_index() {
   std::vector<IndexEntry> entries(index_room_);
   const ssize_t got =
       read_at(segment_->fd.get(), entries.data(), entries.size() * sizeof(IndexEntry), kSegmentHeaderBytes);

@@ -17,7 +17,7 @@
 
 #include <leat/result.h>
 
-#include "broker/feed/fault_guard.h"
+#include "broker/fault_guard.h"
 #include "base/mapping.h"
 #include "base/unique_fd.h"
 #include "journal/format/segment_layout.h"
@@ -48,7 +48,7 @@ class JournalWriter {
 
   /// Clears what the current segment's index says of records that are not there: entries that a loss of power tore, or
   /// that ran ahead of records which never came. Once, after a start.
-  void mend_index();
+  void repair_index();
 
   /// Nothing goes into the current segment any more, but the segment end that is staged.
   void seal() noexcept { data_bytes_ = touchable_bytes_ = offset_; }

@@ -46,7 +46,7 @@ Result<FeedIdentity> load_or_create(const JournalDirectory& directory, std::uint
 
 // A kill between the stores of one append: all of it is there but the word that would say so. A loss of power can look
 // like it, but leaves no rings. Its events are in the arenas still, and are taken again.
-bool is_append_cut_short(const TailScan& scan, const LastLife& last) {
+bool is_append_cut_short(const TailScan& scan, const LastIncarnation& last) {
   return last.known && !last.failed && last.committed <= scan.end_position && scan.zero_checksum &&
          !scan.unfinished_batch;
 }
@@ -148,7 +148,7 @@ Result<void> put_aside(const JournalFiles& files, std::size_t count) {
 
 // The last segment's time of change is its very own: a copy has a later one, and nobody can set it. So where it is that
 // of the clean close, the directory's inode says nothing more; some file systems number it anew at each mount.
-NewEpoch what_is_not_proven(const FeedIdentity& identity, const LastLife& last, const Recovered& recovered,
+NewEpoch what_is_not_proven(const FeedIdentity& identity, const LastIncarnation& last, const Recovered& recovered,
                             std::uint64_t inode, std::int64_t change_ns) {
   const bool ends_there = identity.closed_cleanly() && identity.closed_position == recovered.end_position;
   if (last.known && last.committed > recovered.end_position) return NewEpoch::below_rings;
@@ -159,7 +159,7 @@ NewEpoch what_is_not_proven(const FeedIdentity& identity, const LastLife& last, 
   return ends_there ? NewEpoch::changed_since : NewEpoch::other_end;
 }
 
-std::string reason_for(NewEpoch why, const FeedIdentity& identity, const LastLife& last, const Recovered& recovered,
+std::string reason_for(NewEpoch why, const FeedIdentity& identity, const LastIncarnation& last, const Recovered& recovered,
                        std::uint64_t inode) {
   const std::string end = std::to_string(recovered.end_position);
   switch (why) {
@@ -192,7 +192,7 @@ Result<std::int64_t> change_time_of(const JournalDirectory& directory, const Seg
 }
 
 // Finds the journal's end, and cuts what is torn there.
-Result<void> find_end(JournalFiles& files, const LastLife& last, Recovered& recovered) {
+Result<void> find_end(JournalFiles& files, const LastIncarnation& last, Recovered& recovered) {
   // The unfinished round alone is noted, or a start would take memory for every event of a segment.
   auto end = find_journal_end(files, last.round_position, [&](std::uint64_t at, const RecordView& record) {
     if (at >= last.round_position) note_record(recovered.tail, record);
@@ -222,14 +222,14 @@ Result<void> find_end(JournalFiles& files, const LastLife& last, Recovered& reco
 
 // What producers were told by the last broker, and the journal does not hold. Once it went on in another epoch, by a
 // repair or under another broker, nobody can tell any more which of its events are which.
-std::uint64_t first_lost(const FeedIdentity& found, const LastLife& last, const Recovered& recovered) {
+std::uint64_t first_lost(const FeedIdentity& found, const LastIncarnation& last, const Recovered& recovered) {
   if (!last.ingest) return 0;
   if (last.ingest_epoch != found.current().id) return 1;
   return last.known && last.committed <= recovered.end_position ? 0 : recovered.end_sequence + 1;
 }
 
 // Of the unfinished round only what the last broker itself has written is its own: not what came in a later epoch.
-void keep_own_tail(const FeedIdentity& found, const LastLife& last, JournaledTail& tail) {
+void keep_own_tail(const FeedIdentity& found, const LastIncarnation& last, JournaledTail& tail) {
   const auto own = std::ranges::find(found.epochs, last.ingest_epoch, &EpochEntry::id);
   if (last.ingest_epoch == 0 || own == found.epochs.end()) return tail.clear();
   std::uint64_t end = ~0ULL;
@@ -250,7 +250,7 @@ void begin_epoch(Recovered& recovered, const std::string& reason) {
 
 }  // namespace
 
-Result<Recovered> recover_journal(const JournalDirectory& directory, const LastLife& last) {
+Result<Recovered> recover_journal(const JournalDirectory& directory, const LastIncarnation& last) {
   auto inode = inode_of(directory);
   if (!inode) return inode.error();
   bool is_new = false;

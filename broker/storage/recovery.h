@@ -11,22 +11,11 @@
 #include <leat/result.h>
 
 #include "base/clock.h"
+#include "broker/last_incarnation.h"
 #include "journal/read/journal_files.h"
 #include "journal/format/journal_directory.h"
 
 namespace leat::broker {
-
-/// What the rings of the last broker, still on tmpfs, tell about how far it came.
-struct LastLife {
-  bool known = false;
-  std::uint64_t committed = 0;              ///< visible to consumers
-  std::uint64_t round_position = kNoRound;  ///< start of the round in progress; kNoRound: no tickets are left of one
-  static constexpr std::uint64_t kNoRound = ~0ULL;
-  bool failed = false;             ///< it stopped on a disk error
-  std::uint64_t epoch = 0;         ///< in which it wrote; another one than the journal's: it was repaired since
-  bool ingest = false;             ///< arenas are left of it
-  std::uint64_t ingest_epoch = 0;  ///< of the events that their producers have receipts of; 0: it did not say
-};
 
 /// producer_id -> (producer_sequence -> sequence): what the journal holds of the round in which the last broker died.
 using JournaledTail = std::map<std::uint32_t, std::map<std::uint64_t, std::uint64_t>>;
@@ -67,6 +56,6 @@ inline std::int64_t change_time_ns(const struct stat& status) noexcept {
 /// ("not closed", the epoch now current) before anything is written to the journal: a start that fails until then
 /// leaves no trace. Errors: corrupt (with segment, offset and sequence; nothing has been changed), layout_mismatch,
 /// io_error, no_space.
-Result<Recovered> recover_journal(const internal::JournalDirectory& directory, const LastLife& last);
+Result<Recovered> recover_journal(const internal::JournalDirectory& directory, const LastIncarnation& last);
 
 }  // namespace leat::broker

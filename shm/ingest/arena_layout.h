@@ -59,7 +59,7 @@ inline constexpr std::size_t kMaxLostEntries = 4;
 // 4096      data, mapped twice back to back on both sides
 //
 // A position grows for ever; its place is kArenaDataOffset + position modulo capacity. The broker believes nothing that
-// it reads here: see broker/producers/arena_reader.h.
+// it reads here: see broker/rings/arena_reader.h.
 struct ArenaHeader {
   SharedFileHeader file;
   alignas(kCacheLineBytes) Atomic<std::uint64_t> consumed;

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "broker/log.h"
-#include "broker/producers/registry_layout.h"
+#include "broker/rings/registry_layout.h"
 #include "broker/feed/stages.h"
 #include "shm/status/status_layout.h"
 #include "tests/interleave/roles.h"

@@ -6,7 +6,7 @@
 #include <fstream>
 #include <thread>
 
-#include "broker/producers/registry_layout.h"
+#include "broker/rings/registry_layout.h"
 #include "process/load.h"
 #include "shm/ingest/arena_layout.h"
 #include "shm/ingest/inbound_layout.h"

@@ -1,7 +1,7 @@
 // Rule `layers`: tests/tidy/layers.txt says which folder includes which. Every folder of the product has a row; the
 // rows have no cycle; nothing of the product includes tests/ or bench/.
 //
-// How to read it: `broker/log.cc:9: broker may not include broker/host/log_writer.h: turn the dependency round (...)`:
+// How to read it: `broker/log.cc:9: broker may not include broker/log_writer.h: turn the dependency round (...)`:
 // line 9 points against the direction. Move what is needed to the lower folder, or turn the dependency round; a new
 // row or a wider one is a decision on the architecture. `cycle: a -> b -> a` is about the table itself. allowed.txt
 // takes the header's path as name.

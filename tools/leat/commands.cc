@@ -5,7 +5,7 @@
 
 #include "tools/leat/exit_code.h"
 #include "tools/leat/output.h"
-#include "cmdline/suggest.h"
+#include "base/nearest.h"
 
 namespace leat::tool {
 namespace {
@@ -33,7 +33,7 @@ int print_help(const cmdline::Command& app, const Commands& commands, const std:
 std::string unknown_command(const cmdline::Command& app, const std::string& typed) {
   std::vector<std::string> names;
   for (const cmdline::Command* command : app.all_subcommands()) names.push_back(command->get_name());
-  const std::string meant = cmdline::nearest(typed, names);
+  const std::string meant = internal::nearest(typed, names);
   return "unknown command '" + typed + "'" + (meant.empty() ? "" : " (did you mean " + meant + "?)") +
          "; see leat --help";
 }

@@ -14,7 +14,7 @@
 #include "tools/leat/output.h"
 #include "base/program_start.h"
 #include "tools/leat/stop_signal.h"
-#include "cmdline/suggest.h"
+#include "base/nearest.h"
 #include "cmdline/version.h"
 
 namespace {
@@ -36,7 +36,7 @@ std::string about_unknown(const leat::cmdline::Command& command, const std::stri
   for (const leat::cmdline::Option* option : command.get_options()) {
     for (const std::string& word : option->get_lnames()) known.push_back("--" + word);
   }
-  const std::string meant = leat::cmdline::nearest(typed, known);
+  const std::string meant = leat::internal::nearest(typed, known);
   return "unknown option '" + typed + "'" + (meant.empty() ? "" : " (did you mean " + meant + "?)") + "; see " + name +
          " --help";
 }

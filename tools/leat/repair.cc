@@ -1,4 +1,4 @@
-// leat repair: mends a damaged journal, and says what that costs before it does.
+// leat repair: repairs a damaged journal, and says what that costs before it does.
 #include <unistd.h>
 
 #include <cstdio>

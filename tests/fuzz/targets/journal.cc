@@ -171,7 +171,7 @@ LEAT_FUZZ_TARGET(journal_read) {
 
 LEAT_FUZZ_TARGET(journal_recovery) {
   Reader reader(input);
-  const broker::LastLife last{.known = (reader.byte() & 1) != 0,
+  const broker::LastIncarnation last{.known = (reader.byte() & 1) != 0,
                               .committed = reader.below(65536),
                               .round_position = reader.below(65536),
                               .failed = false};

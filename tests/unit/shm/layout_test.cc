@@ -5,7 +5,7 @@
 #include <cstring>
 #include <sstream>
 
-#include "broker/producers/registry_layout.h"
+#include "broker/rings/registry_layout.h"
 #include "shm/broadcast/broadcast_layout.h"
 #include "shm/control/control_layout.h"
 #include "shm/ingest/arena_layout.h"
@@ -308,7 +308,8 @@ TEST(Layout, OfControlIsThatOfVersion2) {
 }
 
 TEST(Layout, OfTheJournalIsThatOfVersion1) {
-  ASSERT_EQ(kJournalFormatVersion, 1U) << "a new version: check this table in anew, and keep the one before it readable";
+  ASSERT_EQ(kJournalFormatVersion, 1U)
+      << "a new version: check this table in anew, and keep the one before it readable";
   EXPECT_EQ("\n" + journal_table(), kJournalVersion1);
 }
 

@@ -313,17 +313,17 @@ TEST(ScribbledHeader, IsSetRightFromWhatNoClientCanWrite) {
   BroadcastHeader& truth = feed.files->broadcast_header();
   truth.broker_life.store(7);
   truth.feed_state.store(FeedState::running);
-  (void)feed.files->mend_headers();
-  EXPECT_FALSE(feed.files->mend_headers());
+  (void)feed.files->repair_headers();
+  EXPECT_FALSE(feed.files->repair_headers());
   std::byte* const ring = feed.files->inbound.data();
   for (const std::size_t at : {0, 8, 16, 24, 32, 40, 48, 56, 200, 256}) {
     const std::uint64_t right = load_word(ring + at);
     store_word(ring + at, ~right);
-    EXPECT_TRUE(feed.files->mend_headers()) << at;
+    EXPECT_TRUE(feed.files->repair_headers()) << at;
     EXPECT_EQ(load_word(ring + at), right) << at;
   }
   feed.files->inbound_header().feed_state.store(FeedState::failed);
-  (void)feed.files->mend_headers();
+  (void)feed.files->repair_headers();
   EXPECT_EQ(feed.files->inbound_header().feed_state.load(), FeedState::running);
 }
 

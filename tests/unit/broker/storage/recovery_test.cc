@@ -107,29 +107,29 @@ TEST_F(Recovery, SaysWhichCauseANewEpochHas) {
   const auto cause = [](auto&& arrange) {
     JournalMaker journal;
     journal.events(3);
-    LastLife last;
+    LastIncarnation last;
     arrange(journal, last);
     return test::must(recover(journal, last)).new_epoch;
   };
-  const auto rings_up_to = [](LastLife& last, std::uint64_t position) {
-    last = {.known = true, .committed = position, .round_position = LastLife::kNoRound};
+  const auto rings_up_to = [](LastIncarnation& last, std::uint64_t position) {
+    last = {.known = true, .committed = position, .round_position = LastIncarnation::kNoRound};
   };
-  EXPECT_EQ(cause([&](JournalMaker& journal, LastLife&) { journal.close_cleanly(); }), NewEpoch::no);
-  EXPECT_EQ(cause([&](JournalMaker&, LastLife&) {}), NewEpoch::rings_lost);
-  EXPECT_EQ(cause([&](JournalMaker& journal, LastLife& last) { rings_up_to(last, journal.position() + 8); }),
+  EXPECT_EQ(cause([&](JournalMaker& journal, LastIncarnation&) { journal.close_cleanly(); }), NewEpoch::no);
+  EXPECT_EQ(cause([&](JournalMaker&, LastIncarnation&) {}), NewEpoch::rings_lost);
+  EXPECT_EQ(cause([&](JournalMaker& journal, LastIncarnation& last) { rings_up_to(last, journal.position() + 8); }),
             NewEpoch::below_rings);
-  EXPECT_EQ(cause([&](JournalMaker& journal, LastLife& last) {
+  EXPECT_EQ(cause([&](JournalMaker& journal, LastIncarnation& last) {
               rings_up_to(last, journal.position());
               journal.identity().directory_inode += 1;
               journal.store(journal.identity());
             }),
             NewEpoch::other_directory);
-  EXPECT_EQ(cause([&](JournalMaker& journal, LastLife&) {
+  EXPECT_EQ(cause([&](JournalMaker& journal, LastIncarnation&) {
               journal.close_cleanly();
               journal.events(1);
             }),
             NewEpoch::other_end);
-  EXPECT_EQ(cause([&](JournalMaker& journal, LastLife&) {
+  EXPECT_EQ(cause([&](JournalMaker& journal, LastIncarnation&) {
               journal.identity().closed_change_ns = 1;
               journal.close_cleanly();
               journal.identity().closed_change_ns -= 1;
@@ -155,7 +155,7 @@ TEST_F(Recovery, BeginsANewEpochWhenTheRingShowedMoreThanACleanlyClosedJournalHo
   JournalMaker journal;
   journal.events(3);
   journal.close_cleanly();
-  const LastLife last{.known = true, .committed = journal.position() + 8, .round_position = journal.position()};
+  const LastIncarnation last{.known = true, .committed = journal.position() + 8, .round_position = journal.position()};
   EXPECT_EQ(test::must(recover(journal, last)).identity.epochs.size(), 2u);
 }
 
@@ -311,7 +311,7 @@ TEST_F(Recovery, CutsAnUnfinishedBatchWholly) {
   journal.events(2);
   const std::uint64_t whole = journal.position();
   journal.batch(4, false);
-  const LastLife last{.known = true, .committed = whole, .round_position = whole};
+  const LastIncarnation last{.known = true, .committed = whole, .round_position = whole};
   const Recovered recovered = test::must(recover(journal, last));
   EXPECT_EQ(recovered.end_position, whole);
   EXPECT_EQ(recovered.end_sequence, 2u);

@@ -403,7 +403,7 @@ TEST_F(RepairJournal, KeepsTheNextBrokerFromGoingOnInTheOldRing) {
   JournalMaker journal;
   journal.events(10);
   journal.mark_all();
-  const broker::LastLife last{.known = true,
+  const broker::LastIncarnation last{.known = true,
                               .committed = journal.position(),
                               .round_position = journal.position(),
                               .epoch = journal.identity().current().id};

@@ -1,4 +1,4 @@
-#include "broker/feed/memory_room.h"
+#include "broker/rings/memory_room.h"
 
 #include <gtest/gtest.h>
 

@@ -5,7 +5,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "broker/feed/runtime_files.h"
+#include "broker/rings/runtime_files.h"
 #include "broker/log.h"
 
 namespace leat::broker {
@@ -15,41 +15,41 @@ using namespace internal;
 namespace {
 
 // True if the word was another.
-bool mend_word(void* at, std::uint64_t right) noexcept {
+bool repair_word(void* at, std::uint64_t right) noexcept {
   if (load_word(at) == right) return false;
   store_word(at, right);
   return true;
 }
 
-bool mend_file_header(const SharedFile& file) noexcept {
+bool repair_file_header(const SharedFile& file) noexcept {
   const SharedFileHeader right = make_shared_header(file.spec, FileState::ready);
-  bool mended = false;
+  bool repaired = false;
   for (std::size_t at = 0; at < sizeof right; at += kWordBytes) {
-    mended |= mend_word(file.data() + at, load_word(reinterpret_cast<const std::byte*>(&right) + at));
+    repaired |= repair_word(file.data() + at, load_word(reinterpret_cast<const std::byte*>(&right) + at));
   }
-  return mended;
+  return repaired;
 }
 
 }  // namespace
 
 // The state of the feed and the broker's life stand in the broadcast ring too, which no client can write.
-bool RuntimeFiles::mend_headers() {
+bool RuntimeFiles::repair_headers() {
   InboundHeader& ring = inbound_header();
   const BroadcastHeader& truth = broadcast_header();
-  bool mended = mend_file_header(inbound);
-  mended |= mend_file_header(doorbell);
-  mended |= mend_word(&ring.max_producers, producer_slots());
-  mended |= mend_word(&ring.broker_life, truth.broker_life.load(std::memory_order_relaxed));
+  bool repaired = repair_file_header(inbound);
+  repaired |= repair_file_header(doorbell);
+  repaired |= repair_word(&ring.max_producers, producer_slots());
+  repaired |= repair_word(&ring.broker_life, truth.broker_life.load(std::memory_order_relaxed));
   // Another thread may be about to change both, this word first: so a difference is nobody's fault.
   const FeedState state = truth.feed_state.load(std::memory_order_acquire);
   if (ring.feed_state.load(std::memory_order_relaxed) != state) ring.feed_state.store(state, std::memory_order_release);
-  return mended;
+  return repaired;
 }
 
 // Before the ring of a dead broker is adopted: the registry, which no client ever had, says what its header must hold.
 // It became ready after the ring did, so a ring that says anything else was written over. A ring that was cut is made
 // whole again; what its slots said is gone then, but not the entries in the arenas.
-void RuntimeFiles::mend_inbound_left_behind() {
+void RuntimeFiles::repair_inbound_left_behind() {
   const std::uint32_t slots = registry_header().inbound_slots;
   const SharedFileSpec spec{.magic = kInboundMagic,
                             .feed_uuid = registry.spec.feed_uuid,

@@ -1,4 +1,4 @@
-#include "broker/feed/runtime_files.h"
+#include "broker/rings/runtime_files.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -12,8 +12,8 @@
 #include <cerrno>
 #include <set>
 
-#include "broker/feed/memory_room.h"
-#include "broker/producers/arena_reader.h"
+#include "broker/rings/memory_room.h"
+#include "broker/rings/arena_reader.h"
 #include "broker/log.h"
 #include "base/random.h"
 #include "shm/ingest/arena_layout.h"
@@ -113,7 +113,7 @@ Result<void> RuntimeFiles::adopt(const FeedUuid& uuid) {
     Mirror mirror;
   };
   if (auto done = adopt_one(registry, "registry", kRegistryMagic, Mirror::no, uuid); !done) return done;
-  if (registry.valid()) mend_inbound_left_behind();
+  if (registry.valid()) repair_inbound_left_behind();
   for (const Part& part :
        {Part{inbound, "inbound", kInboundMagic, Mirror::no}, Part{broadcast, "broadcast", kBroadcastMagic, Mirror::yes},
         Part{doorbell, "doorbell", kDoorbellMagic, Mirror::no}}) {
@@ -131,8 +131,8 @@ Result<void> RuntimeFiles::adopt(const FeedUuid& uuid) {
   return {};
 }
 
-LastLife RuntimeFiles::last_life() const {
-  LastLife last;
+LastIncarnation RuntimeFiles::last_incarnation() const {
+  LastIncarnation last;
   if (broadcast.valid()) last.epoch = broadcast_header().epoch.load(std::memory_order_relaxed);
   last.ingest = registry.valid();
   if (last.ingest) {
@@ -402,7 +402,7 @@ void RuntimeFiles::remove_strays() {
        at.increment(failed)) {
     const std::string name = at->path().filename();
     if (name.ends_with(kBesideSuffix)) {
-      ::unlink(at->path().c_str());  // the last broker was killed while it mended a name
+      ::unlink(at->path().c_str());  // the last broker was killed while it repaired a name
     } else if (name.starts_with("arena-") && !known.contains(name) && ::unlink(at->path().c_str()) == 0) {
       ++removed;
     }

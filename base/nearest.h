@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace leat::cmdline {
+namespace leat::internal {
 
 /// How many letters must be put in, taken out, replaced, or swapped with the next to make `b` of `a`.
 std::size_t letters_apart(std::string_view a, std::string_view b);
@@ -14,4 +14,4 @@ std::size_t letters_apart(std::string_view a, std::string_view b);
 /// The one of `known` that was most likely meant by `typed`; empty if none comes near. Dashes in front do not count.
 std::string nearest(std::string_view typed, const std::vector<std::string>& known);
 
-}  // namespace leat::cmdline
+}  // namespace leat::internal

@@ -1,4 +1,4 @@
-#include "broker/feed/fault_guard.h"
+#include "broker/fault_guard.h"
 
 #include <poll.h>
 #include <sys/mman.h>

@@ -1,12 +1,12 @@
 // "Did you mean": near enough to be meant, and never a wild guess.
-#include "cmdline/suggest.h"
+#include "base/nearest.h"
 
 #include <gtest/gtest.h>
 
-namespace leat::cmdline {
+namespace leat::internal {
 namespace {
 
-TEST(Suggest, CountsLettersPutInTakenOutReplacedAndSwapped) {
+TEST(Nearest, CountsLettersPutInTakenOutReplacedAndSwapped) {
   EXPECT_EQ(letters_apart("", ""), 0U);
   EXPECT_EQ(letters_apart("tail", "tail"), 0U);
   EXPECT_EQ(letters_apart("tial", "tail"), 1U);
@@ -17,7 +17,7 @@ TEST(Suggest, CountsLettersPutInTakenOutReplacedAndSwapped) {
   EXPECT_EQ(letters_apart("kitten", "sitting"), 3U);
 }
 
-TEST(Suggest, FindsWhatWasMeant) {
+TEST(Nearest, FindsWhatWasMeant) {
   const std::vector<std::string> commands = {"pub", "tail", "replay", "stat", "cursors", "verify", "repair", "feeds"};
   const std::pair<const char*, const char*> cases[] = {{"tial", "tail"},  {"publish", "pub"}, {"cursor", "cursors"},
                                                        {"stats", "stat"}, {"status", "stat"}, {"repare", "repair"},
@@ -29,11 +29,11 @@ TEST(Suggest, FindsWhatWasMeant) {
   EXPECT_EQ(nearest("-fed", options), "--feed");
 }
 
-TEST(Suggest, SaysNothingRatherThanNonsense) {
+TEST(Nearest, SaysNothingRatherThanNonsense) {
   const std::vector<std::string> commands = {"pub", "tail", "stat"};
   for (const char* typed : {"frobnicate", "x", "", "--", "zzz"}) EXPECT_EQ(nearest(typed, commands), "") << typed;
   EXPECT_EQ(nearest(std::string(1'000'000, 'p'), commands), "") << "and does not compute for long";
 }
 
 }  // namespace
-}  // namespace leat::cmdline
+}  // namespace leat::internal

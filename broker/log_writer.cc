@@ -1,4 +1,4 @@
-#include "broker/host/log_writer.h"
+#include "broker/log_writer.h"
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -1,8 +1,8 @@
-#include "cmdline/suggest.h"
+#include "base/nearest.h"
 
 #include <algorithm>
 
-namespace leat::cmdline {
+namespace leat::internal {
 namespace {
 
 /// Longer words are nobody's slip of the fingers.
@@ -56,4 +56,4 @@ std::string nearest(std::string_view typed, const std::vector<std::string>& know
   return best;
 }
 
-}  // namespace leat::cmdline
+}  // namespace leat::internal

@@ -5,8 +5,8 @@
 
 #include <boost/lockfree/spsc_queue.hpp>
 
-#include "broker/producers/arena_reader.h"
-#include "broker/producers/registry_layout.h"
+#include "broker/rings/arena_reader.h"
+#include "broker/rings/registry_layout.h"
 #include "shm/ingest/inbound_layout.h"
 #include "shm/status/status_layout.h"
 

@@ -7,8 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "broker/feed/runtime_files.h"
-#include "broker/producers/producer_table.h"
+#include "broker/rings/runtime_files.h"
 #include "broker/log.h"
 
 namespace leat::broker {
@@ -31,7 +30,7 @@ RuntimeFiles::Leads RuntimeFiles::leads_to(const std::string& name, int fd) cons
 
 // The kernel gives a name only to a file that has one. What stands in our place, in a directory that is ours alone,
 // goes.
-RuntimeFiles::Named RuntimeFiles::mend_name(const std::string& name, int fd) const {
+RuntimeFiles::Named RuntimeFiles::repair_name(const std::string& name, int fd) const {
   if (leads_to(name, fd) != Leads::elsewhere) return Named::yes;
   struct stat file {};
   if (::fstat(fd, &file) != 0 || file.st_nlink == 0) return Named::no;
@@ -46,11 +45,12 @@ RuntimeFiles::Named RuntimeFiles::mend_name(const std::string& name, int fd) con
   return done ? Named::again : Named::no;
 }
 
-std::optional<std::filesystem::path> RuntimeFiles::mend_names(const ProducerTable& arenas) {
+std::optional<std::filesystem::path> RuntimeFiles::repair_names(
+    const std::vector<std::pair<std::uint32_t, int>>& arenas) {
   std::optional<std::filesystem::path> lost;
   std::string again;
   const auto look = [&](const std::string& name, int fd) {
-    const Named named = mend_name(name, fd);
+    const Named named = repair_name(name, fd);
     if (named == Named::no && !lost) lost = directory_ / name;
     if (named == Named::again) again += (again.empty() ? "" : ", ") + name;
   };
@@ -58,9 +58,8 @@ std::optional<std::filesystem::path> RuntimeFiles::mend_names(const ProducerTabl
   look("registry", registry.read_only.get());
   look("broadcast", broadcast.read_only.get());
   look("doorbell", doorbell.read_only.get());
-  const auto all = arenas.descriptors();
-  for (std::size_t looks = std::min(all.size(), kMaxArenasAtOnce); looks > 0; --looks) {
-    const auto& [slot, fd] = all[next_arena_++ % all.size()];
+  for (std::size_t looks = std::min(arenas.size(), kMaxArenasAtOnce); looks > 0; --looks) {
+    const auto& [slot, fd] = arenas[next_arena_++ % arenas.size()];
     look(arena_name(slot, registry_slots()[slot].generation), fd);
   }
   if (!again.empty()) {

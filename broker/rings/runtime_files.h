@@ -18,9 +18,9 @@
 
 #include <leat/result.h>
 
-#include "broker/producers/registry_layout.h"
-#include "broker/feed/fault_guard.h"
-#include "broker/storage/recovery.h"
+#include "broker/rings/registry_layout.h"
+#include "broker/fault_guard.h"
+#include "broker/last_incarnation.h"
 #include "broker/options.h"
 #include "base/mapping.h"
 #include "shm/broadcast/broadcast_layout.h"
@@ -28,8 +28,6 @@
 #include "shm/status/status_layout.h"
 
 namespace leat::broker {
-
-class ProducerTable;
 
 /// One shared file, open, mapped and checked.
 struct SharedFile {
@@ -69,7 +67,7 @@ class RuntimeFiles {
   /// Opens what an earlier broker of the same feed left. What is damaged, of another feed or layout is left out, with a
   /// line in the log. Error: what cannot be opened or mapped just now, as accepted events may lie in it.
   Result<void> adopt(const internal::FeedUuid& uuid);
-  [[nodiscard]] LastLife last_life() const;
+  [[nodiscard]] LastIncarnation last_incarnation() const;
 
   /// Makes ring and segments of `options` as large as the entries that the last broker's producers have published, and
   /// that were not taken yet, with a line in the log: they were accepted.
@@ -84,17 +82,17 @@ class RuntimeFiles {
   /// pass.
   Result<ArenaFile> open_arena(std::uint32_t slot, std::uint32_t generation, std::uint64_t bytes);
   void remove_arena(std::uint32_t slot, std::uint32_t generation);
-  /// Removes arenas that no slot of the registry names, and names half mended: a broker was killed while it made or
+  /// Removes arenas that no slot of the registry names, and names half repaired: a broker was killed while it made or
   /// removed them.
   void remove_strays();
 
   /// Sets right what clients have written over in the headers that they can write; what other clients do while they
   /// believe it, they do not believe for long. True if anything had to be. Control thread.
-  bool mend_headers();
+  bool repair_headers();
 
   /// Looks whether the names of all files still lead to them. One that was renamed gets its name back; one that was
   /// removed cannot be named again. Returns the path of the first of these, if any. Control thread, now and then.
-  std::optional<std::filesystem::path> mend_names(const ProducerTable& arenas);
+  std::optional<std::filesystem::path> repair_names(const std::vector<std::pair<std::uint32_t, int>>& arenas);
 
   /// A start is refused: removes what complete() has made, and leaves what an earlier broker left.
   void take_back();
@@ -128,7 +126,7 @@ class RuntimeFiles {
   Result<SharedFile> create(const std::string& name, const internal::SharedFileSpec& spec, Mirror mirror) const;
   Result<void> adopt_one(SharedFile& file, const std::string& name, std::uint64_t magic, Mirror mirror,
                          const internal::FeedUuid& uuid);
-  void mend_inbound_left_behind();
+  void repair_inbound_left_behind();
   void retire(SharedFile& file, const std::string& name);
   Result<void> create_ingest(const Options& options, const internal::FeedUuid& uuid);
   Result<void> create_broadcast(const Options& options, const internal::FeedUuid& uuid);
@@ -138,12 +136,12 @@ class RuntimeFiles {
   Result<void> check_memory(std::uint64_t bytes, const std::string& what, const std::string& options) const;
 
   enum class Named : std::uint8_t { yes, again, no };
-  Named mend_name(const std::string& name, int fd) const;
+  Named repair_name(const std::string& name, int fd) const;
   enum class Leads : std::uint8_t { here, elsewhere, unknown };  // a look that failed says nothing
   [[nodiscard]] Leads leads_to(const std::string& name, int fd) const;
 
   std::filesystem::path directory_;
-  std::size_t next_arena_ = 0;  // to be looked at by mend_names()
+  std::size_t next_arena_ = 0;  // to be looked at by repair_names()
   bool completing_ = false;
   bool ring_adopted_ = false;
   bool ingest_adopted_ = false;

@@ -1,4 +1,4 @@
-#include "broker/producers/arena_reader.h"
+#include "broker/rings/arena_reader.h"
 
 #include <algorithm>
 #include <climits>
