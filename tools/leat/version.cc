@@ -30,7 +30,8 @@ int run_version(bool json) {
 void register_version(cmdline::Command& app, Commands& commands) {
   auto format = std::make_shared<std::string>("text");
   auto json = std::make_shared<bool>(false);
-  cmdline::Command* const version = app.add_subcommand("version", "Print the version; as JSON, those of the shared layouts and of the journal too");
+  cmdline::Command* const version =
+      app.add_subcommand("version", "Print the version; as JSON, those of the shared layouts and of the journal too");
   add_choice(*version, "--format", *format, {"text", "json"}, "text: leat and the version; json: an object");
   version->add_flag("--json", *json, "The same as --format json");
   commands.push_back(

@@ -310,7 +310,8 @@ TEST(Layout, OfControlIsThatOfVersion2) {
 }
 
 TEST(Layout, OfTheJournalIsThatOfVersion1) {
-  ASSERT_EQ(kJournalFormatVersion, 1U) << "a new version: check this table in anew, and keep the one before it readable";
+  ASSERT_EQ(kJournalFormatVersion, 1U)
+      << "a new version: check this table in anew, and keep the one before it readable";
   EXPECT_EQ("\n" + journal_table(), kJournalVersion1);
 }
 
