@@ -29,12 +29,11 @@ bool is_feed_name(const std::string& name) {
 Result<std::string> environment_path(const char* name, const char* option) {
   std::string value = environment(name);
   if (value.empty() || value[0] == '/') return value;
-  return Error{ErrorCode::invalid_argument,
-               std::string(name) + " is '" + value +
-                   "', which is no absolute path: programs in "
-                   "different working directories would not find each other's feeds; set it to an "
-                   "absolute path, or unset it and give " +
-                   option};
+  return Error{
+      ErrorCode::invalid_argument,
+      std::string(name) + " is '" + value +
+          "', which is no absolute path: programs in different working directories would not find each other's feeds",
+      std::string("set it to an absolute path, or unset it and give ") + option};
 }
 
 Result<std::string> default_data_dir() {
@@ -93,8 +92,8 @@ const fs::path& pick_runtime(const std::vector<fs::path>& choices) {
 
 Result<FeedPaths> resolve_feed(const FeedAddress& address, bool for_others) {
   if (!is_feed_name(address.feed)) {
-    return Error{ErrorCode::invalid_argument, "bad feed name '" + address.feed.substr(0, 80) +
-                                                  "': use 1 to 64 of A-Z a-z 0-9 _ and -, not starting with -"};
+    return Error{ErrorCode::invalid_argument, "bad feed name '" + address.feed.substr(0, 80) + "'",
+                 "use 1 to 64 of A-Z a-z 0-9 _ and -, not starting with -", Error::Join::colon};
   }
   const auto named = named_directory(address.runtime_dir, "LEAT_RUNTIME_DIR", "--runtime-dir");
   if (!named) return named.error();

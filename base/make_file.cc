@@ -18,9 +18,10 @@ Result<void> give_to_owner(int directory_fd, int file_fd, const std::string& wha
   const int failed = errno;
   // Where the file system knows one owner only, or gives root's files to nobody, there is nothing to give.
   if (::geteuid() == 0) return {};
-  return Error{ErrorCode::permission_denied,
-               system_error(failed, "giving " + what + " to user " + std::to_string(directory.st_uid)).message +
-                   "; the directory is that user's: do this as that user, or as root"};
+  Error error = system_error(failed, "giving " + what + " to user " + std::to_string(directory.st_uid))
+                    .with_advice("the directory is that user's: do this as that user, or as root");
+  error.code = ErrorCode::permission_denied;
+  return error;
 }
 
 Result<UniqueFd> make_file(int directory_fd, const std::string& directory, const std::string& name, int flags,

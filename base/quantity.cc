@@ -232,7 +232,7 @@ Result<std::uint64_t> parse_quantity(std::string_view name, std::string_view tex
   const Fault fault = take_value(text, rule, value);
   if (fault == Fault::none) return value;
   return Error{ErrorCode::invalid_argument,
-               std::string(name) + ": " + quoted_text(text) + " " + fault_text(fault, rule) + "; " + wanted(rule)};
+               std::string(name) + ": " + quoted_text(text) + " " + fault_text(fault, rule), wanted(rule)};
 }
 
 std::string quantity_text(std::uint64_t value, const QuantityRule& rule) {

@@ -13,7 +13,7 @@ namespace {
 
 constexpr bool is_power_of_two(std::uint64_t value) { return value != 0 && (value & (value - 1)) == 0; }
 
-Error at_odds(const std::string& text) { return {ErrorCode::invalid_argument, text}; }
+Error at_odds(const std::string& what, std::string_view advice) { return {ErrorCode::invalid_argument, what, advice}; }
 
 /// The least arena that carries an event of this size.
 std::uint64_t arena_bytes_for(std::uint64_t event_bytes) {
@@ -28,20 +28,21 @@ Result<void> check_event_bound(const Options& o) {
   const std::uint64_t wanted = internal::align_up(o.max_event_bytes, internal::kRecordAlignment);
   const std::string head = "--max-event-bytes " + std::to_string(o.max_event_bytes) + " does not fit: ";
   const auto carries = [](std::uint64_t bytes) {
-    return " carries events of up to " + std::to_string(bytes) + " bytes; ";
+    return " carries events of up to " + std::to_string(bytes) + " bytes";
   };
   if (wanted > o.ring_bytes / 4) {
-    return at_odds(head + "--ring-bytes " + std::to_string(o.ring_bytes) + carries(o.ring_bytes / 4) + "raise it to " +
-                   std::to_string(std::bit_ceil(4 * wanted)) + ", or lower --max-event-bytes");
+    return at_odds(head + "--ring-bytes " + std::to_string(o.ring_bytes) + carries(o.ring_bytes / 4),
+                   "raise it to " + std::to_string(std::bit_ceil(4 * wanted)) + ", or lower --max-event-bytes");
   }
   if (const std::uint64_t bound = internal::max_segment_batch_bytes(o.segment_bytes); wanted > bound) {
-    return at_odds(head + "--segment-bytes " + std::to_string(o.segment_bytes) + carries(bound) +
+    return at_odds(head + "--segment-bytes " + std::to_string(o.segment_bytes) + carries(bound),
                    "raise it, or lower --max-event-bytes");
   }
   if (const std::uint64_t bound = internal::max_entry_record_bytes(o.max_arena_bytes); wanted > bound) {
     return at_odds(head + "the largest arena, --max-arena-bytes " + std::to_string(o.max_arena_bytes) + "," +
-                   carries(bound) + "raise it to " + std::to_string(arena_bytes_for(o.max_event_bytes)) +
-                   ", or lower --max-event-bytes");
+                       carries(bound),
+                   "raise it to " + std::to_string(arena_bytes_for(o.max_event_bytes)) +
+                       ", or lower --max-event-bytes");
   }
   return {};
 }
@@ -73,23 +74,25 @@ Result<void> check_options(const Options& o) {
                                                           {"--max-arena-bytes", o.max_arena_bytes}};
   for (const auto& [name, value] : powers) {
     if (!is_power_of_two(value)) {
-      return at_odds(std::string(name) + " is " + std::to_string(value) + ", which is not a power of two; give " +
-                     std::to_string(std::bit_floor(value)) + " or " + std::to_string(2 * std::bit_floor(value)));
+      return at_odds(std::string(name) + " is " + std::to_string(value) + ", which is not a power of two",
+                     "give " + std::to_string(std::bit_floor(value)) + " or " +
+                         std::to_string(2 * std::bit_floor(value)));
     }
   }
   if (!internal::is_segment_size(o.segment_bytes)) {
-    return at_odds("--segment-bytes is " + std::to_string(o.segment_bytes) +
-                   ", which is not a multiple of 4096; give " +
-                   std::to_string(internal::align_up(o.segment_bytes, 4096)));
+    return at_odds("--segment-bytes is " + std::to_string(o.segment_bytes) + ", which is not a multiple of 4096",
+                   "give " + std::to_string(internal::align_up(o.segment_bytes, 4096)));
   }
   if (o.arena_bytes > o.max_arena_bytes) {
     return at_odds("--arena-bytes " + std::to_string(o.arena_bytes) + " is larger than --max-arena-bytes " +
-                   std::to_string(o.max_arena_bytes) + "; lower the first or raise the second");
+                       std::to_string(o.max_arena_bytes),
+                   "lower the first or raise the second");
   }
   if (o.inbound_slots < 2ULL * o.max_producers) {
     return at_odds("--inbound-slots " + std::to_string(o.inbound_slots) + " is less than twice --max-producers " +
-                   std::to_string(o.max_producers) + "; raise the first to " +
-                   std::to_string(std::bit_ceil(2ULL * o.max_producers)) + ", or lower the second");
+                       std::to_string(o.max_producers),
+                   "raise the first to " + std::to_string(std::bit_ceil(2ULL * o.max_producers)) +
+                       ", or lower the second");
   }
   return check_event_bound(o);
 }

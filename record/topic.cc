@@ -39,18 +39,19 @@ bool internal::topic_is_valid(std::string_view topic) noexcept {
 
 Result<void> check_topic(std::string_view topic) {
   if (internal::topic_is_valid(topic)) return {};
-  return Error{ErrorCode::bad_topic, "bad topic '" + std::string(topic.substr(0, 64)) +
-                                         "': use 1 to 255 bytes of printable ASCII without space, '*' or '>', in "
-                                         "non-empty tokens separated by dots, like session.created"};
+  return Error{ErrorCode::bad_topic, "bad topic '" + std::string(topic.substr(0, 64)) + "'",
+               "use 1 to 255 bytes of printable ASCII without space, '*' or '>', in non-empty "
+               "tokens separated by dots, like session.created",
+               Error::Join::colon};
 }
 
 Result<TopicFilter> TopicFilter::parse(std::string_view pattern) {
   TopicFilter filter;
   std::vector<std::string> tokens = split_tokens(pattern);
   const auto bad = [&](const std::string& why) {
-    return Error{ErrorCode::invalid_argument, "bad filter '" + std::string(pattern) + "': " + why +
-                                                  "; use tokens separated by dots, '*' for one token, a final '>' "
-                                                  "for all that follow, like session.*.done"};
+    return Error{
+        ErrorCode::invalid_argument, "bad filter '" + std::string(pattern) + "': " + why,
+        "use tokens separated by dots, '*' for one token, a final '>' for all that follow, like session.*.done"};
   };
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     const std::string& token = tokens[i];

@@ -28,8 +28,8 @@ Error no_room(const std::string& path, std::uint64_t needed, int error_number) {
   if (statvfs(directory.c_str(), &stats) == 0) free_text = megabytes(stats.f_bavail * stats.f_frsize);
   return {ErrorCode::no_space,
           "cannot allocate " + path + ": it needs " + megabytes(needed) + ", " + free_text + " is free in " +
-              directory + ": " + std::strerror(error_number) + " (errno " + std::to_string(error_number) +
-              "); lower --ring-bytes, --arena-bytes or --inbound-slots, or " +
+              directory + ": " + std::strerror(error_number) + " (errno " + std::to_string(error_number) + ")",
+          std::string("lower --ring-bytes, --arena-bytes or --inbound-slots, or ") +
               (error_number == EFBIG ? "raise the limit on the size of files (ulimit -f, LimitFSIZE of systemd)"
                                      : "give the file system more room")};
 }
@@ -79,9 +79,10 @@ Result<SharedFileSpec> read_shared_header(int fd, std::uint64_t magic, std::stri
     return Error{ErrorCode::protocol_error, std::string(what) + " is not a file of the expected kind (bad magic)"};
   }
   if (version != kSharedLayoutVersion) {
-    return Error{ErrorCode::layout_mismatch, std::string(what) + " has layout version " + std::to_string(version) +
-                                                 ", this program knows " + std::to_string(kSharedLayoutVersion) +
-                                                 "; use broker and clients of one release"};
+    return Error{ErrorCode::layout_mismatch,
+                 std::string(what) + " has layout version " + std::to_string(version) + ", this program knows " +
+                     std::to_string(kSharedLayoutVersion),
+                 "use broker and clients of one release"};
   }
   struct stat status {};
   if (::fstat(fd, &status) != 0) return system_error(errno, "fstat of " + std::string(what));

@@ -204,9 +204,8 @@ Result<std::int64_t> parse_time(std::string_view text) {
     if (has_point) return read_seconds(text);
     const auto nanos = parse_decimal(text);
     if (nanos && *nanos >= kFirstNanos && *nanos <= INT64_MAX) return static_cast<std::int64_t>(*nanos);
-    return Error{ErrorCode::invalid_argument,
-                 "a number without a mark is nanoseconds since 1970, of 18 or 19 digits; write seconds as @" +
-                     std::string(text.substr(0, 20))};
+    return Error{ErrorCode::invalid_argument, "a number without a mark is nanoseconds since 1970, of 18 or 19 digits",
+                 "write seconds as @" + std::string(text.substr(0, 20))};
   }
   return TimeText(text).read();
 }

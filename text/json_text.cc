@@ -18,8 +18,9 @@ class Reader {
     if (text_.starts_with(kByteOrderMark)) at_ = kByteOrderMark.size();
   }
 
-  [[nodiscard]] bool failed() const { return !error_.empty(); }
-  [[nodiscard]] const std::string& error() const { return error_; }
+  [[nodiscard]] bool failed() const { return error_.code != ErrorCode::ok; }
+  /// Meaningful only after it failed.
+  [[nodiscard]] const Error& error() const { return error_; }
 
   /// The next character that is no blank; '\0' at the end (which no JSON holds outside a string).
   char peek() {
@@ -61,8 +62,10 @@ class Reader {
     if (!failed()) out += text_[at_++];
   }
 
-  void fail(const std::string& what) {
-    if (!failed()) error_ = "column " + std::to_string(at_ + 1) + ": " + what;
+  void fail(const std::string& what, std::string_view advice = {}) {
+    if (!failed()) {
+      error_ = {ErrorCode::invalid_argument, "column " + std::to_string(at_ + 1) + ": " + what, advice};
+    }
   }
 
  private:
@@ -133,9 +136,9 @@ class Reader {
   }
 
   void character(std::string& out, std::string* bytes) {
-    if (static_cast<unsigned char>(text_[at_]) < 0x20) return fail("a control character in a string; write \\u00XX");
+    if (static_cast<unsigned char>(text_[at_]) < 0x20) return fail("a control character in a string", "write \\u00XX");
     const std::size_t length = utf8_length(text_.substr(at_));
-    if (length == 0) return fail("bytes that are not UTF-8; give them as ..._base64");
+    if (length == 0) return fail("bytes that are not UTF-8", "give them as ..._base64");
     if (bytes != nullptr) *bytes += text_.substr(at_, length);
     put(out, length);
   }
@@ -173,7 +176,7 @@ class Reader {
     }
     const auto low = code_unit(at_ + 6);
     if (*unit > 0xdbff || !low || *low < 0xdc00 || *low > 0xdfff) {
-      return fail("half of a surrogate pair, which is no character; give such bytes as ..._base64");
+      return fail("half of a surrogate pair, which is no character", "give such bytes as ..._base64");
     }
     if (bytes != nullptr) append_utf8(*bytes, 0x10000 + ((*unit - 0xd800) << 10 | (*low - 0xdc00)));
     put(out, 12);
@@ -200,7 +203,7 @@ class Reader {
 
   std::string_view text_;
   std::size_t at_ = 0;
-  std::string error_;
+  Error error_;
 };
 
 }  // namespace
@@ -213,7 +216,7 @@ Result<std::vector<JsonMember>> read_json_object(std::string_view text) {
   if (reader.peek() != '{') {
     std::string ignored;
     reader.value(ignored);
-    return bad(reader.failed() ? reader.error() : "not an object");
+    return reader.failed() ? reader.error() : bad("not an object");
   }
   reader.take('{');
   if (reader.peek() != '}') {
@@ -228,8 +231,8 @@ Result<std::vector<JsonMember>> read_json_object(std::string_view text) {
     }
   }
   reader.take('}');
-  if (!reader.failed() && !reader.at_end()) reader.fail("something stands behind the object; give one object a line");
-  if (reader.failed()) return bad(reader.error());
+  if (!reader.failed() && !reader.at_end()) reader.fail("something stands behind the object", "give one object a line");
+  if (reader.failed()) return reader.error();
   return members;
 }
 

@@ -26,7 +26,9 @@ std::string shortened(std::string_view text) {
   return text.size() <= kMaxQuotedBytes ? std::string(text) : std::string(text.substr(0, kMaxQuotedBytes)) + "...";
 }
 
-Error bad(std::string what) { return {ErrorCode::invalid_argument, std::move(what)}; }
+Error bad(std::string what, std::string_view advice = {}) {
+  return {ErrorCode::invalid_argument, std::move(what), advice};
+}
 
 using Members = std::vector<JsonMember>;
 
@@ -39,7 +41,7 @@ const JsonMember* find(const Members& members, std::string_view name) {
 Result<void> take_field(const Members& members, const std::string& name, std::string& value) {
   const JsonMember* const text = find(members, name);
   const JsonMember* const base64 = find(members, name + "_base64");
-  if (text != nullptr && base64 != nullptr) return bad("both " + name + " and " + name + "_base64; give one");
+  if (text != nullptr && base64 != nullptr) return bad("both " + name + " and " + name + "_base64", "give one");
   if (base64 != nullptr) {
     auto bytes = base64->kind == JsonKind::string ? decode_base64(base64->bytes) : std::nullopt;
     if (!bytes) return bad(name + "_base64 is not base64 (A-Z a-z 0-9 + / with = at the end)");
@@ -58,8 +60,8 @@ Result<void> check_names(const Members& members) {
     const std::string& name = members[i].name;
     if (std::ranges::find(kIgnored, name) == kIgnored.end() && std::ranges::find(kTaken, name) == kTaken.end()) {
       const std::string meant = internal::nearest(shortened(name), known);
-      return bad("unknown field '" + shortened(name) + "'" + (meant.empty() ? "" : " (did you mean " + meant + "?)") +
-                 "; known: topic, key, message_id, payload, payload_base64, durable");
+      return bad("unknown field '" + shortened(name) + "'" + (meant.empty() ? "" : " (did you mean " + meant + "?)"),
+                 "known: topic, key, message_id, payload, payload_base64, durable");
     }
     for (std::size_t j = 0; j < i; ++j) {
       if (members[j].name == name) return bad("field '" + shortened(name) + "' appears twice");
@@ -73,8 +75,9 @@ Result<void> check_names(const Members& members) {
 Result<NdjsonEvent> parse_ndjson(std::string_view line) {
   auto members = read_json_object(line);
   if (!members) {
-    if (members.error().message == "not an object") return bad("not an object; write {\"topic\":...,\"payload\":...}");
-    return bad("not JSON: " + members.error().message);
+    if (members.error().message == "not an object")
+      return bad("not an object", "write {\"topic\":...,\"payload\":...}");
+    return members.error().in("not JSON");
   }
   NdjsonEvent event;
   event.is_reset =

@@ -31,8 +31,8 @@ Result<std::vector<Admission::Rule>> Admission::parse_rules(const std::vector<st
   std::vector<Rule> parsed;
   for (const std::string& rule : rules) {
     const auto bad = [&](const std::string& why) {
-      return Error{ErrorCode::invalid_argument,
-                   std::string(option) + " " + rule + ": " + why + "; use user:NAME, group:NAME, uid:N, gid:N or any"};
+      return Error{ErrorCode::invalid_argument, std::string(option) + " " + rule + ": " + why,
+                   "use user:NAME, group:NAME, uid:N, gid:N or any"};
     };
     const std::size_t colon = rule.find(':');
     const std::string kind = rule.substr(0, colon);
@@ -96,8 +96,9 @@ Result<void> Admission::check(const Peer& peer, Role role) const {
                "user " + std::to_string(peer.uid) + " may not " + (publishes ? "publish to" : "subscribe to") +
                    " this feed (" +
                    (rules.empty() ? "there is no rule of " + option : option + given + " does not admit it") +
-                   ", its pid is " + std::to_string(peer.pid) + "); run as user " + std::to_string(::geteuid()) +
-                   ", or start leatd with " + option + " uid:" + std::to_string(peer.uid)};
+                   ", its pid is " + std::to_string(peer.pid) + ")",
+               "run as user " + std::to_string(::geteuid()) + ", or start leatd with " + option +
+                   " uid:" + std::to_string(peer.uid)};
 }
 
 bool Admission::admits_others() const noexcept { return !publish_.empty() || !subscribe_.empty(); }

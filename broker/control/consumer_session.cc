@@ -59,8 +59,9 @@ Result<std::unique_ptr<ConsumerSession>> ConsumerSession::admit(const SessionPar
                                                                 const Connection& connection) {
   const auto slot = parts.roster.free_consumer_slot();
   if (!slot) {
-    return Error{ErrorCode::busy, "all " + std::to_string(parts.roster.consumers().size()) +
-                                      " consumer slots are taken; close some consumers or raise --max-consumers"};
+    return Error{ErrorCode::busy,
+                 "all " + std::to_string(parts.roster.consumers().size()) + " consumer slots are taken",
+                 "close some consumers or raise --max-consumers"};
   }
   if (auto fair = parts.shares.check_consumer(connection.peer); !fair) return fair.error();
   UniqueFd event_fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -145,7 +146,7 @@ Result<void> ConsumerSession::serve_cursor(const Received& received, MessageType
   }
   if (!done) {
     answer.status = static_cast<std::uint32_t>(done.error().code);
-    std::snprintf(answer.text, sizeof answer.text, "%s", done.error().message.c_str());
+    answer.known = put_error_text(done.error(), answer.text);
   }
   return send_message(connection_.socket.get(), &answer, sizeof answer);
 }
@@ -153,12 +154,15 @@ Result<void> ConsumerSession::serve_cursor(const Received& received, MessageType
 Result<void> ConsumerSession::take_cursor(const CursorMessage& ask, CursorMessage& answer) {
   const std::string name(ask.name, ::strnlen(ask.name, sizeof ask.name));
   if (!is_cursor_name(name))
-    return Error{ErrorCode::invalid_argument, "bad cursor name: use 1 to 63 of A-Z a-z 0-9 . _ -"};
+    return Error{ErrorCode::invalid_argument, "bad cursor name", "use 1 to 63 of A-Z a-z 0-9 . _ -",
+                 Error::Join::colon};
   const ConsumerSession* holder = parts_.roster.find_holder_of(name);
   if (holder != nullptr && holder != this) {
     const Connection& other = holder->connection();
-    return Error{ErrorCode::busy, "cursor '" + name + "' is in use by consumer '" + other.name + "' (pid " +
-                                      std::to_string(other.peer.pid) + "); stop it or choose another name"};
+    return Error{ErrorCode::busy,
+                 "cursor '" + name + "' is in use by consumer '" + other.name + "' (pid " +
+                     std::to_string(other.peer.pid) + ")",
+                 "stop it or choose another name"};
   }
   Cursor place;
   auto known = parts_.cursors.find(name, connection_.peer.uid, place);
@@ -178,9 +182,10 @@ Result<void> ConsumerSession::save_cursor(const CursorMessage& ask) {
   const SharedFile& ring = parts_.files.broadcast;
   const std::uint64_t latest = BroadcastReader(ring.data(), ring.spec.capacity).read_latest().sequence;
   if (ask.sequence > latest) {
-    return Error{ErrorCode::invalid_argument, "cursor '" + cursor_ + "' cannot be saved at sequence " +
-                                                  std::to_string(ask.sequence) + ": the newest event is " +
-                                                  std::to_string(latest) + "; save a place that was read"};
+    return Error{ErrorCode::invalid_argument,
+                 "cursor '" + cursor_ + "' cannot be saved at sequence " + std::to_string(ask.sequence) +
+                     ": the newest event is " + std::to_string(latest),
+                 "save a place that was read"};
   }
   Cursor ignored;
   const auto known = parts_.cursors.find(cursor_, connection_.peer.uid, ignored);

@@ -249,9 +249,8 @@ void ControlServer::turn_away(UniqueFd socket) {
   Client client;
   client.connection.socket = std::move(socket);
   if (auto peer = read_peer(client.connection.socket.get())) client.connection.peer = std::move(*peer);
-  refuse(client, {ErrorCode::busy,
-                  "leatd has no file descriptor left for another client; close some clients, or raise "
-                  "its limit (ulimit -n, or LimitNOFILE of systemd), then try again"});
+  refuse(client, {ErrorCode::busy, "leatd has no file descriptor left for another client",
+                  "close some clients, or raise its limit (ulimit -n, or LimitNOFILE of systemd), then try again"});
 }
 
 // So that one user's silent connections never use up the descriptors: the oldest goes when there are too many, unless

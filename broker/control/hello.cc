@@ -34,8 +34,8 @@ Result<HelloMessage> read_hello(Connection& connection, const Received& received
   connection.name = clean_name(hello.name);
   connection.role = static_cast<Role>(hello.role);
   if (connection.role != Role::producer && connection.role != Role::consumer && connection.role != Role::observer) {
-    return Error{ErrorCode::protocol_error,
-                 "unknown role " + std::to_string(hello.role) + "; use broker and clients of one release"};
+    return Error{ErrorCode::protocol_error, "unknown role " + std::to_string(hello.role),
+                 "use broker and clients of one release"};
   }
   return hello;
 }
@@ -59,7 +59,7 @@ WelcomeMessage make_welcome(const SessionParts& parts, Role role) {
 void send_refusal(const SessionParts& parts, const Connection& connection, const Error& error) {
   WelcomeMessage answer = make_welcome(parts, connection.role);
   answer.status = static_cast<std::uint32_t>(error.code);
-  std::snprintf(answer.text, sizeof answer.text, "%s", error.message.c_str());
+  answer.advice_at = put_error_text(error, answer.text);
   (void)send_message(connection.socket.get(), &answer, sizeof answer).ok();
 }
 

@@ -22,9 +22,9 @@ constexpr std::size_t kMaxPathBytes = sizeof(sockaddr_un::sun_path) - 1;
 
 Result<void> check_socket_path(const std::string& path) {
   if (path.size() <= kMaxPathBytes) return {};
-  return Error{ErrorCode::invalid_argument, "the socket's path " + path + " is longer than " +
-                                                std::to_string(kMaxPathBytes) +
-                                                " bytes; choose a shorter --runtime-dir"};
+  return Error{ErrorCode::invalid_argument,
+               "the socket's path " + path + " is longer than " + std::to_string(kMaxPathBytes) + " bytes",
+               "choose a shorter --runtime-dir"};
 }
 
 Result<void> ListeningSocket::prepare(const std::string& path, mode_t mode) {
@@ -45,7 +45,7 @@ Result<void> ListeningSocket::bind() {
   if (!socket.valid()) return system_error(errno, "creating the control socket");
   struct stat status {};
   if (::lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) {
-    return Error{ErrorCode::invalid_argument, path + " is a directory, where the feed's socket has to be; remove it"};
+    return Error{ErrorCode::invalid_argument, path + " is a directory, where the feed's socket has to be", "remove it"};
   }
   // We hold the lock: whoever left it is dead.
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) return system_error(errno, "removing the socket left at " + path);

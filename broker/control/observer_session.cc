@@ -29,8 +29,10 @@ ObserverSession::~ObserverSession() { parts_.roster.leave(*this); }
 Result<std::unique_ptr<ObserverSession>> ObserverSession::admit(const SessionParts& parts,
                                                                 const Connection& connection) {
   if (parts.roster.count_observers_of(connection.peer.uid) >= kMaxObserversPerUser) {
-    return Error{ErrorCode::busy, "user " + std::to_string(connection.peer.uid) + " observes this feed " +
-                                      std::to_string(kMaxObserversPerUser) + " times already; close some observers"};
+    return Error{ErrorCode::busy,
+                 "user " + std::to_string(connection.peer.uid) + " observes this feed " +
+                     std::to_string(kMaxObserversPerUser) + " times already",
+                 "close some observers"};
   }
   return std::unique_ptr<ObserverSession>(new ObserverSession(parts, connection));
 }

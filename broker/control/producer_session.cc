@@ -31,9 +31,8 @@ Result<std::unique_ptr<ProducerSession>> ProducerSession::admit(const SessionPar
                                                                 const HelloMessage& hello) {
   // Never the inbound ring's own word: any producer can write there.
   if (parts.files.broadcast_header().feed_state.load() == FeedState::failed) {
-    return Error{ErrorCode::feed_failed,
-                 "the feed has failed and takes nothing any more; see the broker's log, "
-                 "then restart leatd"};
+    return Error{ErrorCode::feed_failed, "the feed has failed and takes nothing any more",
+                 "see the broker's log, then restart leatd"};
   }
   const bool resumes = hello.resume_token != 0;
   const std::uint64_t wanted = hello.arena_bytes == 0 ? parts.options.arena_bytes : hello.arena_bytes;
@@ -41,9 +40,8 @@ Result<std::unique_ptr<ProducerSession>> ProducerSession::admit(const SessionPar
   if (!resumes && (wanted < kMinArenaBytes || wanted > parts.options.max_arena_bytes)) {
     return Error{ErrorCode::invalid_argument,
                  "an arena of " + std::to_string(wanted) + " bytes (arena_bytes) is out of bounds (" +
-                     std::to_string(kMinArenaBytes) + " to " + std::to_string(parts.options.max_arena_bytes) +
-                     "); lower ProducerOptions::arena_bytes, or raise leatd's "
-                     "--max-arena-bytes"};
+                     std::to_string(kMinArenaBytes) + " to " + std::to_string(parts.options.max_arena_bytes) + ")",
+                 "lower ProducerOptions::arena_bytes, or raise leatd's --max-arena-bytes"};
   }
   if (!resumes) {
     if (auto fair = parts.shares.check_producer(connection.peer, std::bit_ceil(wanted)); !fair) return fair.error();

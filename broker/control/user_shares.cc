@@ -12,10 +12,11 @@ using namespace internal;
 
 Error UserShares::over_share(const Peer& peer, std::uint64_t has, const std::string& what, std::uint64_t share,
                              const std::string& remedy) const {
-  return {ErrorCode::busy, "user " + std::to_string(peer.uid) + " (pid " + std::to_string(peer.pid) + ") has " +
-                               std::to_string(has) + " " + what + ", and the share of one user is " +
-                               std::to_string(share) + " (--user-share " + std::to_string(admission_.user_share()) +
-                               "); " + remedy + ", or raise that option of leatd"};
+  return {ErrorCode::busy,
+          "user " + std::to_string(peer.uid) + " (pid " + std::to_string(peer.pid) + ") has " + std::to_string(has) +
+              " " + what + ", and the share of one user is " + std::to_string(share) + " (--user-share " +
+              std::to_string(admission_.user_share()) + ")",
+          remedy + ", or raise that option of leatd"};
 }
 
 // A slot is counted until it is free again: one whose tenant has left may have to be drained first.

@@ -247,7 +247,9 @@ Result<void> Feed::fill_ring(std::uint64_t from, std::uint64_t end) {
     const std::uint64_t until = next == files->segments().end() ? end : std::min(end, next->first_position);
     buffer.restart(position);
     if (files->fill(buffer, false, until) != JournalFiles::Fill::ok) {
-      return Error{ErrorCode::corrupt, "the journal's end cannot be read back: " + files->error().message};
+      Error error = files->error().in("the journal's end cannot be read back");
+      error.code = ErrorCode::corrupt;
+      return error;
     }
     const std::uint64_t bytes = std::min<std::uint64_t>(buffer.capacity(), until - position);
     copy_words_in(ring_.place(position), buffer.room(), bytes);
@@ -352,9 +354,8 @@ Result<void> Feed::close() {
   const std::string last = places_.journal.file(current.file_name);
   if (sync_data(current.fd.get()) != 0) return system_error(errno, "the last fdatasync, of " + last);
   if (has_no_name(current.fd.get())) {
-    return Error{ErrorCode::io_error,
-                 "the current segment " + last +
-                     " was removed while the feed was served; restore it from a backup or run leat repair"};
+    return Error{ErrorCode::io_error, "the current segment " + last + " was removed while the feed was served",
+                 "restore it from a backup or run leat repair"};
   }
   const std::uint64_t sequence = stages_->sequencer.sequence();
   BroadcastHeader& header = files_->broadcast_header();

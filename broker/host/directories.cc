@@ -18,7 +18,7 @@ using namespace internal;
 namespace {
 
 Error not_ours(const std::string& what, const std::string& advice) {
-  return {ErrorCode::permission_denied, what + "; " + advice};
+  return {ErrorCode::permission_denied, what, advice};
 }
 
 // In a sticky directory such as /dev/shm nobody else can take it away.
@@ -47,8 +47,9 @@ Result<std::optional<struct stat>> look_at(const std::filesystem::path& path) {
   }
   if (::stat(path.c_str(), &status) == 0) return std::optional(status);
   if (errno != ENOENT) return system_error(errno, "following the symbolic link " + path.string());
-  return Error{ErrorCode::invalid_argument, path.string() + " is a symbolic link to " + target_of(path) +
-                                                ", which is not there; make that directory, or remove the link"};
+  return Error{ErrorCode::invalid_argument,
+               path.string() + " is a symbolic link to " + target_of(path) + ", which is not there",
+               "make that directory, or remove the link"};
 }
 
 }  // namespace
@@ -63,9 +64,8 @@ Result<void> make_directory(const std::filesystem::path& path, mode_t mode) {
   auto found = look_at(path);
   if (!found) return found.error();
   if (*found && S_ISDIR((*found)->st_mode)) return {};
-  return Error{ErrorCode::invalid_argument, path.string() + " is there and is not a directory; " +
-                                                (*found ? whoever_can((*found)->st_uid) : std::string()) +
-                                                "move it away, or choose another directory"};
+  return Error{ErrorCode::invalid_argument, path.string() + " is there and is not a directory",
+               (*found ? whoever_can((*found)->st_uid) : std::string()) + "move it away, or choose another directory"};
 }
 
 Result<void> make_parents(const std::filesystem::path& path) {

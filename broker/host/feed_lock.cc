@@ -29,9 +29,10 @@ Result<FileLock> take_lock(const std::filesystem::path& path, const std::string&
   if (!taken) return taken.error();
   if (*taken) return lock;
   const std::string who = lock->holders();
-  return Error{ErrorCode::busy, "another broker serves feed '" + feed + "' (it holds " + path.string() +
-                                    (who.empty() ? "" : ": " + who) +
-                                    "); stop it first, or choose another --feed, --runtime-dir or --data-dir"};
+  return Error{ErrorCode::busy,
+               "another broker serves feed '" + feed + "' (it holds " + path.string() +
+                   (who.empty() ? "" : ": " + who) + ")",
+               "stop it first, or choose another --feed, --runtime-dir or --data-dir"};
 }
 
 Result<FileLock> wait_for_lock(const std::filesystem::path& path, const std::string& feed, int stop_fd,

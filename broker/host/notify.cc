@@ -37,9 +37,8 @@ std::int64_t number_of(std::string_view text) {
 
 Result<Notifier> Notifier::open(int ready_fd) {
   if (ready_fd >= 0 && ::fcntl(ready_fd, F_GETFD) < 0) {
-    return Error{ErrorCode::invalid_argument, "--ready-fd " + std::to_string(ready_fd) +
-                                                  ": no such descriptor is open; leave it out, or start leatd with " +
-                                                  std::to_string(ready_fd) + ">FILE"};
+    return Error{ErrorCode::invalid_argument, "--ready-fd " + std::to_string(ready_fd) + ": no such descriptor is open",
+                 "leave it out, or start leatd with " + std::to_string(ready_fd) + ">FILE"};
   }
   Notifier notifier;
   notifier.ready_fd_ = ready_fd;

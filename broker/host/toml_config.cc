@@ -19,7 +19,9 @@ namespace {
 constexpr std::size_t kMaxFileBytes = 1 << 20;  // more is no configuration
 constexpr std::size_t kMaxPathBytes = 4096;
 
-Error bad(std::string text) { return {ErrorCode::invalid_argument, std::move(text)}; }
+Error bad(std::string what, std::string_view advice = {}) {
+  return {ErrorCode::invalid_argument, std::move(what), advice};
+}
 
 std::string shown(const std::string& path) {
   const std::string quoted = internal::quoted_text(path, kMaxPathBytes);
@@ -28,8 +30,8 @@ std::string shown(const std::string& path) {
 
 Result<std::string> read_file(const std::string& path) {
   const auto failed = [&](int error) {
-    return bad("cannot read the configuration " + shown(path) + ": " + std::strerror(error) +
-               "; mend path or rights of --config");
+    return bad("cannot read the configuration " + shown(path) + ": " + std::strerror(error),
+               "mend path or rights of --config");
   };
   const internal::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   if (!fd.valid()) return failed(errno);
@@ -85,7 +87,7 @@ Result<ConfigEntry> entry_of(const std::string& path, const toml::key& key, cons
   entry.place = place_of(path, key.source());
   const std::string name = entry.place + ": " + internal::quoted_text(entry.key);
   if (node.is_table())
-    return bad(name + " is a table; all keys stand at the top level, without [...] and without dots");
+    return bad(name + " is a table", "all keys stand at the top level, without [...] and without dots");
   if (const toml::array* const array = node.as_array()) {
     for (const toml::node& element : *array) {
       auto text = text_of(element, entry.type);
@@ -97,7 +99,7 @@ Result<ConfigEntry> entry_of(const std::string& path, const toml::key& key, cons
   }
   auto text = text_of(node, entry.type);
   if (!text)
-    return bad(name + " is a number with a point, a date or a time; write a string, a whole number, true or false");
+    return bad(name + " is a number with a point, a date or a time", "write a string, a whole number, true or false");
   entry.values.push_back(std::move(*text));
   return entry;
 }

@@ -104,14 +104,15 @@ Result<Registration> ProducerRegistry::add(const Peer& peer, const std::string& 
     ++index;
   }
   if (index == slots) {
-    return Error{ErrorCode::busy, "all " + std::to_string(slots) +
-                                      " producer slots are taken; close some producers or raise --max-producers"};
+    return Error{ErrorCode::busy, "all " + std::to_string(slots) + " producer slots are taken",
+                 "close some producers or raise --max-producers"};
   }
   // Never twice: what the journal says of a producer, and of what it has published, goes by this number.
   if (next_producer_id_.load(std::memory_order_relaxed) >= kMaxProducerIds) {
-    return Error{ErrorCode::no_space, "this feed has given all of its " + std::to_string(kMaxProducerIds - 1) +
-                                          " producer ids, and gives none twice; those that are registered go on; begin "
-                                          "another feed"};
+    return Error{ErrorCode::no_space,
+                 "this feed has given all of its " + std::to_string(kMaxProducerIds - 1) +
+                     " producer ids, and gives none twice; those that are registered go on",
+                 "begin another feed"};
   }
   RegistrySlot& slot = files_.registry_slots()[index];
   const std::uint32_t generation = slot.generation + 1;
@@ -146,7 +147,7 @@ Result<Registration> ProducerRegistry::add(const Peer& peer, const std::string& 
 }
 
 Result<Registration> ProducerRegistry::resume(const Peer& peer, std::uint32_t index, std::uint64_t token) {
-  const auto unknown = Error{ErrorCode::refused, "this broker knows nothing of that registration; register anew"};
+  const auto unknown = Error{ErrorCode::refused, "this broker knows nothing of that registration", "register anew"};
   if (index >= files_.producer_slots()) return unknown;
   RegistrySlot& slot = files_.registry_slots()[index];
   if (slot.state.load() != SlotState::used || slot.token != token || slot.uid != peer.uid) {

@@ -76,7 +76,7 @@ Result<SharedFile> RuntimeFiles::open(const std::string& name, std::uint64_t mag
   auto mapping = mirror == Mirror::yes
                      ? Mapping::map_mirrored(file.fd.get(), Access::read_write, kPageBytes, spec->capacity)
                      : Mapping::map(file.fd.get(), Access::read_write, 0, spec->file_bytes);
-  if (!mapping) return Error{mapping.error().code, path.string() + ": " + mapping.error().message};
+  if (!mapping) return mapping.error().in(path.string());
   file.mapping = std::move(*mapping);
   file.mapping.populate(Access::read_write);
   return file;
@@ -216,9 +216,9 @@ Result<void> RuntimeFiles::check_room(const Options& o, bool keep_ring, bool kee
       file_size.rlim_cur < largest) {
     return Error{ErrorCode::no_space,
                  "cannot allocate files of " + std::to_string(largest) + " bytes in " + directory_.string() +
-                     ": this process may make them " + std::to_string(file_size.rlim_cur) +
-                     " bytes large; lower --ring-bytes, --arena-bytes or --inbound-slots, or raise the "
-                     "limit on the size of files (ulimit -f, LimitFSIZE of systemd)"};
+                     ": this process may make them " + std::to_string(file_size.rlim_cur) + " bytes large",
+                 "lower --ring-bytes, --arena-bytes or --inbound-slots, or raise the limit on the size of files "
+                 "(ulimit -f, LimitFSIZE of systemd)"};
   }
   struct statvfs stats {};
   if (::statvfs(directory_.c_str(), &stats) != 0) return system_error(errno, "statvfs of " + directory_.string());
@@ -233,11 +233,11 @@ Result<void> RuntimeFiles::check_room(const Options& o, bool keep_ring, bool kee
     return check_memory(needed - std::min(needed, freed), "the rings and one arena",
                         "--ring-bytes, --arena-bytes or --inbound-slots");
   }
-  return Error{ErrorCode::no_space, "not enough shared memory in " + directory_.string() +
-                                        ": the rings and one arena need " + std::to_string(needed) + " bytes, " +
-                                        std::to_string(available) + " are free; lower --ring-bytes (now " +
-                                        std::to_string(o.ring_bytes) +
-                                        "), --arena-bytes or --inbound-slots, or enlarge it (containers: --shm-size)"};
+  return Error{ErrorCode::no_space,
+               "not enough shared memory in " + directory_.string() + ": the rings and one arena need " +
+                   std::to_string(needed) + " bytes, " + std::to_string(available) + " are free",
+               "lower --ring-bytes (now " + std::to_string(o.ring_bytes) +
+                   "), --arena-bytes or --inbound-slots, or enlarge it (containers: --shm-size)"};
 }
 
 // tmpfs takes its pages from the memory of this process's cgroup, and a cgroup that is full kills where the file system
@@ -249,10 +249,11 @@ Result<void> RuntimeFiles::check_memory(std::uint64_t bytes, const std::string& 
   if (::statfs(directory_.c_str(), &system) != 0 || static_cast<long>(system.f_type) != kTmpfsMagic) return {};
   const MemoryRoom room = find_memory_room();
   if (room.bytes >= kMemoryReserve && room.bytes - kMemoryReserve >= bytes) return {};
-  return Error{ErrorCode::no_space, "not enough memory for " + what + ": " + std::to_string(bytes) +
-                                        " bytes are needed, and " + std::to_string(kMemoryReserve) + " besides, but " +
-                                        room.bound + " leaves " + std::to_string(room.bytes) + "; lower " + options +
-                                        ", or raise that limit (MemoryMax of systemd, --memory of containers)"};
+  return Error{ErrorCode::no_space,
+               "not enough memory for " + what + ": " + std::to_string(bytes) + " bytes are needed, and " +
+                   std::to_string(kMemoryReserve) + " besides, but " + room.bound + " leaves " +
+                   std::to_string(room.bytes),
+               "lower " + options + ", or raise that limit (MemoryMax of systemd, --memory of containers)"};
 }
 
 Result<void> RuntimeFiles::create_ingest(const Options& o, const FeedUuid& uuid) {

@@ -53,7 +53,7 @@ Result<void> CursorTable::check_owner(const std::string& name, std::uint32_t uid
   const auto found = cursors_.find(name);
   if (found == cursors_.end() || found->second.uid == uid || uid == ::geteuid()) return {};
   return Error{ErrorCode::permission_denied,
-               "cursor '" + name + "' belongs to user " + std::to_string(found->second.uid) + "; choose another name"};
+               "cursor '" + name + "' belongs to user " + std::to_string(found->second.uid), "choose another name"};
 }
 
 Result<bool> CursorTable::find(const std::string& name, std::uint32_t uid, Cursor& out) const {
@@ -69,8 +69,8 @@ Result<void> CursorTable::save(const std::string& name, std::uint32_t uid, const
   const std::lock_guard lock(mutex_);
   if (auto allowed = check_owner(name, uid); !allowed) return allowed;
   if (!cursors_.contains(name) && cursors_.size() >= kMaxCursors) {
-    return Error{ErrorCode::no_space, "the feed holds " + std::to_string(kMaxCursors) +
-                                          " named cursors already; drop one: leat cursors --drop NAME"};
+    return Error{ErrorCode::no_space, "the feed holds " + std::to_string(kMaxCursors) + " named cursors already",
+                 "drop one: leat cursors --drop NAME"};
   }
   const auto [found, is_new] = cursors_.try_emplace(name, CursorEntry{});
   CursorEntry& entry = found->second;

@@ -108,11 +108,10 @@ Result<void> check_file_system_of_rings(std::uint32_t magic, const std::string& 
   std::string name;
   const auto known = known_file_system(magic, name);
   if (!known || known->writes == SegmentWrites::mapped) return {};
-  return Error{
-      ErrorCode::invalid_argument,
-      "rings cannot lie in " + directory + ", which is on " + name +
-          ": a full disk would end leatd and its clients in the middle of a store; name a directory on a tmpfs, "
-          "as /run and /dev/shm are: --runtime-dir or LEAT_RUNTIME_DIR"};
+  return Error{ErrorCode::invalid_argument,
+               "rings cannot lie in " + directory + ", which is on " + name +
+                   ": a full disk would end leatd and its clients in the middle of a store",
+               "name a directory on a tmpfs, as /run and /dev/shm are: --runtime-dir or LEAT_RUNTIME_DIR"};
 }
 
 Result<FileSystem> look_at_file_system(const JournalDirectory& directory) {

@@ -26,6 +26,9 @@ bool is_same_file(const struct stat& a, const struct stat& b) noexcept {
 bool is_same_time(const timespec& a, const timespec& b) noexcept {
   return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
+Error not_here(const std::string& what, std::string_view advice) {
+  return {ErrorCode::io_error, what, advice, Error::Join::colon};
+}
 // A look-up that fails for another reason says nothing about what is there.
 bool says_that_nothing_is_there(int error) noexcept { return error == ENOENT || error == ENOTDIR || error == ELOOP; }
 
@@ -50,20 +53,19 @@ NamesLook JournalNames::look_at_directory() const {
   if (::fstat(directory_.fd, &held) != 0) return {};
   if (held.st_nlink == 0) {
     return {.standing = Standing::gone,
-            .reason = "the journal directory " + directory_.path +
-                      " was removed while the feed was served; restore it from a "
-                      "backup if there is one, then start leatd"};
+            .error = {ErrorCode::io_error,
+                      "the journal directory " + directory_.path + " was removed while the feed was served",
+                      "restore it from a backup if there is one, then start leatd"}};
   }
   if (::stat(directory_.path.c_str(), &named) != 0) {
     if (!says_that_nothing_is_there(errno)) return {};
     return {.standing = Standing::away,
-            .reason = "the journal directory " + directory_.path + " was moved or renamed: move it back"};
+            .error = not_here("the journal directory " + directory_.path + " was moved or renamed", "move it back")};
   }
   if (is_same_file(held, named)) return {};
   return {.standing = Standing::away,
-          .reason = directory_.path +
-                    " is another directory than the one that the feed is written to: move the right one back, "
-                    "or stop leatd, and start it on what is there now"};
+          .error = not_here(directory_.path + " is another directory than the one that the feed is written to",
+                            "move the right one back, or stop leatd, and start it on what is there now")};
 }
 
 NamesLook JournalNames::look_at_segments(const Retention& retained, int current_fd) {
@@ -71,9 +73,8 @@ NamesLook JournalNames::look_at_segments(const Retention& retained, int current_
   const std::string current = directory_.file(retained.current().name.to_string());
   if (has_no_name(current_fd)) {
     return {.standing = Standing::gone,
-            .reason = "the current segment " + current +
-                      " was removed while the feed was served; stop leatd, restore the "
-                      "segment from a backup or run leat repair, then start leatd"};
+            .error = {ErrorCode::io_error, "the current segment " + current + " was removed while the feed was served",
+                      "stop leatd, restore the segment from a backup or run leat repair, then start leatd"}};
   }
   struct stat held {};
   struct stat named {};
@@ -81,8 +82,8 @@ NamesLook JournalNames::look_at_segments(const Retention& retained, int current_
       ::fstatat(directory_.fd, retained.current().name.to_string().c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
       !is_same_file(held, named)) {
     return {.standing = Standing::away,
-            .reason =
-                current + " is another file than the segment that the feed is written to: move the right one back"};
+            .error = not_here(current + " is another file than the segment that the feed is written to",
+                              "move the right one back")};
   }
   struct stat directory {};
   if (::fstat(directory_.fd, &directory) != 0) return {};
@@ -114,10 +115,9 @@ NamesLook JournalNames::find_missing(const Retention& retained) {
     }
     listings_due_ = 2;  // until it is back
     found.standing = Standing::away;
-    found.reason =
-        "segment " + directory_.file(wanted.to_string()) +
-        " was removed or renamed while the feed was served: put it back; or stop leatd, run leat repair, which says "
-        "what is lost, then start leatd";
+    found.error =
+        not_here("segment " + directory_.file(wanted.to_string()) + " was removed or renamed while the feed was served",
+                 "put it back; or stop leatd, run leat repair, which says what is lost, then start leatd");
     return found;
   }
   return found;
@@ -150,9 +150,8 @@ NamesLook JournalNames::look_at_some(const Retention& retained) {
     }
     --next_looked_at_;  // and again, until the right one is back
     return {.standing = Standing::away,
-            .reason = "segment " + directory_.file(file) +
-                      " was replaced by a file that is none of this feed: put the right "
-                      "one back; or stop leatd, run leat repair, then start leatd"};
+            .error = not_here("segment " + directory_.file(file) + " was replaced by a file that is none of this feed",
+                              "put the right one back; or stop leatd, run leat repair, then start leatd")};
   }
   return {};
 }
@@ -168,9 +167,9 @@ NamesLook JournalNames::repair_lock() {
   if (!taken) return {};
   if (!*taken) {
     return {.standing = Standing::gone,
-            .reason = "the lock " + lock->path() +
-                      " was removed, and another leatd has taken the journal since: stop "
-                      "one of the two"};
+            .error =
+                not_here("the lock " + lock->path() + " was removed, and another leatd has taken the journal since",
+                         "stop one of the two")};
   }
   log::warn("the lock {} was removed or replaced while the feed was served: it was made and taken again", lock->path());
   lock_made_again_ = std::move(*lock);

@@ -13,8 +13,9 @@
 #include <sys/stat.h>
 
 #include <cstdint>
-#include <string>
 #include <vector>
+
+#include <leat/error.h>
 
 #include "broker/storage/retention.h"
 #include "base/file_lock.h"
@@ -27,7 +28,7 @@ namespace leat::broker {
 struct NamesLook {
   enum class Standing : std::uint8_t { here, away, gone };
   Standing standing = Standing::here;
-  std::string reason;           ///< what is not here, and what to do
+  Error error;                  ///< what is not here, and what to do
   std::size_t lost_oldest = 0;  ///< so many of the oldest segments are not there any more
 };
 

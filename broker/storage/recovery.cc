@@ -33,8 +33,9 @@ Result<FeedIdentity> load_or_create(const JournalDirectory& directory, std::uint
   auto names = list_segments(directory);
   if (!names) return names.error();
   if (!names->empty()) {
-    return Error{ErrorCode::corrupt, directory.path + " holds segments but no file '" + std::string(kIdentityFileName) +
-                                         "'; leat repair can make it anew, or restore it from a backup"};
+    return Error{ErrorCode::corrupt,
+                 directory.path + " holds segments but no file '" + std::string(kIdentityFileName) + "'",
+                 "leat repair can make it anew, or restore it from a backup"};
   }
   FeedIdentity created = create_identity(inode);
   created.closed_position = 0;  // nothing is there that could be lost
@@ -271,9 +272,10 @@ Result<Recovered> recover_journal(const JournalDirectory& directory, const LastI
       change_ns = *changed;
     }
   } else if (identity->closed_cleanly() && identity->closed_position > 0) {
-    return Error{ErrorCode::corrupt, directory.path + " was closed at sequence " +
-                                         std::to_string(identity->closed_sequence) +
-                                         " but holds no segment; restore them from a backup"};
+    return Error{ErrorCode::corrupt,
+                 directory.path + " was closed at sequence " + std::to_string(identity->closed_sequence) +
+                     " but holds no segment",
+                 "restore them from a backup"};
   } else {
     recovered.needs_segment = true;
     recovered.end_position = identity->current().first_position;

@@ -73,7 +73,7 @@ Result<std::unique_ptr<MappedSegment>> SegmentPool::make(UniqueFd fd, std::strin
   auto segment = std::make_unique<MappedSegment>();
   if (mapped) {
     auto mapping = Mapping::map(fd.get(), Access::read_write, 0, bytes);
-    if (!mapping) return Error{mapping.error().code, directory_.file(name) + ": " + mapping.error().message};
+    if (!mapping) return mapping.error().in(directory_.file(name));
     segment->mapping = std::move(*mapping);
     segment->fault_range = FaultRange(segment->mapping.data(), bytes, FaultKind::journal, fd.get());
   }

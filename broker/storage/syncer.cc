@@ -327,8 +327,8 @@ bool Syncer::lost_its_name(int fd, const std::string& what) {
   if (!has_no_name(fd)) return false;
   fail({ErrorCode::io_error,
         "segment " + directory_.file(what) +
-            " was removed while the feed was served, with events that were not durable yet; stop leatd, "
-            "restore the segment from a backup or run leat repair, then start leatd"});
+            " was removed while the feed was served, with events that were not durable yet",
+        "stop leatd, restore the segment from a backup or run leat repair, then start leatd"});
   return true;
 }
 
@@ -341,8 +341,8 @@ void Syncer::look_at_names(bool now_due) {
   if (found.lost_oldest > 0) lose_oldest(found.lost_oldest);
   if (handover_.state.load() == FeedState::failed) return;
   switch (found.standing) {
-    case NamesLook::Standing::gone: return fail({ErrorCode::io_error, found.reason});
-    case NamesLook::Standing::away: return hold(found.reason);
+    case NamesLook::Standing::gone: return fail(found.error);
+    case NamesLook::Standing::away: return hold(found.error.message);
     case NamesLook::Standing::here: break;
   }
   cursors_.look_at_file();

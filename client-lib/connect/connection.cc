@@ -21,25 +21,26 @@ namespace {
 Error cannot_reach(const std::string& feed, const FeedPaths& paths, const std::filesystem::path& runtime, int failed) {
   const std::string socket = (runtime / "control.sock").string();
   if (failed == EAGAIN || failed == EINTR) {
-    return {ErrorCode::timed_out, "the broker of feed '" + feed +
-                                      "' does not answer: too many clients wait for it "
-                                      "already; is it stopped (SIGSTOP), or is the machine overloaded?"};
+    return {ErrorCode::timed_out,
+            "the broker of feed '" + feed + "' does not answer: too many clients wait for it already",
+            "is it stopped (SIGSTOP), or is the machine overloaded?"};
   }
   if (failed == EACCES || failed == EPERM) {
-    return {ErrorCode::permission_denied, "no right to reach feed '" + feed + "' at " + socket +
-                                              "; ask its owner for --allow-publish or --allow-subscribe"};
+    return {ErrorCode::permission_denied, "no right to reach feed '" + feed + "' at " + socket,
+            "ask its owner for --allow-publish or --allow-subscribe"};
   }
   // One that may not be looked at is not one that is not there.
   struct stat journal {};
   const bool no_journal =
       ::stat((paths.journal / "feed").c_str(), &journal) != 0 && (errno == ENOENT || errno == ENOTDIR);
   if (failed == ENOENT && no_journal) {
-    return {ErrorCode::unknown_feed, "unknown feed '" + feed + "': neither " + socket + " nor a journal in " +
-                                         paths.journal.string() + "; start it with: leatd --feed " + feed};
+    return {ErrorCode::unknown_feed,
+            "unknown feed '" + feed + "': neither " + socket + " nor a journal in " + paths.journal.string(),
+            "start it with: leatd --feed " + feed};
   }
   if (failed == ENOENT || failed == ECONNREFUSED) {
-    return {ErrorCode::no_broker, "no broker serves feed '" + feed + "' (nothing listens on " + socket +
-                                      "); start it with: leatd --feed " + feed};
+    return {ErrorCode::no_broker, "no broker serves feed '" + feed + "' (nothing listens on " + socket + ")",
+            "start it with: leatd --feed " + feed};
   }
   return system_error(failed, "connecting to " + socket);
 }
@@ -63,8 +64,8 @@ Result<UniqueFd> open_socket(const Endpoint& endpoint, Deadline deadline) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) {
-    return Error{ErrorCode::invalid_argument,
-                 "the socket's path " + path + " is too long; choose a shorter --runtime-dir"};
+    return Error{ErrorCode::invalid_argument, "the socket's path " + path + " is too long",
+                 "choose a shorter --runtime-dir"};
   }
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
   const int nonblocking = deadline.has_passed() ? SOCK_NONBLOCK : 0;
@@ -133,19 +134,16 @@ Result<std::optional<Connection>> Connecting::finish(Deadline deadline) {
     return got.error();
   }
   if (received.size == 0) {
-    return Error{ErrorCode::no_broker, "the broker of feed '" + feed_ +
-                                           "' went away while answering; see its log, start leatd, "
-                                           "then connect again"};
+    return Error{ErrorCode::no_broker, "the broker of feed '" + feed_ + "' went away while answering",
+                 "see its log, start leatd, then connect again"};
   }
   if (auto checked = check_message(received, MessageType::welcome, sizeof(WelcomeMessage)); !checked) {
     return checked.error();
   }
   Connection connection;
   std::memcpy(&connection.welcome, received.bytes.data(), sizeof connection.welcome);
-  connection.welcome.text[kWelcomeTextBytes - 1] = '\0';
-  if (connection.welcome.status != 0) {
-    return Error{static_cast<ErrorCode>(connection.welcome.status), connection.welcome.text};
-  }
+  const WelcomeMessage& welcome = connection.welcome;
+  if (welcome.status != 0) return take_error_text(welcome.status, welcome.text, welcome.advice_at);
   for (std::size_t i = 0; i < received.fd_count; ++i) connection.fds.push_back(std::move(received.fds[i]));
   connection.socket = std::move(socket_);
   return std::optional<Connection>(std::move(connection));
@@ -159,8 +157,8 @@ Result<Connection> connect_to_broker(const ConnectRequest& request) {
   if (!connected) return connected.error();
   if (*connected) return std::move(**connected);
   const std::string& feed = request.endpoint != nullptr ? request.endpoint->feed : request.address.feed;
-  return Error{ErrorCode::timed_out, "the broker of feed '" + feed +
-                                         "' does not answer; is it stopped (SIGSTOP), or is the machine overloaded?"};
+  return Error{ErrorCode::timed_out, "the broker of feed '" + feed + "' does not answer",
+               "is it stopped (SIGSTOP), or is the machine overloaded?"};
 }
 
 bool peer_has_gone(int socket) {
@@ -175,15 +173,14 @@ Result<Mapping> map_shared(int fd, std::uint64_t magic, Access access, bool mirr
   spec = *read;
   const bool power_of_two = spec.capacity >= kPageBytes && (spec.capacity & (spec.capacity - 1)) == 0;
   if (mirrored && (!power_of_two || spec.file_bytes != kPageBytes + spec.capacity)) {
-    return Error{ErrorCode::protocol_error, std::string(what) + ": its size contradicts its capacity; restart leatd"};
+    return Error{ErrorCode::protocol_error, std::string(what) + ": its size contradicts its capacity", "restart leatd"};
   }
   auto mapping = mirrored ? Mapping::map_mirrored(fd, access, kPageBytes, spec.capacity)
                           : Mapping::map(fd, access, 0, spec.file_bytes);
   if (!mapping) return mapping;
   if (reinterpret_cast<const SharedFileHeader*>(mapping->data())->load_state() != FileState::ready) {
-    return Error{ErrorCode::closed, std::string(what) +
-                                        " is not ready: the broker is making it, or has retired it; "
-                                        "connect again, and if that does not help restart leatd"};
+    return Error{ErrorCode::closed, std::string(what) + " is not ready: the broker is making it, or has retired it",
+                 "connect again, and if that does not help restart leatd"};
   }
   mapping->populate(access);
   return mapping;
@@ -193,9 +190,10 @@ Result<Mapping> map_of_size(int fd, Access access, std::uint64_t bytes, const ch
   struct stat status {};
   if (::fstat(fd, &status) != 0) return system_error(errno, "fstat of " + std::string(what));
   if (static_cast<std::uint64_t>(status.st_size) != bytes) {
-    return Error{ErrorCode::protocol_error, std::string(what) + " is " + std::to_string(status.st_size) +
-                                                " bytes long, the broker says " + std::to_string(bytes) +
-                                                ": a client has cut it; restart leatd"};
+    return Error{ErrorCode::protocol_error,
+                 std::string(what) + " is " + std::to_string(status.st_size) + " bytes long, the broker says " +
+                     std::to_string(bytes) + ": a client has cut it",
+                 "restart leatd"};
   }
   auto mapping = Mapping::map(fd, access, 0, bytes);
   if (mapping) mapping->populate(access);
@@ -203,23 +201,24 @@ Result<Mapping> map_of_size(int fd, Access access, std::uint64_t bytes, const ch
 }
 
 Error used_after_fork(const char* handle) {
-  return {ErrorCode::used_after_fork,
-          std::string("used after fork: this ") + handle + " belongs to the parent process; connect anew here"};
+  return {ErrorCode::used_after_fork, std::string("used after fork: this ") + handle + " belongs to the parent process",
+          "connect anew here"};
 }
 
 Result<void> check_name(const std::string& name) {
   const bool printable = std::ranges::all_of(name, [](char c) { return c >= 0x20 && c <= 0x7e; });
   if (printable && name.size() <= kClientNameBytes) return {};
-  return Error{ErrorCode::invalid_argument, "the client's name is " + std::to_string(name.size()) + " bytes long" +
-                                                (printable ? "" : " and holds bytes that are not printable ASCII") +
-                                                "; use at most " + std::to_string(kClientNameBytes) +
-                                                " printable ASCII characters"};
+  return Error{ErrorCode::invalid_argument,
+               "the client's name is " + std::to_string(name.size()) + " bytes long" +
+                   (printable ? "" : " and holds bytes that are not printable ASCII"),
+               "use at most " + std::to_string(kClientNameBytes) + " printable ASCII characters"};
 }
 
 Result<void> check_timeout(const char* option, std::chrono::nanoseconds timeout) {
   if (timeout.count() >= 0) return {};
-  return Error{ErrorCode::invalid_argument, std::string(option) + " is negative (" + std::to_string(timeout.count()) +
-                                                " ns); use 0 (no waiting) to nanoseconds::max() (no bound)"};
+  return Error{ErrorCode::invalid_argument,
+               std::string(option) + " is negative (" + std::to_string(timeout.count()) + " ns)",
+               "use 0 (no waiting) to nanoseconds::max() (no bound)"};
 }
 
 std::string program_name() {

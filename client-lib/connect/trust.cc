@@ -90,8 +90,8 @@ Error Trust::untrusted(uid_t uid, const fs::path& runtime, const char* does) con
   const std::string user = std::to_string(uid);
   return {ErrorCode::untrusted,
           "user " + user + " " + does + " " + runtime.string() + ", and is neither user " +
-              std::to_string(::geteuid()) + " nor root nor an owner that was named: nothing was sent; if feed '" +
-              feed_ + "' is theirs, name them: --owner " + user + " or LEAT_OWNER=" + user +
+              std::to_string(::geteuid()) + " nor root nor an owner that was named: nothing was sent",
+          "if feed '" + feed_ + "' is theirs, name them: --owner " + user + " or LEAT_OWNER=" + user +
               "; if not, name a directory of your own to leatd and its clients (--runtime-dir, LEAT_RUNTIME_DIR" +
               (directory_was_named_ ? ")" : " or XDG_RUNTIME_DIR), or have root remove what they made")};
 }

@@ -50,7 +50,7 @@ bool BrokerDialog::take_late_answer() {
 Result<void> BrokerDialog::ask(MessageHeader& message, MessageType answer_type, std::size_t answer_bytes,
                                Received& answer) {
   const int socket = connection_.socket.get();
-  if (socket < 0) return Error{ErrorCode::closed, "the broker has gone; start leatd"};
+  if (socket < 0) return Error{ErrorCode::closed, "the broker has gone", "start leatd"};
   while (answers_owed_ > 0 && take_late_answer()) {
   }
   const std::uint16_t question = next_question();
@@ -61,7 +61,7 @@ Result<void> BrokerDialog::ask(MessageHeader& message, MessageType answer_type, 
     auto done = receive_message(socket, answer, deadline);
     if (!done && done.error().code == ErrorCode::timed_out) ++answers_owed_;
     if (!done) return done;
-    if (answer.size == 0) return Error{ErrorCode::closed, "the broker has gone; start leatd"};
+    if (answer.size == 0) return Error{ErrorCode::closed, "the broker has gone", "start leatd"};
     MessageHeader header{};
     if (answer.size >= sizeof header) std::memcpy(&header, answer.bytes.data(), sizeof header);
     if (header.reserved == question || answers_owed_ == 0) return check_message(answer, answer_type, answer_bytes);

@@ -58,8 +58,8 @@ Result<void> BrokerSession::attach(const Start& start) {
   Connection& connected = dialog_.connection();
   if (connected.fds.size() != kConsumerFds) {
     return Error{ErrorCode::protocol_error,
-                 "the broker passed " + std::to_string(connected.fds.size()) +
-                     " descriptors to a consumer, expected 4; use broker and clients of one release"};
+                 "the broker passed " + std::to_string(connected.fds.size()) + " descriptors to a consumer, expected 4",
+                 "use broker and clients of one release"};
   }
   SharedFileSpec ring_spec;
   // Subscribe before replay: from here on nothing that is committed can escape us.
@@ -71,9 +71,10 @@ Result<void> BrokerSession::attach(const Start& start) {
                               "the doorbell");
   if (!bell_map) return bell_map.error();
   if (connected.welcome.slot >= bell_slots) {
-    return Error{ErrorCode::protocol_error, "the broker named consumer slot " + std::to_string(connected.welcome.slot) +
-                                                ", and the doorbell has " + std::to_string(bell_slots) +
-                                                "; use broker and clients of one release"};
+    return Error{ErrorCode::protocol_error,
+                 "the broker named consumer slot " + std::to_string(connected.welcome.slot) +
+                     ", and the doorbell has " + std::to_string(bell_slots),
+                 "use broker and clients of one release"};
   }
   // Through the connection the broker opens the journal's files if this user may not do it himself.
   auto files = JournalFiles::open(std::move(connected.fds[kDirectoryFd]), endpoint_.paths.journal.string(),

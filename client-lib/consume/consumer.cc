@@ -34,15 +34,16 @@ Result<void> Consumer::save_cursor() { return impl_->save_cursor(); }
 Result<void> Consumer::save_cursor(const Cursor& place) {
   const Cursor here = cursor();
   if (place.sequence > here.sequence) {
-    return Error{ErrorCode::invalid_argument, "a cursor cannot be saved at " + place.to_string() +
-                                                  ": this consumer has come to " + here.to_string() +
-                                                  " only; save the cursor of an event that it handed out"};
+    return Error{ErrorCode::invalid_argument,
+                 "a cursor cannot be saved at " + place.to_string() + ": this consumer has come to " +
+                     here.to_string() + " only",
+                 "save the cursor of an event that it handed out"};
   }
   if (!impl_->reader().is_of_this_feed(place)) {
     return Error{ErrorCode::invalid_argument,
                  "a cursor cannot be saved at " + place.to_string() +
-                     ": its epoch is not of this "
-                     "feed, or was lost there; save the cursor of an event that it handed out"};
+                     ": its epoch is not of this feed, or was lost there",
+                 "save the cursor of an event that it handed out"};
   }
   return impl_->save_cursor(place);
 }

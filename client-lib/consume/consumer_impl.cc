@@ -206,14 +206,14 @@ bool Consumer::Impl::settle_descriptor() {
 Result<void> Consumer::Impl::get_cursor_ready() {
   if (auto ours = reader_.check_owner(); !ours) return ours;
   if (!named_cursor_.has_name()) {
-    return Error{ErrorCode::invalid_argument,
-                 "this consumer has no named cursor; give it one: ConsumerOptions::cursor_name"};
+    return Error{ErrorCode::invalid_argument, "this consumer has no named cursor",
+                 "give it one: ConsumerOptions::cursor_name"};
   }
   // Not look_around(): whoever saves wants an answer now.
   (void)tend_now(monotonic_ns());
   if (!session_.is_served()) {
-    return Error{ErrorCode::no_broker, "no broker to move cursor '" + named_cursor_.name() +
-                                           "': start leatd; until then it stays where it was saved last"};
+    return Error{ErrorCode::no_broker, "no broker to move cursor '" + named_cursor_.name() + "'",
+                 "start leatd; until then it stays where it was saved last", Error::Join::colon};
   }
   if (!named_cursor_.is_taken()) {
     if (auto taken = named_cursor_.take(); !taken) return taken.error();

@@ -44,10 +44,7 @@ Result<CursorMessage> NamedCursor::ask(MessageType type, const Cursor& place) {
   }
   CursorMessage answer;
   std::memcpy(&answer, received.bytes.data(), sizeof answer);
-  if (answer.status != 0) {
-    return Error{static_cast<ErrorCode>(answer.status),
-                 std::string(answer.text, ::strnlen(answer.text, sizeof answer.text))};
-  }
+  if (answer.status != 0) return take_error_text(answer.status, answer.text, answer.known);
   return answer;
 }
 

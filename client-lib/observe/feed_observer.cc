@@ -79,7 +79,8 @@ Result<void> FeedObserver::Impl::open() {
   if (connected->fds.size() != 3) {
     return Error{ErrorCode::protocol_error,
                  "the broker passed " + std::to_string(connected->fds.size()) +
-                     " descriptors to an observer, expected 3; use broker and clients of one release"};
+                     " descriptors to an observer, expected 3",
+                 "use broker and clients of one release"};
   }
   auto map = [&](std::size_t fd, std::uint64_t magic, const char* what, SharedFileSpec& spec) {
     return client::map_shared(connected->fds[fd].get(), magic, Access::read_only, false, what, spec);
@@ -93,7 +94,7 @@ Result<void> FeedObserver::Impl::open() {
   auto page_map = map(2, kStatusMagic, "the status page", status_spec);
   if (!page_map) return page_map.error();
   if (status_file_bytes(producers(), consumers()) != status_spec.file_bytes || consumers() > bell_slots) {
-    return Error{ErrorCode::protocol_error, "the status page's size contradicts its capacity; restart leatd"};
+    return Error{ErrorCode::protocol_error, "the status page's size contradicts its capacity", "restart leatd"};
   }
   ring = std::move(*ring_map);
   doorbell = std::move(*bell_map);
@@ -123,7 +124,7 @@ Result<void> FeedObserver::Impl::refresh_or_reconnect() {
   }
   auto opened = open();
   if (opened || opened.error().code != ErrorCode::no_broker) return opened;
-  return Error{ErrorCode::no_broker, "the broker of feed '" + endpoint.feed + "' has gone; start leatd again"};
+  return Error{ErrorCode::no_broker, "the broker of feed '" + endpoint.feed + "' has gone", "start leatd again"};
 }
 
 void FeedObserver::Impl::read_feed(FeedStatus& out) const {

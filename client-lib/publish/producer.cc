@@ -48,6 +48,23 @@ ErrorCode code_of(Publish outcome) {
   return ErrorCode::invalid_argument;
 }
 
+// The end of the outcome's sentence.
+std::string_view advice_for(Publish outcome) {
+  switch (outcome) {
+    case Publish::would_block: return "try again, or wait with publish()";
+    case Publish::feed_failed:
+    case Publish::revoked: return "see the broker's log";
+    case Publish::used_after_fork: return "connect anew here";
+    case Publish::earlier_lost: return "publish them again, then this one";
+    case Publish::ok:
+    case Publish::too_large:
+    case Publish::bad_topic:
+    case Publish::bad_field:
+    case Publish::ephemeral: break;
+  }
+  return {};
+}
+
 std::uint64_t record_bytes_of(const Event& event) {
   return padded_record_bytes(
       record_length(event.topic.size(), event.key.size(), event.message_id.size(), event.payload.size()));
@@ -56,19 +73,24 @@ std::uint64_t record_bytes_of(const Event& event) {
 // Which of the bounds binds, and what raises that one: an advice that names another is worse than none.
 Error too_large_error(const std::string& what, std::uint64_t bytes, std::uint64_t feed_bound, std::uint64_t arena_bytes,
                       const char* feed_option) {
-  std::string text = "too large: " + what + " takes " + std::to_string(bytes) + " bytes, ";
+  const std::string text = "too large: " + what + " takes " + std::to_string(bytes) + " bytes, ";
   if (feed_bound <= max_entry_record_bytes(arena_bytes)) {
-    text += "the feed takes up to " + std::to_string(feed_bound) + "; send less, or raise leatd's " + feed_option;
-  } else {
-    text += "this producer's arena of " + std::to_string(arena_bytes) + " up to " +
-            std::to_string(max_entry_record_bytes(arena_bytes)) +
-            " (half of it, less a header); send less, connect with a "
-            "larger ProducerOptions::arena_bytes, or raise leatd's --arena-bytes";
+    return {ErrorCode::too_large, text + "the feed takes up to " + std::to_string(feed_bound),
+            std::string("send less, or raise leatd's ") + feed_option};
   }
-  return {ErrorCode::too_large, text};
+  return {ErrorCode::too_large,
+          text + "this producer's arena of " + std::to_string(arena_bytes) + " up to " +
+              std::to_string(max_entry_record_bytes(arena_bytes)) + " (half of it, less a header)",
+          "send less, connect with a larger ProducerOptions::arena_bytes, or raise leatd's --arena-bytes"};
 }
 
 }  // namespace
+
+Error client::error_of(Publish outcome) {
+  const std::string_view sentence = to_string(outcome);
+  const std::string_view advice = advice_for(outcome);
+  return Error::from_sentence(code_of(outcome), std::string(sentence), sentence.size() - advice.size());
+}
 
 Producer::Producer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Producer::Producer(Producer&&) noexcept = default;
@@ -156,7 +178,7 @@ Error Producer::error_of(Publish outcome, const Event& event) const {
   if (outcome == Publish::earlier_lost) return impl_->lost_error();
   if (outcome == Publish::used_after_fork) return client::used_after_fork("producer");
   if (outcome == Publish::bad_topic) return check_topic(event.topic).error();
-  return {code_of(outcome), std::string(to_string(outcome))};
+  return client::error_of(outcome);
 }
 
 Result<Receipt> Producer::publish(const Event& event) {

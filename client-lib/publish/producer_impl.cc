@@ -32,19 +32,23 @@ std::string describe(Refusal reason) {
     case Refusal::bad_entry: return "its entry header is out of bounds";
     case Refusal::bad_record: return "a record's fields contradict each other";
     case Refusal::bad_topic: return "bad topic";
-    case Refusal::too_large:
-      return "larger than the feed allows since the broker was started with other options; raise leatd's "
-             "--max-event-bytes, or for batches --ring-bytes and --segment-bytes";
+    case Refusal::too_large: return "larger than the feed allows since the broker was started with other options";
     case Refusal::bad_sequence: return "its producer sequence does not follow on";
   }
   return "unknown reason";
 }
 
+std::string_view advice_for(Refusal reason) {
+  return reason == Refusal::too_large
+             ? "raise leatd's --max-event-bytes, or for batches --ring-bytes and --segment-bytes"
+             : "";
+}
+
 Error no_more_in_the_journal() {
   return {ErrorCode::closed,
-          "the event is in the journal no more, or nobody can vouch for it: the broker found less there "
-          "than producers had been told, or the journal was repaired or replaced; publish it again if "
-          "it must not be missing (see leatd's log)"};
+          "the event is in the journal no more, or nobody can vouch for it: the broker found less there than producers "
+          "had been told, or the journal was repaired or replaced",
+          "publish it again if it must not be missing (see leatd's log)"};
 }
 
 void say_leave(const client::Connection& connection) noexcept {
@@ -88,16 +92,17 @@ Result<void> Producer::Impl::take_registration(client::Connection connected) {
 Result<void> Producer::Impl::map_registration(const client::Connection& connected) {
   if (connected.fds.size() != 2) {
     return Error{ErrorCode::protocol_error,
-                 "the broker passed " + std::to_string(connected.fds.size()) +
-                     " descriptors to a producer, expected 2; use broker and clients of one release"};
+                 "the broker passed " + std::to_string(connected.fds.size()) + " descriptors to a producer, expected 2",
+                 "use broker and clients of one release"};
   }
   const WelcomeMessage& welcome = connected.welcome;
   const std::uint64_t slots = welcome.inbound_slots;
   if (slots < kMinInboundSlots || slots > kMaxInboundSlots || (slots & (slots - 1)) != 0 ||
       welcome.max_producers >= slots) {
-    return Error{ErrorCode::protocol_error, "the broker speaks of an inbound ring of " + std::to_string(slots) +
-                                                " slots for " + std::to_string(welcome.max_producers) +
-                                                " producers; use broker and clients of one release"};
+    return Error{ErrorCode::protocol_error,
+                 "the broker speaks of an inbound ring of " + std::to_string(slots) + " slots for " +
+                     std::to_string(welcome.max_producers) + " producers",
+                 "use broker and clients of one release"};
   }
   SharedFileSpec arena_spec;
   auto ring =
@@ -230,7 +235,8 @@ void Producer::Impl::continue_attempt(std::int64_t now, std::int64_t patience_ns
   auto answer = attempt->finish(Deadline::after_ns(patience_ns));
   if (answer && !*answer) {
     if (now < attempt_deadline_ns) return;
-    answer = Error{ErrorCode::timed_out, "the broker of feed '" + endpoint.feed + "' does not answer; is it stopped?"};
+    answer =
+        Error{ErrorCode::timed_out, "the broker of feed '" + endpoint.feed + "' does not answer", "is it stopped?"};
   }
   attempt.reset();
   take_answer(now, patience_ns, std::move(answer));
@@ -385,10 +391,10 @@ std::string Producer::Impl::broker_is_away() const {
 }
 
 Error Producer::Impl::barred_error() const {
-  return {barred->code,
-          "the feed was begun anew, and its broker does not let this producer in again: " + barred->message +
-              "; until then nothing is published, and what no broker had "
-              "answered for waits where nobody serves it (see lost_count)"};
+  return barred->in("the feed was begun anew, and its broker does not let this producer in again")
+      .with_advice(
+          "until then nothing is published, and what no broker had answered for waits where nobody serves it (see "
+          "lost_count)");
 }
 
 Error Producer::Impl::full_error() const {
@@ -396,18 +402,17 @@ Error Producer::Impl::full_error() const {
   const std::string away = broker_is_away();
   return {ErrorCode::timed_out,
           std::string("no room for the event within publish_timeout, and it was not published: the arena (") +
-              std::to_string(arena.capacity()) + " bytes) or the inbound ring is full; " +
-              (away.empty() ? "the broker is behind: see leat stat, or raise arena_bytes" : away)};
+              std::to_string(arena.capacity()) + " bytes) or the inbound ring is full",
+          (away.empty() ? "the broker is behind: see leat stat, or raise arena_bytes" : away)};
 }
 
 Error Producer::Impl::lost_error() const {
   return {ErrorCode::closed,
           std::to_string(last_loss) +
               (last_loss == 1 ? " event that was accepted before is lost: its"
-                              : " events that were "
-                                "accepted before are lost: their") +
-              " ring was given up when the feed was begun anew; publish them again, and then this one, "
-              "which was not published"};
+                              : " events that were accepted before are lost: their") +
+              " ring was given up when the feed was begun anew",
+          "publish them again, and then this one, which was not published"};
 }
 
 Error Producer::Impl::late_error(std::uint32_t reason) const {
@@ -415,9 +420,9 @@ Error Producer::Impl::late_error(std::uint32_t reason) const {
                                 ? "committed, but not durable within the time-out; see leatd's --sync"
                                 : "not committed within the time-out; it is in the inbound ring and will be journaled";
   const bool gone = client::peer_has_gone(connection.socket.get());
-  return {ErrorCode::pending, std::string(where) +
-                                  (gone ? " (the broker is away: this waits until leatd runs again)" : "") +
-                                  ": wait for it again, do not publish it again"};
+  return {ErrorCode::pending,
+          std::string(where) + (gone ? " (the broker is away: this waits until leatd runs again)" : ""),
+          "wait for it again, do not publish it again", Error::Join::colon};
 }
 
 template <typename Done>
@@ -425,14 +430,14 @@ Result<void> Producer::Impl::sleep_until(const Receipt& receipt, std::uint32_t r
   for (std::uint32_t looks = 1; !done(); ++looks) {
     const bool spinning = spinner.keep_spinning();
     if (spinning && looks % kLooksPerCheck != 0) continue;
-    if (is_revoked()) return Error{ErrorCode::revoked, std::string(to_string(Publish::revoked))};
+    if (is_revoked()) return client::error_of(Publish::revoked);
     if (feed_has_failed()) {
-      return Error{ErrorCode::feed_failed, std::string(to_string(Publish::feed_failed))};
+      return client::error_of(Publish::feed_failed);
     }
     if (reason == kWaitCommitted && arena.passed_over(receipt.arena_position)) {
       return Error{ErrorCode::refused,
-                   "the broker refused the event: a ticket that another process forged had been taken "
-                   "in its place; publish it again, and see in leatd's log who writes to the ring"};
+                   "the broker refused the event: a ticket that another process forged had been taken in its place",
+                   "publish it again, and see in leatd's log who writes to the ring"};
     }
     look();
     if (barred) return barred_error();
@@ -467,20 +472,21 @@ Result<void> Producer::Impl::check_receipt(const Receipt& receipt) {
                  "the receipt was altered: arena_position is " + std::to_string(receipt.arena_position) +
                      " (a multiple of " + std::to_string(kEntryAlignment) + " below " + std::to_string(arena.tail()) +
                      "), events is " + std::to_string(receipt.events) + " (1 to " + std::to_string(kMaxEntryRecords) +
-                     "); give wait() what publish() returned"};
+                     ")",
+                 "give wait() what publish() returned"};
   }
   if (is_former(receipt.registration)) {
     untold_losses = 0;  // told here
     open_bound();
-    return Error{ErrorCode::closed, "the feed was begun anew while this event was in flight; publish it again"};
+    return Error{ErrorCode::closed, "the feed was begun anew while this event was in flight", "publish it again"};
   }
   if (receipt.registration == 0) {
     return Error{ErrorCode::invalid_argument, "an empty receipt: it names no event that was published"};
   }
-  return Error{ErrorCode::invalid_argument, "the receipt is of another handle (its producer is " +
-                                                std::to_string(receipt.producer_id) + ", this one " +
-                                                std::to_string(producer_id) +
-                                                "), or of another feed; ask the handle that published the event"};
+  return Error{ErrorCode::invalid_argument,
+               "the receipt is of another handle (its producer is " + std::to_string(receipt.producer_id) +
+                   ", this one " + std::to_string(producer_id) + "), or of another feed",
+               "ask the handle that published the event"};
 }
 
 Result<std::uint64_t> Producer::Impl::wait_committed(const Receipt& receipt, Deadline deadline) {
@@ -500,8 +506,8 @@ Result<std::uint64_t> Producer::Impl::wait_committed(const Receipt& receipt, Dea
   if (!slept) return slept.error();
   if (completion_status(completion) == CompletionStatus::refused) {
     tell_refusal(receipt);
-    return Error{ErrorCode::refused,
-                 "the broker refused the event: " + describe(static_cast<Refusal>(completion_value(completion)))};
+    const auto reason = static_cast<Refusal>(completion_value(completion));
+    return Error{ErrorCode::refused, "the broker refused the event: " + describe(reason), advice_for(reason)};
   }
   const std::uint64_t sequence = completion_value(completion);
   if (arena.lost(receipt.arena_position, sequence + receipt.events - 1)) return no_more_in_the_journal();
@@ -563,9 +569,11 @@ Result<void> Producer::Impl::flush(Ack level, Deadline deadline) {
     const std::uint64_t refused_now = all - std::exchange(told_refusals, all);
     told_refused_end = last_position + 1;
     const Refusal reason = arena.header().last_refusal.load(std::memory_order_relaxed);
-    return Error{ErrorCode::refused, "the broker refused " + std::to_string(refused_now) +
-                                         " events after it had accepted them; the last one: " + describe(reason) +
-                                         "; compare leatd's --max-event-bytes with that of its last start"};
+    return Error{ErrorCode::refused,
+                 "the broker refused " + std::to_string(refused_now) +
+                     " events after it had accepted them; the last one: " + describe(reason),
+                 advice_for(reason)}
+        .with_advice("compare leatd's --max-event-bytes with that of its last start");
   }
   return newest;
 }

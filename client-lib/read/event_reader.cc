@@ -27,8 +27,8 @@ EventReader::EventReader(TopicFilter filter) : filter_(std::move(filter)) {}
 
 Result<void> EventReader::check_owner() const {
   if (owner_.is_here()) return {};
-  return Error{ErrorCode::used_after_fork,
-               "this reader belongs to the process that this one was forked from; connect (or open) anew in this one"};
+  return Error{ErrorCode::used_after_fork, "this reader belongs to the process that this one was forked from",
+               "connect (or open) anew in this one"};
 }
 
 EventReader::Found EventReader::fail(Found found, Error error) {
@@ -150,11 +150,11 @@ EventReader::Found EventReader::wrong_record(const RecordView& record) {
   const std::uint64_t found = record.header.sequence;
   const std::uint16_t type = record.header.type;
   step_back(record);
-  return fail(Found::error,
-              {ErrorCode::corrupt, "the journal's string holds a record of type " + std::to_string(type) +
-                                       " with sequence " + std::to_string(found) + " at position " +
-                                       std::to_string(stream_->position()) + ", expected the event of sequence " +
-                                       std::to_string(next_sequence_) + "; stop the broker and check the disk"});
+  return fail(Found::error, {ErrorCode::corrupt,
+                             "the journal's string holds a record of type " + std::to_string(type) + " with sequence " +
+                                 std::to_string(found) + " at position " + std::to_string(stream_->position()) +
+                                 ", expected the event of sequence " + std::to_string(next_sequence_),
+                             "stop the broker and check the disk"});
 }
 
 // What is there now. Without a ring the files are left at another segment than the one that is read.

@@ -50,9 +50,8 @@ Result<bool> JournalFollower::is_another_journal() {
   if (!named) return named.error();
   if (*named == JournalFiles::Named::nowhere) {
     return Error{ErrorCode::unknown_feed,
-                 "the journal " + files.directory().path +
-                     " was removed or renamed while it was being read; put it back, or read it "
-                     "where it is now"};
+                 "the journal " + files.directory().path + " was removed or renamed while it was being read",
+                 "put it back, or read it where it is now"};
   }
   if (*named == JournalFiles::Named::elsewhere) return true;
   if (auto done = files.refresh(); !done) return done.error();

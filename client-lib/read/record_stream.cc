@@ -119,8 +119,10 @@ bool RecordStream::ring_has_half_a_record() {
     return false;
   }
   seek(position);
-  (void)fail({ErrorCode::corrupt, "the broadcast ring ends in the middle of the record at position " +
-                                      std::to_string(position) + ": its memory was overwritten; restart leatd"});
+  (void)fail({ErrorCode::corrupt,
+              "the broadcast ring ends in the middle of the record at position " + std::to_string(position) +
+                  ": its memory was overwritten",
+              "restart leatd"});
   return true;
 }
 
@@ -147,12 +149,15 @@ RecordStream::Filled RecordStream::fill_from_journal(std::uint64_t limit) {
       }
       const std::string at = std::to_string(position);
       if (!ring_) {
-        return judge_missing_offline({ErrorCode::corrupt, "corrupt journal: the segment that begins at position " + at +
-                                                              " is missing in " + files_.directory().path +
-                                                              ", later ones are there; restore it from a backup"});
+        return judge_missing_offline({ErrorCode::corrupt,
+                                      "corrupt journal: the segment that begins at position " + at + " is missing in " +
+                                          files_.directory().path + ", later ones are there",
+                                      "restore it from a backup"});
       }
-      (void)fail({ErrorCode::corrupt, "journal " + files_.directory().path + " holds nothing at position " + at +
-                                          ", which the broker says is committed; was the directory replaced?"});
+      (void)fail({ErrorCode::corrupt,
+                  "journal " + files_.directory().path + " holds nothing at position " + at +
+                      ", which the broker says is committed",
+                  "was the directory replaced?"});
       return Filled::failed;
     }
     case JournalFiles::Fill::expired: return Filled::expired;
@@ -187,12 +192,15 @@ RecordStream::Next RecordStream::judge_bad() {
   }
   if (!ring_) return judge_bad_offline();
   if (!from_journal_) {
-    return fail({ErrorCode::corrupt, "the broadcast ring holds no record at position " + std::to_string(position) +
-                                         ": its memory was overwritten; restart leatd"});
+    return fail(
+        {ErrorCode::corrupt,
+         "the broadcast ring holds no record at position " + std::to_string(position) + ": its memory was overwritten",
+         "restart leatd"});
   }
-  return fail({ErrorCode::corrupt, "corrupt journal: " + files_.describe(position) + " (position " +
-                                       std::to_string(position) +
-                                       ") does not hold the record it should; stop the broker and check the disk"});
+  return fail({ErrorCode::corrupt,
+               "corrupt journal: " + files_.describe(position) + " (position " + std::to_string(position) +
+                   ") does not hold the record it should",
+               "stop the broker and check the disk"});
 }
 
 // No later segment is there: a zero checksum, or no bytes at all, may be the journal's end. A directory that cannot be
@@ -238,8 +246,8 @@ RecordStream::Next RecordStream::judge_bad_offline() {
   return fail({ErrorCode::corrupt,
                "corrupt journal: " + place + " (position " + std::to_string(position) +
                    ") does not hold the record it should; events from sequence " +
-                   std::to_string(scan->end_sequence + 1) + last_affected(name, *end) +
-                   " are affected; see leat verify, then restore the file from a backup or run leat repair"});
+                   std::to_string(scan->end_sequence + 1) + last_affected(name, *end) + " are affected",
+               "see leat verify, then restore the file from a backup or run leat repair"});
 }
 
 // A segment is not there, or its header is bad: it may have been begun and lost by a loss of power.

@@ -70,11 +70,12 @@ Result<void> check_start(const Start& start) {
     case Start::Kind::at_time: return {};
     case Start::Kind::at_sequence:
       if (start.sequence > 0) return {};
-      return Error{ErrorCode::invalid_argument,
-                   "no event has sequence 0: they begin at 1; for all that is retained use Start::earliest()"};
+      return Error{ErrorCode::invalid_argument, "no event has sequence 0: they begin at 1",
+                   "for all that is retained use Start::earliest()"};
   }
-  return Error{ErrorCode::invalid_argument, "Start::kind " + std::to_string(static_cast<int>(start.kind)) +
-                                                " is none of Start::Kind: use Start::latest() or its like"};
+  return Error{ErrorCode::invalid_argument,
+               "Start::kind " + std::to_string(static_cast<int>(start.kind)) + " is none of Start::Kind",
+               "use Start::latest() or its like", Error::Join::colon};
 }
 
 StartPlace reset_to_earliest(const JournalFiles& files, Reset::Reason reason, std::uint64_t wanted,

@@ -1,9 +1,11 @@
 // What can go wrong, said the same way everywhere: a code for programs, a sentence for people.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace leat {
 
@@ -38,14 +40,47 @@ enum class ErrorCode : std::uint32_t {
 /// Short fixed name of a code, e.g. "no_broker". Never null.
 std::string_view error_name(ErrorCode code) noexcept;
 
-/// One error: `message` says what happened, where, and what to do about it.
+/// One error: a code for programs, and a sentence for people that says what happened, where, and what to do about it.
+/// `message` is the whole sentence; what() and advice() are its two parts, for a program that shows them apart or has
+/// advice of its own to give where there is none.
 struct Error {
+  /// How the sentence goes on where its advice begins.
+  enum class Join : char { semicolon = ';', colon = ':' };
+
   ErrorCode code = ErrorCode::ok;
-  std::string message;
+
+ private:
+  // Counted from the end of `message`: a context may be put in front of it.
+  std::uint32_t advice_bytes_ = 0;
+
+ public:
+  std::string message;  ///< "<what>" or "<what>; <advice>", all that is to be printed
+
+  Error() = default;
+  /// Nothing is known of what to do about it.
+  Error(ErrorCode error_code, std::string what_happened) : code(error_code), message(std::move(what_happened)) {}
+  /// Empty advice is none.
+  Error(ErrorCode error_code, std::string what_happened, std::string_view advice, Join join = Join::semicolon);
+  /// Of a sentence that came from elsewhere, as advice_at() of the error there said. Any place is taken: one not
+  /// just behind "; " or ": ", with something before and after it, means that there is no advice.
+  static Error from_sentence(ErrorCode code, std::string sentence, std::size_t advice_at);
+
+  /// What happened, and where. A view of `message`.
+  [[nodiscard]] std::string_view what() const noexcept;
+  /// What to do about it, or empty. A view of `message`.
+  [[nodiscard]] std::string_view advice() const noexcept;
+
+  /// Where in `message` the advice begins; 0: there is none.
+  [[nodiscard]] std::size_t advice_at() const noexcept;
+
+  /// The same error, as seen from further away: "<context>: <what>; <advice>".
+  [[nodiscard]] Error in(std::string_view context) const;
+  /// The same error with something more to do about it, behind what is advised already.
+  [[nodiscard]] Error with_advice(std::string_view more) const;
 };
 
-/// Builds an io_error (or no_space, permission_denied by errno) as "<what>: <strerror> (errno N)", and what to do about
-/// it where the errno alone says that: "; free some space there".
+/// Builds an io_error (or no_space, permission_denied by errno) as "<what>: <strerror> (errno N)", and advice where the
+/// errno alone says what to do: "free some space there".
 Error system_error(int error_number, std::string_view what);
 
 }  // namespace leat

@@ -38,19 +38,19 @@ Result<std::vector<CursorEntry>> decode_cursors(const std::string& bytes, const 
                                                 const FeedUuid& uuid) {
   const std::string path = directory + "/" + std::string(kCursorsFileName);
   const auto corrupt = [&](const char* why) {
-    return Error{ErrorCode::corrupt, path + " is damaged: " + why +
-                                         "; leat repair sets it aside, or restore it from a "
-                                         "backup, or remove it: then named cursors begin anew where their consumers "
-                                         "say"};
+    return Error{ErrorCode::corrupt, path + " is damaged: " + why,
+                 "leat repair sets it aside, or restore it from a backup, or remove it: then "
+                 "named cursors begin anew where their consumers say"};
   };
   CursorsHeader header{};
   if (bytes.size() < sizeof header + kWordBytes) return corrupt("too short");
   std::memcpy(&header, bytes.data(), sizeof header);
   if (header.magic != kCursorsMagic) return corrupt("bad magic");
   if (header.layout_version != kJournalFormatVersion) {
-    return Error{ErrorCode::layout_mismatch, path + " has layout version " + std::to_string(header.layout_version) +
-                                                 ", this program knows " + std::to_string(kJournalFormatVersion) +
-                                                 "; use the release that wrote it, or a later one"};
+    return Error{ErrorCode::layout_mismatch,
+                 path + " has layout version " + std::to_string(header.layout_version) + ", this program knows " +
+                     std::to_string(kJournalFormatVersion),
+                 "use the release that wrote it, or a later one"};
   }
   if (header.count > kMaxCursors || bytes.size() != sizeof header + header.count * sizeof(CursorEntry) + kWordBytes) {
     return corrupt("its length contradicts its count");

@@ -73,8 +73,8 @@ std::string encode(const FeedIdentity& identity) {
 Error identity_unreadable(int error_number, const std::string& directory) {
   const std::string name(kIdentityFileName);
   if (error_number != ENOENT) return system_error(error_number, "opening " + directory + "/" + name);
-  return {ErrorCode::unknown_feed,
-          directory + " holds no journal (no file '" + name + "'); check the feed's name and --data-dir"};
+  return {ErrorCode::unknown_feed, directory + " holds no journal (no file '" + name + "')",
+          "check the feed's name and --data-dir"};
 }
 
 Result<FeedIdentity> load_identity(const JournalDirectory& directory) {
@@ -90,19 +90,18 @@ Result<FeedIdentity> read_identity(int fd, const std::string& directory) {
 
 Result<FeedIdentity> decode_identity(const std::string& bytes, const std::string& directory) {
   const auto corrupt = [&](const std::string& why) {
-    return Error{ErrorCode::corrupt, directory + "/" + std::string(kIdentityFileName) + " is damaged: " + why +
-                                         "; leat repair can put it right, or restore it from a backup of the journal "
-                                         "directory"};
+    return Error{ErrorCode::corrupt, directory + "/" + std::string(kIdentityFileName) + " is damaged: " + why,
+                 "leat repair can put it right, or restore it from a backup of the journal directory"};
   };
   IdentityHeader header{};
   if (bytes.size() < sizeof header + sizeof(EpochEntry) + 8) return corrupt("too short");
   std::memcpy(&header, bytes.data(), sizeof header);
   if (header.magic != kIdentityMagic) return corrupt("bad magic");
   if (header.layout_version != kJournalFormatVersion) {
-    return Error{ErrorCode::layout_mismatch, directory + " has journal layout version " +
-                                                 std::to_string(header.layout_version) + ", this program knows " +
-                                                 std::to_string(kJournalFormatVersion) +
-                                                 "; use the release that wrote it, or a later one"};
+    return Error{ErrorCode::layout_mismatch,
+                 directory + " has journal layout version " + std::to_string(header.layout_version) +
+                     ", this program knows " + std::to_string(kJournalFormatVersion),
+                 "use the release that wrote it, or a later one"};
   }
   const std::size_t epochs_bytes = header.epoch_count * sizeof(EpochEntry);
   if (header.epoch_count < 1 || header.epoch_count > kMaxEpochs) return corrupt("epoch count out of bounds");

@@ -55,10 +55,11 @@ Result<void> ask_witness(JournalFiles& files, const SegmentName& name, TailScan&
   auto opened = files.open_raw(name);
   if (!opened) return opened.error();
   if (!*opened) {
-    return Error{ErrorCode::corrupt, segment_path(files, name) +
-                                         " is not as long as it was made: somebody has cut it; events from sequence " +
-                                         std::to_string(name.first_sequence) +
-                                         " on are affected; nothing was changed: restore the file from a backup"};
+    return Error{ErrorCode::corrupt,
+                 segment_path(files, name) +
+                     " is not as long as it was made: somebody has cut it; events from sequence " +
+                     std::to_string(name.first_sequence) + " on are affected",
+                 "nothing was changed: restore the file from a backup"};
   }
   return search_marks(files, scan);
 }
@@ -113,10 +114,10 @@ Result<JournalEnd> find_journal_end(JournalFiles& files, std::uint64_t read_from
   if (*linked > 0) {
     if (auto read = read_unproven(files, read_from, on_record, witness, end); !read) return read.error();
   } else if (names[0].first_sequence == 0 || names[0].first_position % kWordBytes != 0) {
-    return Error{ErrorCode::corrupt, segment_path(files, names[0]) +
-                                         " has a name that no segment can have, and no good "
-                                         "header under it: somebody has renamed it; nothing was changed: see what leat "
-                                         "verify says of it, or restore the files from a backup"};
+    return Error{ErrorCode::corrupt,
+                 segment_path(files, names[0]) +
+                     " has a name that no segment can have, and no good header under it: somebody has renamed it",
+                 "nothing was changed: see what leat verify says of it, or restore the files from a backup"};
   } else {
     end.scan = witness;
     end.scan.sealed = true;
@@ -137,8 +138,8 @@ Error corruption_error(const JournalEnd& end) {
           "corrupt journal: " + end.bad_place + " (position " + std::to_string(scan.bad_position) +
               ") does not hold what it should; events from sequence " + std::to_string(scan.end_sequence + 1) +
               (end.last_affected > scan.end_sequence ? " to at least " + std::to_string(end.last_affected) : "") +
-              " are affected, and were reported durable up to position " + std::to_string(scan.durable_position) +
-              "; nothing was changed: leat repair says what can be kept, or restore the file from a backup"};
+              " are affected, and were reported durable up to position " + std::to_string(scan.durable_position),
+          "nothing was changed: leat repair says what can be kept, or restore the file from a backup"};
 }
 
 }  // namespace leat::internal

@@ -39,8 +39,10 @@ Result<std::vector<SegmentName>> list_segments(const JournalDirectory& directory
   for (std::size_t i = 1; i < names.size(); ++i) {
     if (names[i].first_position == names[i - 1].first_position ||
         names[i].first_sequence < names[i - 1].first_sequence) {
-      return Error{ErrorCode::corrupt, directory.path + ": segments " + names[i - 1].to_string() + " and " +
-                                           names[i].to_string() + " contradict each other; move one of them away"};
+      return Error{ErrorCode::corrupt,
+                   directory.path + ": segments " + names[i - 1].to_string() + " and " + names[i].to_string() +
+                       " contradict each other",
+                   "move one of them away"};
     }
   }
   return read;
@@ -49,7 +51,7 @@ Result<std::vector<SegmentName>> list_segments(const JournalDirectory& directory
 Result<JournalFiles> JournalFiles::open(const std::string& path) {
   UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd.valid() && errno == ENOENT) {
-    return Error{ErrorCode::unknown_feed, "no journal at " + path + "; check the path or the feed's name"};
+    return Error{ErrorCode::unknown_feed, "no journal at " + path, "check the path or the feed's name"};
   }
   if (!fd.valid()) return system_error(errno, "opening journal directory " + path);
   return open(std::move(fd), path);
@@ -92,7 +94,7 @@ UniqueFd JournalFiles::open_file(const std::string& name) const {
 
 Error JournalFiles::cannot_open(int error_number, const std::string& what) {
   if (error_number != kNobodyToAsk) return system_error(error_number, "opening " + what);
-  return {ErrorCode::no_broker, "only a broker can open " + what + " for this user, and there is none; start leatd"};
+  return {ErrorCode::no_broker, "only a broker can open " + what + " for this user, and there is none", "start leatd"};
 }
 
 Result<JournalFiles::OpenSegment> JournalFiles::open_with_header(const std::string& file) const {
@@ -113,9 +115,9 @@ Result<void> JournalFiles::open_segment(const SegmentName& name) {
   auto& [fd, header, file_bytes] = *opened;
   if (file_bytes < kMinSegmentBytes ||
       !segment_header_is_valid(header, identity_.uuid, file_bytes, name.first_sequence, name.first_position)) {
-    return Error{ErrorCode::corrupt, "segment " + directory_.file(name.to_string()) +
-                                         " has a damaged header, or is of another feed; see leat verify, then restore "
-                                         "it from a backup or run leat repair"};
+    return Error{ErrorCode::corrupt,
+                 "segment " + directory_.file(name.to_string()) + " has a damaged header, or is of another feed",
+                 "see leat verify, then restore it from a backup or run leat repair"};
   }
   segment_fd_ = std::move(fd);
   opened_raw_ = false;

@@ -39,9 +39,8 @@ Result<Located> scan(JournalFiles& files, Located from, std::uint64_t limit_posi
   }
   if (found == RecordWalk::Found::failed) return files.error();
   if (found == RecordWalk::Found::expired) {
-    return Error{ErrorCode::io_error,
-                 "the journal's oldest segment was recycled while it was searched; start again, at "
-                 "a later place or with more retention"};
+    return Error{ErrorCode::io_error, "the journal's oldest segment was recycled while it was searched",
+                 "start again, at a later place or with more retention"};
   }
   at.position = walk.position();
   return at;

@@ -95,8 +95,8 @@ Result<Salvaged<std::vector<CursorEntry>>> salvage_cursors(const JournalDirector
 
 Result<FeedIdentity> identity_from_segments(const std::vector<HeaderWitness>& headers, const std::string& directory) {
   const auto needs = [&](const std::string& why) {
-    return Error{ErrorCode::corrupt, directory + "/" + std::string(kIdentityFileName) + " cannot be made anew: " + why +
-                                         "; put back the file 'feed' from a backup of this journal, however old"};
+    return Error{ErrorCode::corrupt, directory + "/" + std::string(kIdentityFileName) + " cannot be made anew: " + why,
+                 "put back the file 'feed' from a backup of this journal, however old"};
   };
   if (headers.empty()) return needs("no segment has an intact header that names the feed");
   FeedIdentity identity;

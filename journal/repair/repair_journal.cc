@@ -28,9 +28,10 @@ Result<FileLock> lock_journal(const JournalDirectory& directory) {
   if (!taken) return taken.error();
   if (*taken) return lock;
   const std::string who = lock->holders();
-  return Error{ErrorCode::busy, "a broker, or another repair, works on " + directory.path + " (it holds " +
-                                    lock->path() + (who.empty() ? "" : ": " + who) +
-                                    "); stop it first, and whoever waits"};
+  return Error{ErrorCode::busy,
+               "a broker, or another repair, works on " + directory.path + " (it holds " + lock->path() +
+                   (who.empty() ? "" : ": " + who) + ")",
+               "stop it first, and whoever waits"};
 }
 
 std::string who_works_on(const JournalDirectory& directory) {
@@ -54,10 +55,9 @@ class Repair {
   Result<RepairReport> run() {
     for (const Damage& damage : check_.damages) {
       if (damage.kind != DamageKind::contradiction) continue;
-      return Error{ErrorCode::corrupt,
-                   files_.directory().file(damage.file) + " cannot be repaired: " + damage.what +
-                       "; nothing was changed: restore it from a backup, or move it away and repair "
-                       "again: then what it held is given up"};
+      return Error{ErrorCode::corrupt, files_.directory().file(damage.file) + " cannot be repaired: " + damage.what,
+                   "nothing was changed: restore it from a backup, or move it away and repair again: then "
+                   "what it held is given up"};
     }
     for (const auto step :
          {&Repair::keep_everything_aside, &Repair::begin_epoch, &Repair::set_names_right, &Repair::mend_segments,

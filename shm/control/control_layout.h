@@ -70,7 +70,7 @@ static_assert(sizeof(HelloMessage) == 72 && offsetof(HelloMessage, name) == 40);
 // inbound ring, any consumer over the doorbell's, and whoever comes next must get in all the same.
 struct WelcomeMessage {
   MessageHeader header;            // 0
-  std::uint32_t status;            // 16 ErrorCode; anything but ok: only `text` means something
+  std::uint32_t status;            // 16 ErrorCode; anything but ok: only the last two mean something
   std::uint32_t slot;              // 20 producer or consumer slot
   std::uint32_t generation;        // 24 of the producer slot
   std::uint32_t producer_id;       // 28
@@ -86,11 +86,12 @@ struct WelcomeMessage {
   std::uint32_t inbound_slots;     // 104 producer: of the inbound ring, a power of two
   std::uint32_t max_producers;     // 108 producer: margin that keeps the ring's tail from overrunning its head
   std::uint32_t consumer_slots;    // 112 consumer, observer: of the doorbell
-  std::uint32_t reserved;          // 116 0
+  std::uint32_t advice_at;         // 116 with an error: where in `text` its advice begins; 0: there is none
   char text[kWelcomeTextBytes];    // 120 the error, terminated
 };
 static_assert(sizeof(WelcomeMessage) == 616 && offsetof(WelcomeMessage, inbound_slots) == 104);
-static_assert(offsetof(WelcomeMessage, consumer_slots) == 112 && offsetof(WelcomeMessage, text) == 120);
+static_assert(offsetof(WelcomeMessage, consumer_slots) == 112 && offsetof(WelcomeMessage, advice_at) == 116 &&
+              offsetof(WelcomeMessage, text) == 120);
 
 /// Refresh and Refreshed carry nothing.
 struct BareMessage {
@@ -116,8 +117,9 @@ static_assert(sizeof(FileOpenedMessage) == 24);
 /// All four about named cursors; an ask uses the fields that it needs.
 struct CursorMessage {
   MessageHeader header;        // 0
-  std::uint32_t status;        // 16 answer: ErrorCode; anything but ok: only `text` means something
-  std::uint32_t known;         // 20 answer to take_cursor: 1 if there was such a cursor, and this is its place
+  std::uint32_t status;        // 16 answer: ErrorCode; anything but ok: only `known` and `text` mean something
+  std::uint32_t known;         // 20 answer to take_cursor: 1 if there was such a cursor, and this is its place; with an
+                               //    error: where in `text` its advice begins; 0: there is none
   std::uint64_t epoch;         // 24
   std::uint64_t sequence;      // 32
   char name[kFileNameBytes];   // 40 take_cursor: terminated

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -27,7 +28,7 @@ Result<bool> send_packet(int socket, const msghdr& packet, int flags) {
     if (errno == EINTR) continue;
     if (errno == EAGAIN && (flags & MSG_DONTWAIT) != 0) return false;
     if (errno == EPIPE || errno == ECONNRESET) {
-      return Error{ErrorCode::closed, "the peer closed the control socket; see leatd's log, then connect again"};
+      return Error{ErrorCode::closed, "the peer closed the control socket", "see leatd's log, then connect again"};
     }
     return system_error(errno, "sending on the control socket");
   }
@@ -45,8 +46,8 @@ Result<bool> wait_for(int socket, short events, Deadline deadline) {
 }
 
 Error no_answer() {
-  return {ErrorCode::timed_out,
-          "the broker does not answer on its control socket: it hangs or is stopped; see its process and its log"};
+  return {ErrorCode::timed_out, "the broker does not answer on its control socket: it hangs or is stopped",
+          "see its process and its log"};
 }
 
 }  // namespace
@@ -150,12 +151,11 @@ Result<void> receive_message(int socket, Received& received, Deadline deadline) 
   received.size = 0;
   if (cut && fds_fit) {  // room for twice as many as are ever passed: so it was not the room that was short
     return Error{ErrorCode::io_error,
-                 "the descriptors of a control message could not be received: this process has none "
-                 "left; raise its limit of open files (ulimit -n, LimitNOFILE of systemd) or close some"};
+                 "the descriptors of a control message could not be received: this process has none left",
+                 "raise its limit of open files (ulimit -n, LimitNOFILE of systemd) or close some"};
   }
-  return Error{ErrorCode::protocol_error,
-               "a control message is longer than any that is known; use broker and clients of one "
-               "release"};
+  return Error{ErrorCode::protocol_error, "a control message is longer than any that is known",
+               "use broker and clients of one release"};
 }
 
 Result<void> receive_message(int socket, Received& received, int timeout_ms) {
@@ -165,9 +165,8 @@ Result<void> receive_message(int socket, Received& received, int timeout_ms) {
 Result<void> check_message(const Received& received, MessageType type, std::size_t bytes) {
   MessageHeader header{};
   if (received.size == 0) {
-    return Error{ErrorCode::closed,
-                 "the peer closed the control socket without an answer; see leatd's log, then connect "
-                 "again"};
+    return Error{ErrorCode::closed, "the peer closed the control socket without an answer",
+                 "see leatd's log, then connect again"};
   }
   if (received.size >= sizeof header) std::memcpy(&header, received.bytes.data(), sizeof header);
   if (header.magic != kControlMagic) {
@@ -175,17 +174,31 @@ Result<void> check_message(const Received& received, MessageType type, std::size
                  "not a Leat control message (bad magic): something else speaks on this socket"};
   }
   if (header.layout_version != kSharedLayoutVersion) {
-    return Error{ErrorCode::layout_mismatch, "the peer speaks layout version " + std::to_string(header.layout_version) +
-                                                 ", this program " + std::to_string(kSharedLayoutVersion) +
-                                                 "; use broker and clients of one release"};
+    return Error{ErrorCode::layout_mismatch,
+                 "the peer speaks layout version " + std::to_string(header.layout_version) + ", this program " +
+                     std::to_string(kSharedLayoutVersion),
+                 "use broker and clients of one release"};
   }
   if (header.type != static_cast<std::uint16_t>(type) || header.bytes != received.size || received.size != bytes) {
-    return Error{ErrorCode::protocol_error, "unexpected control message: type " + std::to_string(header.type) + ", " +
-                                                std::to_string(received.size) + " bytes; expected type " +
-                                                std::to_string(static_cast<int>(type)) + ", " + std::to_string(bytes) +
-                                                " bytes; use broker and clients of one release"};
+    return Error{ErrorCode::protocol_error,
+                 "unexpected control message: type " + std::to_string(header.type) + ", " +
+                     std::to_string(received.size) + " bytes; expected type " + std::to_string(static_cast<int>(type)) +
+                     ", " + std::to_string(bytes) + " bytes",
+                 "use broker and clients of one release"};
   }
   return {};
+}
+
+std::uint32_t put_error_text(const Error& error, std::span<char> text) noexcept {
+  const std::size_t bytes = std::min(error.message.size(), text.size() - 1);
+  std::memcpy(text.data(), error.message.data(), bytes);
+  text[bytes] = '\0';
+  return error.advice_at() < bytes ? static_cast<std::uint32_t>(error.advice_at()) : 0;
+}
+
+Error take_error_text(std::uint32_t status, std::span<const char> text, std::uint32_t advice_at) {
+  return Error::from_sentence(static_cast<ErrorCode>(status), {text.data(), ::strnlen(text.data(), text.size())},
+                              advice_at);
 }
 
 }  // namespace leat::internal

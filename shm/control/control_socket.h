@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -40,5 +41,11 @@ Result<void> receive_message(int socket, Received& received, int timeout_ms);
 
 /// Checks magic, version, type and exact size. layout_mismatch names both versions.
 Result<void> check_message(const Received& received, MessageType type, std::size_t bytes);
+
+/// Writes the error's sentence into a message, cut to its room and terminated. Returns where its advice begins there,
+/// 0 if it has none, or none that was not cut off.
+std::uint32_t put_error_text(const Error& error, std::span<char> text) noexcept;
+/// The error that a peer has put into a message: nothing of it is believed to be terminated, or inside of `text`.
+Error take_error_text(std::uint32_t status, std::span<const char> text, std::uint32_t advice_at);
 
 }  // namespace leat::internal

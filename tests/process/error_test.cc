@@ -308,5 +308,22 @@ TEST_F(Errors, WhenAllSlotsAreTakenTheNextClientIsToldWhichOptionToRaise) {
                ErrorCode::invalid_argument, {"--max-arena-bytes"});
 }
 
+TEST_F(Errors, OfTheBrokerBringTheirAdviceAsAPartOfItsOwn) {
+  broker_->set("--max-producers", "1");
+  start();
+  Producer producer = connect_producer();
+  const auto refused = Producer::connect({.address = broker_->address()});
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().message, "all 1 producer slots are taken; close some producers or raise --max-producers");
+  EXPECT_EQ(refused.error().what(), "all 1 producer slots are taken");
+  EXPECT_EQ(refused.error().advice(), "close some producers or raise --max-producers");
+  auto holder = Consumer::connect({.address = broker_->address(), .cursor_name = "mine"});
+  ASSERT_TRUE(holder.ok()) << holder.error().message;
+  const auto second = Consumer::connect({.address = broker_->address(), .cursor_name = "mine"});
+  expect_error(second, ErrorCode::busy, {"is in use by consumer"});
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.error().advice(), "stop it or choose another name");
+}
+
 }  // namespace
 }  // namespace leat::test

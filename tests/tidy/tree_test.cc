@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/tidy/advice.h"
 #include "tests/tidy/columns.h"
 #include "tests/tidy/dead_includes.h"
 #include "tests/tidy/file_names.h"
@@ -110,6 +111,12 @@ TEST(Tidy, IncludesPointOneWay) {
   expect_none(layers.faults(the_tree().names.folders));
   expect_none(
       in_the_tree("layers", [&](auto& path, auto& text) { return layers.check(path, text, the_tree().names.files); }));
+}
+
+TEST(Tidy, NoErrorHidesAdviceInWhatHappened) {
+  expect_none(in_the_tree("advice", [](auto& path, auto& text) {
+    return is_cpp(path) && is_product(path) ? hidden_advice(path, text) : std::vector<Violation>{};
+  }));
 }
 
 TEST(Tidy, RemovedWordsStayAway) {

@@ -126,7 +126,11 @@ Messages messages_of(std::string_view path, std::string_view text) {
   std::size_t last_end = 0;
   for (const Literal& literal : parts.literals) {
     const std::string_view between = std::string_view(parts.code).substr(last_end, literal.begin - last_end);
-    if (!is_blank(between)) messages.text += kPlaceholder;
+    if (trimmed(between) == ",") {
+      messages.text += "; ";  // what happened, and the advice
+    } else if (!is_blank(between)) {
+      messages.text += kPlaceholder;
+    }
     std::string said = literal.text;
     replace_fields(said);
     messages.text += said;

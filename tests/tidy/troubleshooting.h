@@ -2,9 +2,10 @@
 //
 // A title is `## ` and a message in backticks; `(or `...`)` gives another. Its literal parts between `<...>`, `...`
 // and numbers must occur, in this order, in the string literals of one source file of the product. Adjacent literals
-// are one; `{}` in a literal, and code between two literals, is a placeholder too. Where the code puts a message
-// together from several files, it is enough that each clause (between `: `, `; `, `, ` and ` (`) occurs so in one of
-// them, but for options and 'quoted' words.
+// are one; two with a comma between them are what an Error says and its advice, which are joined by `; `. `{}` in a
+// literal, and code between two literals, is a placeholder too. Where the code puts a message together from several
+// files, it is enough that each clause (between `: `, `; `, `, ` and ` (`) occurs so in one of them, but for options
+// and 'quoted' words.
 //
 // How to read it: `docs/troubleshooting.md:52: no message has the part ' is no directory' (nearest:
 // base/make_file.cc)`. The message was reworded: write the title as the code says it, or put `<...>` where the code

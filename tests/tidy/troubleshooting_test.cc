@@ -13,7 +13,8 @@ std::string unsaid(const std::string& title) {
       {messages_of("a.cc",
                    "say(\"opening \" + path + \": it is \"\n    \"no directory\");  // remove it\n"
                    "warn(\"{} of {:x} bytes are lost\", n);\nsay(\"needs \" + std::to_string(kMost) + \" words\");\n"
-                   "say(\"too\" + how + \"late\");\n"),
+                   "say(\"too\" + how + \"late\");\n"
+                   "Error{ErrorCode::busy, n + \" in all\",\n \"close one\"};\n"),
        messages_of("b.cc", "advice = \"choose another \" + kOption;\n")};
   return to_string(unsaid_titles("t.md", "# Top\n## `" + title + "`\n", said));
 }
@@ -29,6 +30,10 @@ TEST(TidyTroubles, TakesWhatIsSaid) {
   EXPECT_EQ(unsaid("opening <path>: it is no directory"), "");
   EXPECT_EQ(unsaid("<n> of <n> bytes are ..."), "");
   EXPECT_EQ(unsaid("needs 40 words"), "");
+  EXPECT_EQ(literal_parts("<n> in all; close one"), (Parts{"in all; close one"}));
+  EXPECT_NE(messages_of("a.cc", "Error{c, \"all of them\", \"close one\"}").text.find("all of them; close one"),
+            std::string::npos);
+  EXPECT_EQ(unsaid("<n> in all; close one"), "");
   EXPECT_EQ(unsaid("opening <path>: it is no directory; choose another --runtime-dir"), "");  // of two files
 }
 

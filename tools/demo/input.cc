@@ -81,7 +81,7 @@ Result<Input> Input::snapshot(const std::string& path) {
   }
   auto input = inherited(memory);
   if (!input && input.error().code == ErrorCode::invalid_argument) {
-    return Error{ErrorCode::invalid_argument, "the input " + path + " has no lines; name another with --input"};
+    return Error{ErrorCode::invalid_argument, "the input " + path + " has no lines", "name another with --input"};
   }
   return input;
 }

@@ -123,8 +123,8 @@ Result<ProducerProcesses> ProducerProcesses::start(const FeedAddress& address, s
     const std::string line = read_line(process.from_child, kReadyTimeoutMs);
     unsigned int producer_id = 0;
     if (std::sscanf(line.c_str(), "ready %u", &producer_id) != 1) {
-      return Error{ErrorCode::no_broker,
-                   "producer " + std::to_string(index) + " did not connect to the feed; its own message says why"};
+      return Error{ErrorCode::no_broker, "producer " + std::to_string(index) + " did not connect to the feed",
+                   "its own message says why"};
     }
     process.producer_id = producer_id;
   }

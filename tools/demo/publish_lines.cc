@@ -39,7 +39,7 @@ bool wait_for_start() {
 
 Result<std::uint64_t> await_commit(Producer& producer, const Receipt& receipt) {
   auto sequence = producer.wait(receipt, Ack::committed, kCommitTimeout);
-  if (!sequence) return Error{sequence.error().code, "waiting for the commit: " + sequence.error().message};
+  if (!sequence) return sequence.error().in("waiting for the commit");
   return sequence;
 }
 
@@ -51,7 +51,7 @@ Result<Done> publish_share(Producer& producer, const Input& input, Share share) 
     const std::string message_id = std::to_string(line + 1);
     auto receipt =
         producer.publish({.topic = parsed.topic, .key = parsed.key, .message_id = message_id, .payload = payload});
-    if (!receipt) return Error{receipt.error().code, "line " + message_id + ": " + receipt.error().message};
+    if (!receipt) return receipt.error().in("line " + message_id);
     ++done.events;
     const bool last = line + share.count >= input.lines().size();
     if (!last && done.events % kBurstLines != 0) continue;

@@ -7,15 +7,19 @@
 namespace leat::tool {
 namespace {
 
+void append_text(std::string& out, std::string_view text) {
+  if (is_utf8(text)) return append_json_string(out, text);
+  std::string escaped;  // it quotes the input
+  append_escaped(escaped, text, {.ascii_only = true, .keep_backslash = true});
+  append_json_string(out, escaped);
+}
+
 std::string members_of(const Error& error) {
   std::string text = "\"error\":\"" + std::string(error_name(error.code)) + "\",\"message\":";
-  if (is_utf8(error.message)) {
-    append_json_string(text, error.message);
-  } else {  // it quotes the input
-    std::string escaped;
-    append_escaped(escaped, error.message, {.ascii_only = true, .keep_backslash = true});
-    append_json_string(text, escaped);
-  }
+  append_text(text, error.message);
+  if (error.advice().empty()) return text;
+  text += ",\"advice\":";
+  append_text(text, error.advice());
   return text;
 }
 

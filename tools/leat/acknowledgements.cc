@@ -33,7 +33,7 @@ Result<void> AckLedger::take_line(std::string_view line) {
                                                : "those of " + std::to_string(printed_.front().sequence) + " to " +
                                                      std::to_string(printed_.back().sequence) + " are waited for";
   if (printed_.empty())
-    return Error{ErrorCode::invalid_argument, quoted + ": " + waiting + "; write one line for each event"};
+    return Error{ErrorCode::invalid_argument, quoted + ": " + waiting, "write one line for each event"};
   std::uint64_t sequence = printed_.front().sequence;
   if (!text.empty()) {
     const auto number = parse_decimal(text);
@@ -88,8 +88,9 @@ Result<void> AckReader::take_lines() {
   }
   buffer_.erase(0, begin);
   if (buffer_.size() <= kMaxLineBytes) return {};
-  return Error{ErrorCode::invalid_argument, "an acknowledgement of more than " + std::to_string(kMaxLineBytes) +
-                                                " bytes; write an empty line, or a sequence, for each event"};
+  return Error{ErrorCode::invalid_argument,
+               "an acknowledgement of more than " + std::to_string(kMaxLineBytes) + " bytes",
+               "write an empty line, or a sequence, for each event"};
 }
 
 }  // namespace leat::tool

@@ -53,8 +53,7 @@ bool Patience::worth_another_try(const Error& error) {
 
 Error Patience::explained(Error error) const {
   if (error.code != ErrorCode::no_broker && error.code != ErrorCode::unknown_feed) return error;
-  if (const std::string elsewhere = known_elsewhere(address_); !elsewhere.empty()) error.message += "; " + elsewhere;
-  return error;
+  return error.with_advice(known_elsewhere(address_));
 }
 
 }  // namespace leat::tool

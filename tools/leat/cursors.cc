@@ -82,10 +82,9 @@ int run_cursors(const CursorsOptions& options) {
   if (!paths) return fail(paths.error());
   auto cursors = list_cursors(paths->journal);
   if (!cursors) {
-    Error error = cursors.error();
+    const Error& error = cursors.error();
     const std::string elsewhere = error.code == ErrorCode::unknown_feed ? known_elsewhere(options.address) : "";
-    if (!elsewhere.empty()) error.message += "; " + elsewhere;
-    return fail(error);
+    return fail(error.with_advice(elsewhere));
   }
   if (!options.drop.empty()) return drop(options, *cursors);
   auto journal = inspect_journal(paths->journal);

@@ -7,7 +7,7 @@
 namespace leat::tool {
 namespace {
 
-/// What to do about an error whose message does not say so itself.
+/// What to do about an error that carries no advice of its own.
 std::string_view hint_for(ErrorCode code) {
   switch (code) {
     case ErrorCode::ok: return "";
@@ -102,9 +102,7 @@ std::string describe(const Error& error, std::string_view context) {
   std::string text(context);
   if (!text.empty()) text += ": ";
   text += error.message.empty() ? std::string(error_name(error.code)) : error.message;
-  // The library's messages read "<what>; <what to do>" or "<what>: <what to do>" where they know what to do; a
-  // message without a second half, such as strerror's, gets the general advice for its code.
-  if (error.message.find(';') == std::string::npos && error.message.find(": use ") == std::string::npos) {
+  if (error.advice().empty()) {
     if (const std::string_view hint = hint_for(error.code); !hint.empty()) text.append("; ").append(hint);
   }
   return text;

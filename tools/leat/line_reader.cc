@@ -70,7 +70,7 @@ LineReader::Next LineReader::next(std::chrono::milliseconds slice) {
   }
 }
 
-Result<std::string> read_all(int fd, std::size_t max_bytes, const std::string& bound) {
+Result<std::string> read_all(int fd, std::size_t max_bytes, const EventBound& bound) {
   std::string all;
   while (stop_signal() == 0) {
     if (!wait_readable(fd)) continue;
@@ -82,8 +82,8 @@ Result<std::string> read_all(int fd, std::size_t max_bytes, const std::string& b
     if (got == 0) return all;
     if (got < 0 && failed != EINTR && failed != EAGAIN) return system_error(failed, "reading standard input");
     if (all.size() > max_bytes) {
-      return Error{ErrorCode::too_large,
-                   "standard input holds more than the " + bound + ", or use --lines for an event a line"};
+      return Error{ErrorCode::too_large, "standard input holds more than the " + bound.text,
+                   bound.advice + ", or use --lines for an event a line"};
     }
   }
   return Error{ErrorCode::closed, "stopped while reading standard input; nothing was published"};

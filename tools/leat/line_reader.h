@@ -9,6 +9,7 @@
 
 #include <leat/result.h>
 
+#include "tools/leat/publisher.h"
 #include "tools/leat/stop_signal.h"
 
 namespace leat::tool {
@@ -51,6 +52,6 @@ class LineReader {
 
 /// All of `fd` up to its end. Errors: too_large beyond `max_bytes`, which `bound` describes; io_error, closed when a
 /// stop signal came.
-Result<std::string> read_all(int fd, std::size_t max_bytes, const std::string& bound);
+Result<std::string> read_all(int fd, std::size_t max_bytes, const EventBound& bound);
 
 }  // namespace leat::tool

@@ -73,17 +73,16 @@ Result<Start> parse_start(std::string_view text) {
   if (text.starts_with(kTime)) {
     const auto time = parse_time(text.substr(kTime.size()));
     if (time) return Start::at_time(*time);
-    return Error{ErrorCode::invalid_argument,
-                 "--from " + std::string(text) + ": " + time.error().message +
-                     "; write time:2026-08-01T12:34:56.5Z, time:@SECONDS or time:NANOSECONDS"};
+    return time.error()
+        .in("--from " + std::string(text))
+        .with_advice("write time:2026-08-01T12:34:56.5Z, time:@SECONDS or time:NANOSECONDS");
   }
   if (const auto sequence = parse_decimal(text); sequence && *sequence > 0) return Start::at(*sequence);
   if (text.find('-') == kEpochDigits) {
     if (auto cursor = Cursor::parse(text)) return Start::after(*cursor);
   }
-  return Error{ErrorCode::invalid_argument,
-               "--from " + std::string(text) +
-                   ": not a place; give earliest, latest, a sequence from 1, a cursor <16 hex>-<n>, or time:..."};
+  return Error{ErrorCode::invalid_argument, "--from " + std::string(text) + ": not a place",
+               "give earliest, latest, a sequence from 1, a cursor <16 hex>-<n>, or time:..."};
 }
 
 void add_reading_options(cmdline::Command& app, ReadingOptions& options) {

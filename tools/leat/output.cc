@@ -26,7 +26,7 @@ bool Output::take_error(int error_number, std::size_t written) {
   } else {
     state_ = State::failed;
     error_ = system_error(error_number, "writing standard output");
-    if (cut) error_.message += "; its last line is cut short";
+    if (cut) error_ = error_.with_advice("its last line is cut short");
   }
   return false;
 }

@@ -82,7 +82,7 @@ int publish_one(Producer& producer, const PubOptions& options) {
   if (options.payload) {
     payload = *options.payload;
   } else {
-    auto all = read_all(STDIN_FILENO, producer.max_event_bytes(), event_bound_text(producer));
+    auto all = read_all(STDIN_FILENO, producer.max_event_bytes(), event_bound(producer));
     if (stop_signal() != 0) return stopped_status();
     if (!all) return fail(all.error());
     payload = std::move(*all);

@@ -70,8 +70,8 @@ class Stream {
     const bool late =
         fatal_code_ == ErrorCode::ok || fatal_code_ == ErrorCode::timed_out || fatal_code_ == ErrorCode::pending;
     if (!late) return {fatal_code_, "not known: leat ended before the broker had answered for it"};
-    return {ErrorCode::pending,
-            "handed over, but not seen to have come to the level asked for; do not publish it again"};
+    return {ErrorCode::pending, "handed over, but not seen to have come to the level asked for",
+            "do not publish it again"};
   }
 
   void print_acks() {
@@ -111,7 +111,7 @@ class Stream {
     if (parsed->topic.empty()) parsed->topic = options_.topic;
     if (parsed->topic.empty()) {
       return take_bad_line(
-          {ErrorCode::invalid_argument, "no topic; give one in the object, or a default with --topic"});
+          {ErrorCode::invalid_argument, "no topic", "give one in the object, or a default with --topic"});
     }
     publish({.topic = parsed->topic,
              .key = options_.key.empty() ? std::string_view(parsed->key) : std::string_view(options_.key),
@@ -156,8 +156,9 @@ class Stream {
   void take_too_long() {
     ++bad_lines_;
     if (options_.acks) acks_.expect(reader_.line_number());
+    const EventBound bound = event_bound(producer_);
     reject(reader_.line_number(),
-           {ErrorCode::too_large, "longer than the " + event_bound_text(producer_) + ", or split it"});
+           {ErrorCode::too_large, "longer than the " + bound.text, bound.advice + ", or split it"});
   }
 
   void take_bad_line(const Error& error) {
@@ -168,9 +169,8 @@ class Stream {
 
   void reject(std::uint64_t line, const Error& error) {
     clear_progress();
-    std::string text = "line " + std::to_string(line) + ": " + error.message;
-    if (!options_.keep_going) text += "; mend it, or use --keep-going";
-    complain(text);
+    const Error in_line = error.in("line " + std::to_string(line));
+    complain(options_.keep_going ? in_line.message : in_line.with_advice("mend it, or use --keep-going").message);
     acks_.failed(line, error);
     status_ = kExitRefused;
     if (!options_.keep_going) ended_ = true;

@@ -29,13 +29,15 @@ bool is_not_yet(ErrorCode code) { return code == ErrorCode::timed_out || code ==
 
 }  // namespace
 
-std::string event_bound_text(const Producer& producer) {
+EventBound event_bound(const Producer& producer) {
   const std::size_t bound = producer.max_event_bytes();
   const bool of_the_arena =
       bound < producer.arena_bytes() && bound + 2 * internal::kEntryAlignment > producer.arena_bytes() / 2;
-  return std::to_string(bound) + (of_the_arena
-                                      ? " bytes that fit into half of a producer's arena; raise leatd's --arena-bytes"
-                                      : " bytes that an event may have; raise leatd's --max-event-bytes");
+  if (of_the_arena) {
+    return {.text = std::to_string(bound) + " bytes that fit into half of a producer's arena",
+            .advice = "raise leatd's --arena-bytes"};
+  }
+  return {.text = std::to_string(bound) + " bytes that an event may have", .advice = "raise leatd's --max-event-bytes"};
 }
 
 bool Publisher::is_about_one_event(ErrorCode code) noexcept {

@@ -21,9 +21,12 @@ struct PublisherTotals {
   std::uint64_t last_sequence = 0;
 };
 
-/// What bounds an event of this producer, and what raises that: "524224 bytes (half of the producer's arena; raise
-/// ...)".
-std::string event_bound_text(const Producer& producer);
+/// What bounds an event of this producer: "524224 bytes that fit into half of a producer's arena".
+struct EventBound {
+  std::string text;
+  std::string advice;  ///< what raises it
+};
+EventBound event_bound(const Producer& producer);
 
 /// A producer with a bounded number of receipts outstanding, collected in order. It waits for room and receipts in
 /// short slices, so that it can act on a stop signal. One thread.

@@ -69,9 +69,8 @@ class AcknowledgedSource final : public ConsumerSource {
     if (!heard) return heard.error();
     if (reader_.ended() && !ledger.acknowledged() && ledger.waiting() == 0) {
       return Error{ErrorCode::invalid_argument,
-                   "descriptor " + std::to_string(fd_) +
-                       " is at its end: no acknowledgement can "
-                       "come; connect the reader's answers to it, or name another with --ack-fd"};
+                   "descriptor " + std::to_string(fd_) + " is at its end: no acknowledgement can come",
+                   "connect the reader's answers to it, or name another with --ack-fd"};
     }
     return !reader_.ended();
   }

@@ -81,7 +81,7 @@ Result<std::string> directory_of(JournalChoice choice) {
   const char* const variable = std::getenv("LEAT_FEED");
   if (choice.journal.empty() && choice.address.feed.empty() && variable != nullptr) choice.address.feed = variable;
   if (choice.journal.empty() == choice.address.feed.empty()) {
-    return Error{ErrorCode::invalid_argument, "give --feed NAME or --journal DIR; one of them"};
+    return Error{ErrorCode::invalid_argument, "give --feed NAME or --journal DIR", "one of them"};
   }
   if (!choice.journal.empty()) return choice.journal;
   auto paths = resolve_feed(choice.address);
@@ -94,7 +94,7 @@ Result<OpenJournal> open_journal_directory(const JournalChoice& choice) {
   if (!directory) return directory.error();
   UniqueFd fd(::open(directory->c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd.valid() && errno == ENOENT) {
-    return Error{ErrorCode::unknown_feed, "no journal at " + *directory + "; check the path or the feed's name"};
+    return Error{ErrorCode::unknown_feed, "no journal at " + *directory, "check the path or the feed's name"};
   }
   if (!fd.valid()) return system_error(errno, "opening journal directory " + *directory);
   return OpenJournal{std::move(fd), std::move(*directory)};

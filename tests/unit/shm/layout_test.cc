@@ -116,7 +116,8 @@ std::string control_table() {
                   LEAT_FIELD(WelcomeMessage, resumed) LEAT_FIELD(WelcomeMessage, broker_pid)
                       LEAT_FIELD(WelcomeMessage, feed_uuid) LEAT_FIELD(WelcomeMessage, max_batch_bytes)
                           LEAT_FIELD(WelcomeMessage, inbound_slots) LEAT_FIELD(WelcomeMessage, max_producers)
-                              LEAT_FIELD(WelcomeMessage, consumer_slots) LEAT_FIELD(WelcomeMessage, text);
+                              LEAT_FIELD(WelcomeMessage, consumer_slots) LEAT_FIELD(WelcomeMessage, advice_at)
+                                  LEAT_FIELD(WelcomeMessage, text);
   return table.str();
 }
 
@@ -294,6 +295,7 @@ WelcomeMessage.max_batch_bytes 96 8
 WelcomeMessage.inbound_slots 104 4
 WelcomeMessage.max_producers 108 4
 WelcomeMessage.consumer_slots 112 4
+WelcomeMessage.advice_at 116 4
 WelcomeMessage.text 120 496
 )";
 

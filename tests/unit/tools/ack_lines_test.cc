@@ -31,6 +31,16 @@ TEST(AckLines, HoldBackWhatIsKnownTooEarly) {
   EXPECT_EQ(known(lines), "") << "each once";
 }
 
+TEST(AckLines, TellTheAdviceInTheMessageAndApart) {
+  AckLines lines;
+  for (const std::uint64_t line : {1, 2}) lines.expect(line);
+  lines.failed(1, {ErrorCode::too_large, "over the bound", "raise it"});
+  lines.failed(2, {ErrorCode::too_large, "\xff", "no \xff"});
+  EXPECT_EQ(known(lines),
+            "{\"line\":1,\"error\":\"too_large\",\"message\":\"over the bound; raise it\",\"advice\":\"raise it\"}\n"
+            "{\"line\":2,\"error\":\"too_large\",\"message\":\"\\\\xff; no \\\\xff\",\"advice\":\"no \\\\xff\"}\n");
+}
+
 TEST(AckLines, TellAFateOnce) {
   AckLines lines;
   lines.expect(1);

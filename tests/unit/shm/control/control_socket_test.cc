@@ -115,6 +115,64 @@ TEST_F(ControlSocket, ChecksMagicVersionTypeAndSize) {
   EXPECT_EQ(checked(hello(), sizeof(MessageHeader) - 1), ErrorCode::protocol_error);
 }
 
+TEST(ErrorText, KeepsItsPartsOverTheSocket) {
+  char text[64];
+  for (const Error& error :
+       {Error(ErrorCode::busy, "all are taken", "close some"), Error(ErrorCode::busy, "all are taken"),
+        Error(ErrorCode::busy, "bad name", "use letters", Error::Join::colon), Error(ErrorCode::busy, "")}) {
+    const std::uint32_t advice_at = put_error_text(error, text);
+    const Error taken = take_error_text(static_cast<std::uint32_t>(error.code), text, advice_at);
+    EXPECT_EQ(taken.code, error.code);
+    EXPECT_EQ(taken.message, error.message);
+    EXPECT_EQ(taken.what(), error.what());
+    EXPECT_EQ(taken.advice(), error.advice());
+  }
+}
+
+TEST(ErrorText, IsCutToTheRoom) {
+  const Error error(ErrorCode::busy, "0123456", "abcdef");
+  char text[16];
+  const auto sent = [&](std::size_t room) {
+    std::memset(text, '#', sizeof text);
+    const std::span<char> part(text, room);
+    const std::uint32_t advice_at = put_error_text(error, part);
+    EXPECT_EQ(text[room], '#') << room;
+    return take_error_text(1, part, advice_at);
+  };
+  EXPECT_EQ(sent(15).message, "0123456; abcde");
+  EXPECT_EQ(sent(15).advice(), "abcde");
+  EXPECT_EQ(sent(11).advice(), "a");
+  EXPECT_EQ(sent(10).message, "0123456; ");
+  EXPECT_EQ(sent(10).advice(), "");
+  EXPECT_EQ(put_error_text(error, std::span<char>(text, 10)), 0U);
+  EXPECT_EQ(put_error_text(error, std::span<char>(text, 11)), 9U);
+  EXPECT_EQ(sent(8).message, "0123456");
+  EXPECT_EQ(sent(1).message, "");
+}
+
+// The peer may be anybody.
+TEST(ErrorText, BelievesNoPlaceOutsideOfTheText) {
+  const char text[16] = "0123456; abcdef";
+  char unterminated[16];
+  std::memset(unterminated, 'x', sizeof unterminated);
+  for (std::uint32_t at = 0; at <= 2 * sizeof text; ++at) {
+    const Error error = take_error_text(1, text, at);
+    EXPECT_EQ(error.message, text) << at;
+    EXPECT_EQ(error.advice(), at == 9 ? "abcdef" : "") << at;
+    EXPECT_EQ(error.what(), at == 9 ? "0123456" : text) << at;
+    EXPECT_EQ(take_error_text(1, unterminated, at).what(), std::string(16, 'x')) << at;
+  }
+  for (const std::uint32_t at : {UINT32_MAX, UINT32_MAX - 1, 1U << 31}) {
+    EXPECT_EQ(take_error_text(1, text, at).what(), text) << at;
+  }
+  for (const char* const joint : {"; ", ": ", ";", "; a", " ; ", "a; ", "a;bc", "a, b", ""}) {
+    const std::string all(joint);
+    for (std::uint32_t at = 0; at <= 4; ++at) {
+      EXPECT_EQ(take_error_text(1, {all.c_str(), all.size() + 1}, at).advice(), "") << all << at;
+    }
+  }
+}
+
 TEST_F(ControlSocket, NamesBothVersions) {
   HelloMessage other = hello();
   other.header.layout_version = 77;
