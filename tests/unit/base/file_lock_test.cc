@@ -5,11 +5,14 @@
 #include <gtest/gtest.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <csignal>
+#include <filesystem>
 #include <fstream>
+#include <string>
 #include <thread>
 
 #include "tests/unit/fixtures/temp_directory.h"
@@ -123,7 +126,12 @@ TEST_F(FileLocks, AreWaitedForThroughSignalsOfOthers) {
     has_it.store(true);
   });
   while (first.holders().find("waits for it") == std::string::npos) std::this_thread::yield();
-  for (int i = 0; i < 10; ++i) ::kill(::getpid(), SIGUSR1);
+  // To each thread: which one takes what is sent to a process is the kernel's choice, and one of them sleeps in flock.
+  for (int i = 0; i < 10; ++i) {
+    for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task")) {
+      ::syscall(SYS_tgkill, ::getpid(), std::stoi(thread.path().filename()), SIGUSR1);
+    }
+  }
   EXPECT_FALSE(has_it.load());
   first = FileLock();
   waiter.join();
