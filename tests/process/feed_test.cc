@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <filesystem>
 #include <string>
 #include <thread>
@@ -293,28 +292,6 @@ TEST_F(Feed, TheNewestSequenceAndTheNumberRefusedCanBeRead) {
   EXPECT_GE(now.producers.at(0).would_block_arena, 3U);
   const std::string page = now.feed_uuid;
   EXPECT_EQ(page.size(), 36U);
-}
-
-// The numbers of one look move on while it is taken: none is shown that the others contradict.
-TEST_F(Feed, AStatusShowsNothingDurableThatIsNotCommitted) {
-  broker_->set("--sync", "always");
-  start();
-  std::atomic<bool> done{false};
-  std::thread busy([&] {
-    Producer producer = connect_producer();
-    while (!done.load()) EXPECT_TRUE(producer.publish_and_wait({.topic = "t"}, Ack::durable, kPatience).ok());
-  });
-  auto observer = FeedObserver::connect(broker_->address());
-  ASSERT_TRUE(observer.ok()) << observer.error().message;
-  for (std::uint64_t i = 0; i < scaled(20'000); ++i) {
-    const auto seen = observer->read();
-    ASSERT_TRUE(seen.ok()) << seen.error().message;
-    ASSERT_LE(seen->durable_position, seen->committed_position) << "after " << i << " looks";
-    ASSERT_LE(seen->durable_sequence, seen->latest_sequence);
-    ASSERT_LE(seen->earliest_sequence, seen->latest_sequence + 1);
-  }
-  done = true;
-  busy.join();
 }
 
 TEST_F(Feed, ATopicFilterDeliversWhatMatchesAndNothingElse) {

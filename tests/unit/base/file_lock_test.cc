@@ -126,12 +126,18 @@ TEST_F(FileLocks, AreWaitedForThroughSignalsOfOthers) {
     has_it.store(true);
   });
   while (first.holders().find("waits for it") == std::string::npos) std::this_thread::yield();
-  // To each thread: which one takes what is sent to a process is the kernel's choice, and one of them sleeps in flock.
-  for (int i = 0; i < 10; ++i) {
-    for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task")) {
-      ::syscall(SYS_tgkill, ::getpid(), std::stoi(thread.path().filename()), SIGUSR1);
-    }
+  // To each thread, one of which sleeps in flock: which of them takes what is sent to a process is the kernel's choice.
+  // Once each has had its signal, that one was interrupted.
+  static std::atomic<int> handled{0};
+  struct sigaction counting {};
+  counting.sa_handler = [](int) { handled.fetch_add(1); };
+  ::sigaction(SIGUSR1, &counting, nullptr);  // in the place of the lock's own, until the wait is over
+  int sent = 0;
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task")) {
+    sent += ::syscall(SYS_tgkill, ::getpid(), std::stoi(thread.path().filename()), SIGUSR1) == 0 ? 1 : 0;
   }
+  EXPECT_GE(sent, 3);
+  while (handled.load() < sent) std::this_thread::yield();
   EXPECT_FALSE(has_it.load());
   first = FileLock();
   waiter.join();
