@@ -2,7 +2,8 @@
 # Does what the README says, as it stands there: its commands (the indented lines that begin with "$ ") are run one after
 # the other by one shell, and what they print is compared with what the README shows. Times, process ids, epochs and
 # directories are taken for equal, and "..." stands for any number of lines. Its C++ blocks must be the programs in
-# client-lib/examples, which its commands build against an installed Leat.
+# client-lib/examples, which its commands build against an installed Leat. Then events are damaged and given up: the
+# consumer must say that they are missing, and go on.
 #
 # Usage: tests/install/readme.sh BUILD_DIR
 set -euo pipefail
