@@ -2,7 +2,8 @@
 # Does what the README says, as it stands there: its commands (the indented lines that begin with "$ ") are run one after
 # the other by one shell, and what they print is compared with what the README shows. Times, process ids, epochs and
 # directories are taken for equal, and "..." stands for any number of lines. Its C++ blocks must be the programs in
-# client-lib/examples, which its commands build against an installed Leat.
+# client-lib/examples, which its commands build against an installed Leat. Then events are damaged and given up: the
+# consumer must say that they are missing, and go on.
 #
 # Usage: tests/install/readme.sh BUILD_DIR
 set -euo pipefail
@@ -93,4 +94,17 @@ while IFS= read -r command; do
   printf '$ %s\n--- the README shows\n%s\n--- it printed\n%s\n\n' "$command" "$(shown "$number")" "$(printed "$number")" >&2
 done <"$scratch/commands"
 [ "$failed" -eq 0 ] || die "$failed of the README's $number commands print something else (see above)"
+
+say "the README's consumer where events are missing: it says so, and goes on behind them"
+journal=$scratch/data/demo
+segment=$(find "$journal" -name '*.seg' | sort | head -1)
+place=$(grep -abo 'line\.x' "$segment" | head -1 | cut -d: -f1)
+[ -n "$place" ] || die "no event of the session is in $segment"
+printf '?' | dd of="$segment" bs=1 seek="$place" conv=notrunc status=none
+"$build/bin/leat" repair --yes --journal "$journal" >"$scratch/repair" 2>&1 || { cat "$scratch/repair" >&2; die "no repair"; }
+LEAT_RUNTIME_DIR=$runtime LEAT_DATA_DIR=$scratch/data "$scratch/tree/build/examples/consumer" \
+  >"$scratch/events" 2>"$scratch/said" || { cat "$scratch/said" >&2; die "the consumer fails where events are missing"; }
+grep -q 'reset (gap)' "$scratch/said" || { cat "$scratch/said" >&2; die "the consumer hides that events are missing"; }
+[ "$(head -1 "$scratch/events") $(tail -1 "$scratch/events")" = '1 hello 7 hello' ] ||
+  { cat "$scratch/events" >&2; die "the consumer does not go on behind what is missing"; }
 say "passed: $number commands"

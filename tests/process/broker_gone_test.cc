@@ -4,9 +4,11 @@
 #include <sys/wait.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <thread>
+#include <vector>
 
 #include "process/load.h"
 #include "base/unique_fd.h"
@@ -131,6 +133,47 @@ TEST_F(BrokerGone, ARegistrationThatIsNotWaitedForLosesNothing) {
     EXPECT_EQ(*sequence, ++published);
   }
   EXPECT_EQ(producer.producer_id(), 1U) << "it never had to register anew";
+}
+
+// As a daemon does that connects, changes to / and cleans its environment: where a handle was connected is where it
+// looks for the next broker.
+TEST_F(BrokerGone, TheNextOneIsFoundFromAnotherDirectoryAndWithAnotherEnvironment) {
+  namespace fs = std::filesystem;
+  start();
+  const fs::path here = fs::current_path();
+  const fs::path below = broker_->scratch() / "a" / "b";
+  fs::create_directories(below);
+  const FeedAddress whole = broker_->address();
+  fs::current_path(broker_->scratch());
+  const FeedAddress relative = {.feed = whole.feed,
+                                .runtime_dir = fs::relative(whole.runtime_dir).string(),
+                                .data_dir = fs::relative(whole.data_dir).string()};
+  ::setenv("LEAT_RUNTIME_DIR", whole.runtime_dir.c_str(), 1);
+  ::setenv("LEAT_DATA_DIR", whole.data_dir.c_str(), 1);
+  std::vector<Producer> producers;
+  std::vector<Consumer> consumers;
+  std::vector<FeedObserver> observers;
+  for (const FeedAddress& address : {relative, FeedAddress{.feed = whole.feed}}) {
+    producers.push_back(Producer::connect({.address = address}).value());
+    consumers.push_back(Consumer::connect({.address = address, .start = Start::earliest()}).value());
+    observers.push_back(FeedObserver::connect(address).value());
+  }
+  broker_->kill9();
+  fs::remove_all(broker_->runtime());
+  fs::current_path(below);
+  ::setenv("LEAT_RUNTIME_DIR", "/no/such/place", 1);
+  ::setenv("LEAT_DATA_DIR", "/no/such/place", 1);
+  start();
+  for (Producer& producer : producers) {
+    const auto sent = producer.publish_and_wait({.topic = "t"}, Ack::durable, kPatience);
+    EXPECT_TRUE(sent.ok() || sent.error().code == ErrorCode::closed) << sent.error().message;
+    EXPECT_TRUE(producer.publish_and_wait({.topic = "t"}, Ack::durable, kPatience).ok());
+  }
+  for (Consumer& consumer : consumers) EXPECT_EQ(take_event(consumer).sequence, 1U);
+  for (FeedObserver& observer : observers) EXPECT_TRUE(observer.read().ok());
+  fs::current_path(here);
+  ::unsetenv("LEAT_RUNTIME_DIR");
+  ::unsetenv("LEAT_DATA_DIR");
 }
 
 TEST_F(BrokerGone, AndItsFilesTooIsAnErrorAndTheNextBrokerIsFound) {

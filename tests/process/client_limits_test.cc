@@ -11,12 +11,16 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdio>
+#include <cstdlib>
+#include <new>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <leat/leat.h>
 
+#include "process/helpers/words.h"
 #include "support/helper_main.h"
 #include "support/broker_test.h"
 #include "base/unique_fd.h"
@@ -110,6 +114,57 @@ int run_without_memory(const HelperArguments& arguments) {
 }
 const HelperRegistration kWithoutMemory("without-memory", &run_without_memory);
 
+// All that malloc would give, down to the last bytes; given back at the end.
+class EveryByte {
+ public:
+  EveryByte() {
+    for (std::size_t bytes = std::size_t{1} << 20; bytes >= sizeof(Block); bytes /= 2) {
+      while (void* const room = std::malloc(bytes)) taken_ = new (room) Block{taken_};
+    }
+  }
+  ~EveryByte() {
+    while (taken_ != nullptr) std::free(std::exchange(taken_, taken_->next));
+  }
+  EveryByte(const EveryByte&) = delete;
+  EveryByte& operator=(const EveryByte&) = delete;
+
+ private:
+  struct Block {
+    Block* next;
+  };
+  Block* taken_ = nullptr;
+};
+
+// The next broker comes while not a byte is to be had: the calls that throw nothing do without, and go on later.
+int run_without_a_byte(const HelperArguments& arguments) {
+  SharedPage page(arguments.page());
+  auto producer = Producer::connect({.address = arguments.address()});
+  if (!producer || !producer->publish_and_wait({.topic = "t"}, Ack::durable, kPatience).ok()) return 1;
+  page[kReadyWord].store(1);
+  page.wait_for(kGoWord, 1);
+  std::FILE* const file = std::fopen("/proc/self/statm", "r");
+  unsigned long pages = 0;
+  if (file == nullptr || std::fscanf(file, "%lu", &pages) != 1) return fail("statm", "");
+  std::fclose(file);
+  rlimit limit{.rlim_cur = pages * 4096, .rlim_max = RLIM_INFINITY};
+  ::setrlimit(RLIMIT_AS, &limit);
+  {
+    const EveryByte none;
+    for (int i = 0; i < 300; ++i) {
+      (void)producer->try_publish({.topic = "t"});
+      ::usleep(1000);
+    }
+  }
+  limit.rlim_cur = RLIM_INFINITY;
+  ::setrlimit(RLIMIT_AS, &limit);
+  Result<std::uint64_t> sent = 0;
+  while (!(sent = producer->publish_and_wait({.topic = "last"}, Ack::durable, kPatience)).ok()) {
+    if (sent.error().code != ErrorCode::closed) return fail("publish_and_wait", sent.error().message);
+  }
+  return 0;
+}
+const HelperRegistration kWithoutAByte("without-a-byte", &run_without_a_byte);
+
 // call, errno: from here on that system call is answered so.
 int run_without_call(const HelperArguments& arguments) {
   const auto number = static_cast<std::uint32_t>(arguments.number("call"));
@@ -169,6 +224,19 @@ TEST_F(ClientLimits, WithoutMemoryClientsSaySoAndOthersGoOn) {
   GTEST_SKIP() << "sanitizers take address space without bound";
 #endif
   check("without-memory", {});
+}
+
+TEST_F(ClientLimits, WithoutAByteOfMemoryAProducerMeetsTheNextBrokerLater) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers take address space without bound";
+#endif
+  start();
+  ChildProcess helper = start_helper("without-a-byte", {});
+  page_->wait_for(kReadyWord, 1);
+  broker_->kill9();
+  start();
+  (*page_)[kGoWord].store(1);
+  EXPECT_EQ(helper.wait(), 0) << helper_output();
 }
 
 TEST_F(ClientLimits, WithoutASystemCallThatIsOnlyAHelpAllGoesOn) {

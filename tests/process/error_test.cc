@@ -67,6 +67,15 @@ TEST_F(Errors, AnEventOverTheBoundIsTooLargeAndNothingIsPublished) {
   EXPECT_EQ(*sequence, 1U);
 }
 
+TEST_F(Errors, AnEventOverHalfItsArenaNamesThatBoundAndNotTheFeedsOwn) {
+  start();
+  Producer producer = connect_producer(4096);
+  const std::string payload(3000, 'x');
+  const auto sent = producer.publish({.topic = "t", .payload = payload});
+  expect_error(sent, ErrorCode::too_large, {"4096", "ProducerOptions::arena_bytes", "--arena-bytes"});
+  EXPECT_EQ(sent.error().message.find("--max-event-bytes"), std::string::npos) << "which would not help";
+}
+
 TEST_F(Errors, ABatchOverItsBoundIsTooLargeAndAnEmptyOneIsRefused) {
   start();
   Producer producer = connect_producer();

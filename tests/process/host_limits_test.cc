@@ -90,6 +90,20 @@ TEST_F(HostLimits, AnOutputThatMayGrowNoFurtherEndsTailWithTheReason) {
   EXPECT_EQ(out.back() != '\n', told) << "half a line is said to be one";
 }
 
+// Whichever of our programs it is: the signal would end it without a word.
+TEST_F(HostLimits, AnOutputThatMayGrowNoFurtherEndsNoProgramByASignal) {
+  const auto directory = std::filesystem::path(broker_->command().front()).parent_path();
+  int tried = 0;
+  for (const char* name : {"leatd", "leat", "leat-demo", "leat-bench"}) {
+    if (!std::filesystem::exists(directory / name)) continue;  // not a part of every build
+    auto words = in_shell("ulimit -f 0; ", " >" + (broker_->scratch() / "out").string());
+    words.insert(words.end(), {(directory / name).string(), "--help"});
+    EXPECT_LT(run(words, (broker_->scratch() / "errors").string()), 128) << name;
+    ++tried;
+  }
+  EXPECT_GE(tried, 3);
+}
+
 TEST_F(HostLimits, ClosedStandardDescriptorsNeverBecomeFilesOfTheFeed) {
   for (const char* closed : {"<&-", ">&-", "2>&-", "<&- >&-", "<&- 2>&-", ">&- 2>&-", "<&- >&- 2>&-"}) {
     broker_->set_prefix(in_shell("", std::string(" ") + closed));

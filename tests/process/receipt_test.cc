@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "process/load.h"
+#include "process/spoil.h"
 
 namespace leat::test {
 namespace {
@@ -147,6 +148,27 @@ TEST_F(Receipts, OptionsOutOfBoundsAreRefusedBeforeAnybodyIsAsked) {
   ASSERT_TRUE(odd.ok()) << odd.error().message;
   EXPECT_EQ(odd->arena_bytes(), 8192U);
   EXPECT_EQ(status().producers.at(0).name, std::string(32, 'n'));
+}
+
+// Those who wait for no receipt are told, too; the log is for those who are gone.
+TEST_F(Receipts, WhatIsRefusedThoughItWasAcceptedIsToldByFlushCountedAndLogged) {
+  start();
+  Producer producer = connect_producer();
+  ASSERT_TRUE(producer.publish_and_wait({.topic = "t"}, Ack::committed, kPatience).ok());
+  broker_->stop();
+  for (const char* payload : {"good", "to be spoilt", "good too"}) {
+    ASSERT_TRUE(producer.publish({.topic = "a.b", .payload = payload}).ok());
+  }
+  spoil_accepted(*broker_, "arena-0-1", "to be spoilt");
+  broker_->cont();
+  expect_error(producer.flush(Ack::committed, kPatience), ErrorCode::refused, {"accepted", "topic"});
+  EXPECT_EQ(producer.refused_after_accept(), 1U);
+  EXPECT_TRUE(producer.flush(Ack::durable, kPatience).ok()) << "told once";
+  EXPECT_EQ(status().refused_entries, 1U);
+  EXPECT_EQ(status().latest_sequence, 3U) << "the others are there";
+  while (broker_->log().find("refused: an entry of 1 events") == std::string::npos) {
+    std::this_thread::sleep_for(milliseconds(2));
+  }
 }
 
 // Accepted while the broker was away, and refused by the next one: those who wait for no receipt are told, too.

@@ -12,6 +12,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "process/spoil.h"
 #include "process/tool.h"
 
 namespace leat::test {
@@ -220,6 +221,14 @@ TEST_F(ToolAccepted, WhatTheNextBrokerMakesOfItUnderOtherSettingsIsWhatPubSays) 
   const std::string said = std::to_string(there) + " published, " + std::to_string(4 - there) + " refused";
   EXPECT_NE(outcome_.err.find(said), std::string::npos) << outcome_.err;
   EXPECT_EQ(outcome_.status, there == 4 ? 0 : 6);
+}
+
+TEST_F(ToolAccepted, WhatTheNextBrokerRefusesIsCountedAndAStatusOfItsOwn) {
+  start();
+  publish_under_two_brokers([&] { spoil_accepted(*broker_, "arena-0-1", std::string(3000, '2')); });
+  EXPECT_EQ(status().latest_sequence, 3U);
+  EXPECT_NE(outcome_.err.find("3 published, 1 refused"), std::string::npos) << outcome_.err;
+  EXPECT_EQ(outcome_.status, 6);
 }
 
 TEST_F(ToolAccepted, WhatIsLostWithTheRingIsNoSuccess) {

@@ -169,6 +169,19 @@ TEST_F(ToolFirstMinutes, ListsWhatIsServedAndWhatIsStored) {
   EXPECT_TRUE(stored["runtime_dir"].is_null());
 }
 
+TEST_F(ToolFirstMinutes, FindsAFeedInTheDefaultDirectoryOfAnotherUser) {
+  const std::filesystem::path theirs = "/dev/shm/leat-test-" + std::to_string(::getpid()) + "-of-another";
+  const std::string none = (broker_->scratch() / "none").string();
+  broker_->set_runtime_dir(theirs);
+  start();
+  const Outcome told = shell("LEAT_RUNTIME_DIR='" + none + "' \"$leat\" tail --wait 0" + feed());
+  expect_one_line(told, 3, {"is served in", theirs.c_str(), "by user", std::to_string(broker_->pid()).c_str()});
+  const Outcome listed = shell("LEAT_RUNTIME_DIR='" + none + "' \"$leat\" feeds --format json");
+  EXPECT_NE(listed.out.find(theirs.string()), std::string::npos) << listed.out;
+  broker_->kill9();
+  std::filesystem::remove_all(theirs);
+}
+
 TEST_F(ToolFirstMinutes, SaysWhereElseAFeedOfThatNameIsServedOrStored) {
   start();
   const std::string elsewhere = (broker_->scratch() / "elsewhere").string();

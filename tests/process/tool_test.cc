@@ -1,6 +1,7 @@
 // leat, the command line, as a user or a script meets it: outputs, exit statuses, one line that says what and what to
 // do.
 #include <csignal>
+#include <filesystem>
 #include <thread>
 
 #include <nlohmann/json.hpp>
@@ -62,6 +63,42 @@ TEST_F(Tool, PublishesLinesAndNdjsonAndCountsWhatItDidNot) {
   EXPECT_NE(bad.err.find("line 1"), std::string::npos) << bad.err;
 }
 
+TEST_F(Tool, SaysWhichBoundAnEventIsOverAndWhatRaisesThatOne) {
+  broker_->set("--arena-bytes", "16K");
+  start();
+  const std::string publish = " | \"$leat\" pub --topic t" + feed();
+  const auto of_bytes = [](int count) { return "head -c " + std::to_string(count) + " /dev/zero | tr '\\0' x"; };
+  for (const char* lines : {"", "--lines"}) {
+    const Outcome over_the_arena = shell(of_bytes(20'000) + publish + lines);
+    EXPECT_NE(over_the_arena.status, 0);
+    EXPECT_NE(over_the_arena.err.find("raise leatd's --arena-bytes"), std::string::npos) << over_the_arena.err;
+    EXPECT_EQ(over_the_arena.err.find("--max-event-bytes"), std::string::npos) << "it would not help";
+  }
+  ASSERT_EQ(broker_->terminate(), 0);
+  broker_->set("--arena-bytes", "256K");
+  broker_->set("--max-arena-bytes", "256K");
+  start();
+  for (const char* lines : {"", "--lines"}) {
+    const Outcome over_the_feeds = shell(of_bytes(40'000) + publish + lines);
+    EXPECT_NE(over_the_feeds.status, 0);
+    EXPECT_NE(over_the_feeds.err.find("raise leatd's --max-event-bytes"), std::string::npos) << over_the_feeds.err;
+    EXPECT_EQ(over_the_feeds.err.find("--arena-bytes"), std::string::npos) << over_the_feeds.err;
+  }
+  EXPECT_EQ(status().latest_sequence, 0U);
+}
+
+// What tail prints can be published as it is, although its place was lost on the way.
+TEST_F(Tool, PublishesWhatTailPrintsAndPassesOverItsResets) {
+  start();
+  shell("seq 2 | \"$leat\" pub --lines --topic n" + feed());
+  const Outcome copied = shell("\"$leat\" tail --from 999 --count 2 --format json" + feed() +
+                               "| \"$leat\" pub --ndjson --topic t" + feed());
+  EXPECT_EQ(copied.status, 0) << copied.err;
+  EXPECT_NE(copied.err.find("line 1: a reset, not an event"), std::string::npos) << copied.err;
+  EXPECT_NE(copied.err.find("2 published, 0 refused"), std::string::npos) << copied.err;
+  EXPECT_EQ(run("tail --from 3 --count 2 --format raw" + feed()).out, "1\n2\n");
+}
+
 TEST_F(Tool, TailsByFilterFormatAndPlace) {
   start();
   shell("for t in session.1.done session.2.open session.2.done; do \"$leat\" pub --topic $t" + feed() + "$t; done");
@@ -121,6 +158,25 @@ TEST_F(Tool, StatSaysHowTheFeedIsDoing) {
   EXPECT_EQ(status["consumers"][0]["lag_events"], 5);
   const Outcome text = run("stat --sample 0" + feed());
   EXPECT_NE(text.out.find("leat_process_tests"), std::string::npos) << text.out;
+}
+
+TEST_F(Tool, StatShowsSegmentsOfAnEarlierLifeAsLargeAsTheyAre) {
+  broker_->set("--segment-bytes", "64K");
+  broker_->set("--max-event-bytes", "4K");
+  start();
+  shell("seq 3000 | \"$leat\" pub --lines --topic n" + feed());
+  ASSERT_EQ(broker_->terminate(), 0);
+  const std::size_t segments = broker_->segments().size();
+  ASSERT_GE(segments, 3U);
+  broker_->set("--segment-bytes", "1M");
+  start();
+  const json status = json::parse(run("stat --format json --sample 0" + feed()).out);
+  std::uint64_t bytes = 0;
+  for (const auto& segment : broker_->segments()) bytes += std::filesystem::file_size(segment);
+  EXPECT_EQ(status["segments"], broker_->segments().size());
+  EXPECT_EQ(status["journal_bytes"], bytes) << "the files as they are, not as large as a new one";
+  const Outcome text = run("stat --sample 0" + feed());
+  EXPECT_NE(text.out.find(" in all, new ones of 1.0 MiB"), std::string::npos) << text.out;
 }
 
 TEST_F(Tool, KeepsANamedCursorForTailAndListsAndDropsIt) {

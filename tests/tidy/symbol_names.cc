@@ -86,7 +86,31 @@ std::string_view test_at(std::string_view prose, std::size_t at) {
   return prose.substr(at, end + wild - at);
 }
 
+bool is_ctest_word(std::string_view word) {
+  return !word.empty() && std::all_of(word.begin(), word.end(),
+                                      [](char c) { return is_lower(c) || is_digit(c) || c == '_' || c == '-'; });
+}
+
+/// A backticked span that names a test of a family there is, and no test of it; a wildcard is not for these few names.
+bool is_no_ctest(std::string_view span, const std::set<std::string, std::less<>>& tests) {
+  const std::size_t dot = span.find('.');
+  if (dot == span.npos || !is_ctest_word(span.substr(0, dot)) || !is_ctest_word(span.substr(dot + 1))) return false;
+  const std::string_view family = span.substr(0, dot + 1);
+  const auto first = tests.lower_bound(family);
+  if (first == tests.end() || !std::string_view(*first).starts_with(family)) return false;
+  return !tests.contains(span) && !tests.contains(family);
+}
+
 }  // namespace
+
+void add_ctest_names(std::string_view text, std::set<std::string, std::less<>>& tests) {
+  constexpr std::string_view kBegin = "add_test(NAME ";
+  for (std::size_t at = text.find(kBegin); at != text.npos; at = text.find(kBegin, at + 1)) {
+    const std::string_view name = text.substr(at + kBegin.size());
+    const std::string_view whole = name.substr(0, name.find_first_of(" \n)$"));
+    if (whole.find('.') != whole.npos) tests.emplace(whole);
+  }
+}
 
 void add_tests(std::string_view text, std::set<std::string, std::less<>>& tests) {
   const std::string code = take_apart(text).code;
@@ -131,6 +155,19 @@ std::vector<Violation> missing_tests(std::string_view path, std::string_view tex
                        "no test '" + std::string(name) + "': mend the name, or write the test"});
     }
     i += name.size() - 1;
+  }
+  if (!is_markdown(path)) return found;
+  for (const Line& line : lines_of(text)) {
+    for (std::size_t open = line.text.find('`'); open != line.text.npos;) {
+      const std::size_t close = line.text.find('`', open + 1);
+      if (close == line.text.npos) break;
+      const std::string_view span = line.text.substr(open + 1, close - open - 1);
+      if (is_no_ctest(span, tests)) {
+        found.push_back({std::string(path), line.number, std::string(span),
+                         "no test '" + std::string(span) + "' of ctest: mend the name, or add the test"});
+      }
+      open = line.text.find('`', close + 1);
+    }
   }
   return found;
 }

@@ -1,7 +1,8 @@
 // Rule `symbols`: what comments and docs call a test, a type, a constant or a function is there.
 //
 // `Suite.TestName` in prose and in the `by:` lines of sabotages is a TEST, TEST_F, TEST_P or TYPED_TEST; `Suite.*`,
-// `Suite.Begin*` and `Suite.Begin...` must match one. `SomeType`, `kSomeConstant`, `some_function()`, `Type::member`
+// `Suite.Begin*` and `Suite.Begin...` must match one. `family.name` in backticks of docs is an add_test() of CMake, if
+// there is any of that family. `SomeType`, `kSomeConstant`, `some_function()`, `Type::member`
 // and `some_name` in backticks of docs occur as words in the code (comments do not count).
 //
 // How to read it: `docs/recovery.md:30: no test 'Restart.Foo'`, `docs/formats.md:9: no 'kOld' in the code`. Mend the
@@ -19,6 +20,9 @@ namespace leat::tidy {
 
 /// "Suite.Name" of all tests of a C++ text.
 void add_tests(std::string_view text, std::set<std::string, std::less<>>& tests);
+
+/// "family.name" of all tests that a text of CMake adds; "family." where a variable is the name.
+void add_ctest_names(std::string_view text, std::set<std::string, std::less<>>& tests);
 
 /// The words of a text's code and of its literals; of CMake and scripts, all.
 void add_words(std::string_view path, std::string_view text, std::set<std::string, std::less<>>& words);

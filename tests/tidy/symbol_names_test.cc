@@ -15,6 +15,7 @@ std::string no_tests(std::string_view text, std::string_view path = "docs/x.md")
   std::set<std::string, std::less<>> tests;
   add_tests("TEST(Ring, Wraps) {}\nTEST_F(Feed,\n       GoesOn) {}\n// TEST(Ring, IsGone)\n", tests);
   add_tests("TEST_P(Every, Option) {}\n", tests);
+  add_ctest_names("add_test(NAME install.readme COMMAND x)\nadd_test(NAME torture.${name} COMMAND y)\n", tests);
   return names_of(missing_tests(path, text, tests));
 }
 
@@ -34,6 +35,11 @@ TEST(TidySymbols, FindTestsThatAreNoMore) {
 
 TEST(TidySymbols, TakeTestsThatAreThere) {
   EXPECT_EQ(no_tests("Ring.Wraps Feed.GoesOn Every.Option All/Every.Option/0 Ring.* Ring.Wr* Feed.Goes..."), "");
+}
+
+TEST(TidySymbols, FindTestsOfCtestThatAreNoMore) {
+  EXPECT_EQ(no_tests("`install.readme` `install.redme` `torture.fuzz` install.redme"), "install.redme");
+  EXPECT_EQ(no_tests("`leatd.toml` `install.sh.in` `cmake/install.cmake` `readme.sh`"), "");
 }
 
 TEST(TidySymbols, KnowWhatIsNoTest) {

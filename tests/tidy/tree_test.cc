@@ -89,6 +89,7 @@ TEST(Tidy, EverySymbolThatIsNamedIsThere) {
   Names words;
   for (const SourceFile& file : the_tree().files) {
     if (is_cpp(file.path)) add_tests(file.text, tests);
+    if (file.path.ends_with("CMakeLists.txt")) add_ctest_names(file.text, tests);
     add_words(file.path, file.text, words);
   }
   expect_none(in_the_tree("symbols", [&](const std::string& path, auto& text) {

@@ -56,6 +56,7 @@ TEST(SequencerHeld, KeepsARoundThatFindsNoRoomAndFinishesItWhenThereIsSome) {
   const std::uint64_t held = producer.last_position;
   (void)feed.step();
   ASSERT_TRUE(feed.handover->marks.push({.position = feed.ring().header().committed.load(), .sequence = 1}));
+  const std::uint64_t round = feed.files->registry_header().round_position.load();
   for (int i = 0; i < 100; ++i) {
     (void)feed.step();
     feed.sequencer->write_pending_mark();
@@ -69,6 +70,7 @@ TEST(SequencerHeld, KeepsARoundThatFindsNoRoomAndFinishesItWhenThereIsSome) {
   EXPECT_EQ(producer.status(held), CompletionStatus::pending);
   EXPECT_EQ(feed.journaled().size(), 1u);
   EXPECT_EQ(feed.files->registry_header().inbound_head.load(), 1u) << "its ticket is not done with";
+  EXPECT_EQ(feed.files->registry_header().round_position.load(), round) << "nor is its round, after a kill now";
   ASSERT_TRUE(producer.publish(an_event("behind")));
   full.end();
   step_until_it_goes_on(feed);
@@ -85,6 +87,7 @@ TEST(SequencerHeld, KeepsARoundThatFindsNoRoomAndFinishesItWhenThereIsSome) {
   const auto records = feed.journaled_records();
   ASSERT_EQ(records.size(), 4u) << "the mark had to wait, and no longer";
   EXPECT_EQ(records[1].type, static_cast<std::uint16_t>(RecordType::event));
+  EXPECT_EQ(records[3].type, static_cast<std::uint16_t>(RecordType::mark));
 }
 
 TEST(SequencerHeld, IsFinishedByAStopThatFindsRoom) {

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "broker/sequence/sequencer.h"
+#include "tests/unit/fixtures/log_capture.h"
 #include "tests/unit/fixtures/one_feed.h"
 
 namespace leat::broker {
@@ -41,6 +42,7 @@ class SequencerRefusal : public ::testing::TestWithParam<Spoiled> {};
 // Published between two good events of another producer, and followed by a good one of the same.
 TEST_P(SequencerRefusal, TellsTheProducerWhyAndLeavesNoTrace) {
   OneFeed feed;
+  const test::LogCapture log;
   FeedProducer bad = feed.add_producer(16384);
   FeedProducer good = feed.add_producer();
   ASSERT_TRUE(good.publish(kGood));
@@ -55,6 +57,8 @@ TEST_P(SequencerRefusal, TellsTheProducerWhyAndLeavesNoTrace) {
   EXPECT_EQ(feed.counters().refused_entries.load(), 1u);
   EXPECT_EQ(bad.arena.header().refused_events.load(), bad.header(*position).count) << "it may wait for no receipt";
   EXPECT_EQ(bad.arena.header().last_refusal.load(), GetParam().reason);
+  EXPECT_EQ(log.count("refused: an entry of "), 1) << "nor may anybody else ask: " << log.text();
+  EXPECT_TRUE(log.says("of producer " + std::to_string(bad.registration.producer_id) + " (")) << log.text();
   auto events = feed.journaled();
   ASSERT_EQ(events.size(), 2u);
   EXPECT_EQ(events[1].sequence, 2u);

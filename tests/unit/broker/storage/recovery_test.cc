@@ -7,6 +7,7 @@
 
 #include <thread>
 
+#include "tests/unit/fixtures/log_capture.h"
 #include "tests/unit/fixtures/recovery_bench.h"
 
 namespace leat::broker {
@@ -104,37 +105,50 @@ TEST_F(Recovery, KeepsTheEpochInADirectoryThatIsOnlyNumberedAnewAfterACleanClose
 
 // Every cause has its own name, and the log a sentence of its own for it.
 TEST_F(Recovery, SaysWhichCauseANewEpochHas) {
-  const auto cause = [](auto&& arrange) {
+  test::LogCapture log;
+  const auto cause = [&](auto&& arrange, const char* said) {
+    log.clear();
     JournalMaker journal;
     journal.events(3);
     LastIncarnation last;
     arrange(journal, last);
-    return test::must(recover(journal, last)).new_epoch;
+    const NewEpoch why = test::must(recover(journal, last)).new_epoch;
+    EXPECT_EQ(log.count("new epoch"), why == NewEpoch::no ? 0 : 1) << log.text();
+    EXPECT_TRUE(log.says(said)) << "no '" << said << "' in " << log.text();
+    return why;
   };
   const auto rings_up_to = [](LastIncarnation& last, std::uint64_t position) {
     last = {.known = true, .committed = position, .round_position = LastIncarnation::kNoRound};
   };
-  EXPECT_EQ(cause([&](JournalMaker& journal, LastIncarnation&) { journal.close_cleanly(); }), NewEpoch::no);
-  EXPECT_EQ(cause([&](JournalMaker&, LastIncarnation&) {}), NewEpoch::rings_lost);
-  EXPECT_EQ(cause([&](JournalMaker& journal, LastIncarnation& last) { rings_up_to(last, journal.position() + 8); }),
+  EXPECT_EQ(cause([&](JournalMaker& journal, LastIncarnation&) { journal.close_cleanly(); }, ""), NewEpoch::no);
+  EXPECT_EQ(cause([&](JournalMaker&, LastIncarnation&) {}, "did not close the journal, and its rings are gone"),
+            NewEpoch::rings_lost);
+  EXPECT_EQ(cause([&](JournalMaker& journal, LastIncarnation& last) { rings_up_to(last, journal.position() + 8); },
+                  "consumers were shown events up to position"),
             NewEpoch::below_rings);
-  EXPECT_EQ(cause([&](JournalMaker& journal, LastIncarnation& last) {
-              rings_up_to(last, journal.position());
-              journal.identity().directory_inode += 1;
-              journal.store(journal.identity());
-            }),
+  EXPECT_EQ(cause(
+                [&](JournalMaker& journal, LastIncarnation& last) {
+                  rings_up_to(last, journal.position());
+                  journal.identity().directory_inode += 1;
+                  journal.store(journal.identity());
+                },
+                "the journal's directory has inode"),
             NewEpoch::other_directory);
-  EXPECT_EQ(cause([&](JournalMaker& journal, LastIncarnation&) {
-              journal.close_cleanly();
-              journal.events(1);
-            }),
+  EXPECT_EQ(cause(
+                [&](JournalMaker& journal, LastIncarnation&) {
+                  journal.close_cleanly();
+                  journal.events(1);
+                },
+                "was closed at position"),
             NewEpoch::other_end);
-  EXPECT_EQ(cause([&](JournalMaker& journal, LastIncarnation&) {
-              journal.identity().closed_change_ns = 1;
-              journal.close_cleanly();
-              journal.identity().closed_change_ns -= 1;
-              journal.store(journal.identity());
-            }),
+  EXPECT_EQ(cause(
+                [&](JournalMaker& journal, LastIncarnation&) {
+                  journal.identity().closed_change_ns = 1;
+                  journal.close_cleanly();
+                  journal.identity().closed_change_ns -= 1;
+                  journal.store(journal.identity());
+                },
+                "last segment was changed since it was closed"),
             NewEpoch::changed_since);
 }
 
