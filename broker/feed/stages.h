@@ -8,8 +8,8 @@
 #include <memory>
 
 #include "broker/options.h"
+#include "broker/producers/lane_queues.h"
 #include "broker/producers/registry_layout.h"
-#include "broker/sequence/lane.h"
 #include "broker/sequence/sequencer.h"
 #include "broker/storage/handover.h"
 #include "broker/storage/journal_writer.h"

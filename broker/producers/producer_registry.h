@@ -10,8 +10,9 @@
 
 #include "broker/control/admission.h"
 #include "broker/feed/runtime_files.h"
+#include "broker/producers/arena_reader.h"
+#include "broker/producers/lane_queues.h"
 #include "broker/producers/producer_table.h"
-#include "broker/sequence/lane.h"
 
 namespace leat::broker {
 
