@@ -69,7 +69,7 @@ inline SharedFileHeader make_shared_header(const SharedFileSpec& spec, FileState
 }
 
 /// Makes `path` (mode 0600, O_EXCL under a temporary name, then renamed), really allocates it and writes all of the
-/// header but `ready`. Error no_space names the bytes needed: a full tmpfs is told here, never by SIGBUS later.
+/// header but `ready`. Error no_space names the bytes needed: a full tmpfs is reported here, never by SIGBUS later.
 Result<UniqueFd> create_shared_file(const std::string& path, const SharedFileSpec& spec);
 
 /// Reads and checks the header of an open shared file against its real size. `what` names the file in errors.

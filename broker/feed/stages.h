@@ -8,8 +8,8 @@
 #include <memory>
 
 #include "broker/options.h"
+#include "broker/producers/lane_queues.h"
 #include "broker/rings/registry_layout.h"
-#include "broker/producers/lane.h"
 #include "broker/sequence/sequencer.h"
 #include "broker/storage/handover.h"
 #include "broker/storage/journal_writer.h"

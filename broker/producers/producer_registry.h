@@ -11,8 +11,9 @@
 #include "broker/peer.h"
 #include "broker/rings/runtime_files.h"
 #include "broker/storage/recovery.h"
+#include "broker/rings/arena_reader.h"
+#include "broker/producers/lane_queues.h"
 #include "broker/producers/producer_table.h"
-#include "broker/producers/lane.h"
 
 namespace leat::broker {
 

@@ -1,11 +1,13 @@
 // The sequencer's end of an arena: reads what a producer wrote, once, and believes none of it.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
-#include "shm/ingest/arena_layout.h"
+#include "base/check.h"
 #include "record/record_layout.h"
+#include "shm/ingest/arena_layout.h"
 
 namespace leat::broker {
 
@@ -26,21 +28,31 @@ class ArenaReader {
   ArenaReader(std::byte* base, std::uint64_t capacity) noexcept
       : header_(reinterpret_cast<internal::ArenaHeader*>(base)),
         data_(base + internal::kArenaDataOffset),
-        capacity_(capacity) {}
+        capacity_(capacity) {
+    LEAT_DCHECK(base != nullptr && std::has_single_bit(capacity));
+  }
 
-  /// Reads the entry at `position`. False: what lies there is no entry of that position. Costs one cache line, which
-  /// the start of the first record shares.
-  [[nodiscard]] bool read(std::uint64_t position, Entry& out) const noexcept {
+  /// Loads what lies at `position`, whatever it is. Costs one cache line, which the start of the first record shares.
+  [[nodiscard]] Entry load(std::uint64_t position) const noexcept {
     const std::byte* const at = place(position);
     const std::uint64_t sizes = internal::load_word(at + offsetof(internal::EntryHeader, record_bytes));
-    out.producer_sequence = internal::load_word(at + offsetof(internal::EntryHeader, producer_sequence));
-    out.position = internal::load_word(at + offsetof(internal::EntryHeader, position));
-    out.record_bytes = static_cast<std::uint32_t>(sizes);
-    out.count = static_cast<std::uint32_t>(sizes >> 32);
-    out.records = at + internal::kEntryHeaderBytes;
-    return out.position == position && out.count - 1 < internal::kMaxEntryRecords &&  // unsigned: 0 is too many as well
-           out.record_bytes % internal::kRecordAlignment == 0 && out.record_bytes >= internal::kRecordHeaderBytes &&
-           out.record_bytes <= internal::max_entry_record_bytes(capacity_);
+    return {.position = internal::load_word(at + offsetof(internal::EntryHeader, position)),
+            .record_bytes = static_cast<std::uint32_t>(sizes),
+            .count = static_cast<std::uint32_t>(sizes >> 32),
+            .producer_sequence = internal::load_word(at + offsetof(internal::EntryHeader, producer_sequence)),
+            .records = at + internal::kEntryHeaderBytes};
+  }
+  /// True if what was loaded is an entry of that position.
+  [[nodiscard]] bool accepts(const Entry& entry, std::uint64_t position) const noexcept {
+    return entry.position == position &&
+           entry.count - 1 < internal::kMaxEntryRecords &&  // unsigned: 0 is too many as well
+           entry.record_bytes % internal::kRecordAlignment == 0 && entry.record_bytes >= internal::kRecordHeaderBytes &&
+           entry.record_bytes <= internal::max_entry_record_bytes(capacity_);
+  }
+  /// Both. False: what lies there is no entry of that position.
+  [[nodiscard]] bool read(std::uint64_t position, Entry& out) const noexcept {
+    out = load(position);
+    return accepts(out, position);
   }
 
   /// Asks for the lines of a small entry: the first one to write, as its completion goes there.
@@ -54,10 +66,12 @@ class ArenaReader {
   /// Where the producer is told what became of the entry at `position`: a store(release) of pack_completion().
   /// SYNC POINT: pairs with ArenaWriter::completion.
   [[nodiscard]] internal::Atomic<std::uint64_t>& completion(std::uint64_t position) const noexcept {
+    LEAT_DCHECK(position % internal::kEntryAlignment == 0);
     return reinterpret_cast<internal::EntryHeader*>(place(position))->completion;
   }
   /// Gives back the room of all entries below `position`.
   void release(std::uint64_t position) noexcept {
+    LEAT_DCHECK(position % internal::kEntryAlignment == 0);
     header_->consumed.store(position, std::memory_order_release);  // SYNC POINT: pairs with ArenaWriter::reserve
   }
   /// For a producer that does not wait for its receipts. An entry that is taken again after a kill is counted once.

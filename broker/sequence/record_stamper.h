@@ -11,11 +11,11 @@ namespace leat::broker {
 
 /// What the sequencer gives to an entry.
 struct Stamp {
-  std::uint64_t position = 0;        ///< of the first record in the journal's string
-  std::uint64_t first_sequence = 0;  ///< of the first record; the others follow on
+  std::uint64_t position = 0;        ///< of the first record in the stream
+  std::uint64_t first_sequence = 0;  ///< of the first record; those of the others follow on
   std::int64_t timestamp_ns = 0;
   std::uint32_t producer_id = 0;
-  std::uint32_t max_record_bytes = 0;  ///< that this producer was told, at most: by this broker, or by one before it
+  std::uint32_t max_record_bytes = 0;  ///< the largest bound that any broker has given to this producer
 };
 
 /// One thread.
@@ -24,10 +24,10 @@ class RecordStamper {
   explicit RecordStamper(std::uint64_t feed_seed) noexcept : feed_seed_(feed_seed) {}
 
   /// Copies an entry's records to `to`, in the ring, and makes them the sequencer's. Every word of the arena is loaded
-  /// once: into a register and checked there (what decides), or into the copy, which no producer can reach, and checked
-  /// there (the topic; and the checksum is the copy's). Consumers may read `to` meanwhile and throw away what they
-  /// read, so it is stored into by whole words. After a refusal its bytes mean nothing. Cost at 64 bytes of payload:
-  /// see docs/performance.md; XXH3 is more than half of it.
+  /// once. Words that decide go into a register, and are checked there. All others go into the copy, which no producer
+  /// can reach: the topic is checked there, and the checksum is that of the copy. Consumers may read `to` meanwhile and
+  /// throw away what they read, so the copy is stored by whole words. After a refusal the bytes at `to` mean nothing.
+  /// Cost at 64 bytes of payload: see docs/performance.md; XXH3 is more than half of it.
   internal::Refusal take(std::byte* to, const Entry& entry, const Stamp& stamp) noexcept;
 
  private:

@@ -6,8 +6,8 @@
 //   jumps further, either way                    go on by the clock of this boot; once the clock has stayed there for
 //                                                kSettleNs they follow it, back too
 //
-// So a clock that is absurd for a moment leaves no trace, one that was absurd for longer spoils no later stamp, and
-// stamps never decrease but where the clock was set back by more than kMostHeldNs, of which the log has a line.
+// So a clock that is absurd for a moment leaves no trace, and a clock that was absurd for longer spoils no later stamp.
+// Stamps decrease only where the clock was set back by more than kMostHeldNs, and the log has a line about that.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +26,8 @@ class StampClock {
   /// For how long a clock that has jumped further must stay there to be believed.
   static constexpr std::int64_t kSettleNs = 2 * internal::kNanosPerSecond;
 
-  /// `last_ns`: the newest stamp of an earlier life; 0: there is none. A clock that stands further before it than
-  /// kMostHeldNs is followed at once.
+  /// `last_ns`: the newest stamp of an earlier incarnation; 0: there is none. A clock that stands before that stamp by
+  /// more than kMostHeldNs is followed at once.
   explicit StampClock(std::int64_t last_ns) noexcept
       : last_ns_(last_ns == 0 ? std::numeric_limits<std::int64_t>::min() : last_ns) {}
 
@@ -50,9 +50,9 @@ class StampClock {
   void look(std::int64_t wall_ns, std::int64_t boot_ns);
 
  private:
-  /// The next reading is taken as it is if it lies no further ahead of the last stamp.
+  /// The next reading is taken as it is if it lies ahead of the last stamp by no more than this.
   static constexpr std::uint64_t kPlainStepNs = internal::kNanosPerSecond;
-  /// Two readings of a clock that stands still relative to the time since boot differ by no more.
+  /// Two readings of a clock that stands still relative to the time since boot differ by no more than this.
   static constexpr std::int64_t kSameNs = 60 * internal::kNanosPerSecond;
 
   void begin(std::int64_t wall_ns, std::int64_t boot_ns);

@@ -44,8 +44,9 @@ RecordStream::Next RecordStream::fail(Error error) {
 // `found`: what the buffer had to say.
 RecordStream::Next RecordStream::next_after(RecordBuffer::Next found, RecordView& out) {
   for (std::uint32_t passed_over = 0;; found = buffer_.next(out, files_.feed_seed(), max_record_bytes())) {
-    switch (found) {
-      case RecordBuffer::Next::record:
+    switch (walk_step(
+        buffer_, found, files_.feed_seed(), out, [&] { return max_record_bytes(); }, [&] { return fill(); })) {
+      case Walked::record:
         starts_segment_ = is_type(out, RecordType::segment_end);
         if (starts_segment_ && from_journal_) buffer_.restart(buffer_.position());
         if (starts_segment_ || is_type(out, RecordType::mark)) {
@@ -58,7 +59,7 @@ RecordStream::Next RecordStream::next_after(RecordBuffer::Next found, RecordView
         }
         in_batch_ = (out.header.flags & kFlagMoreInBatch) != 0;
         return Next::record;
-      case RecordBuffer::Next::end:
+      case Walked::zero:
         if (ring_ || buffer_.position() < verified_end_) return judge_bad();
         switch (ends_here()) {
           case End::here: break;
@@ -68,14 +69,10 @@ RecordStream::Next RecordStream::next_after(RecordBuffer::Next found, RecordView
         buffer_.restart(buffer_.position());
         filled_at_ = ~0ULL;
         return Next::empty;
-      case RecordBuffer::Next::bad: return judge_bad();
-      case RecordBuffer::Next::need_more: break;
-    }
-    switch (fill()) {
-      case Filled::ok: continue;
-      case Filled::empty: return Next::empty;
-      case Filled::expired: return Next::expired;
-      case Filled::failed: return Next::failed;
+      case Walked::bad: return judge_bad();
+      case Walked::no_data: return Next::empty;
+      case Walked::expired: return Next::expired;
+      case Walked::failed: return Next::failed;
     }
   }
 }
@@ -85,9 +82,9 @@ RecordStream::Filled RecordStream::fill() {
       std::min<std::size_t>(buffer_.wanted_bytes(),
                             std::max<std::size_t>(files_.data_bytes(), ring_ ? ring_->max_record_bytes() : 0)));
   const std::uint64_t to = limit() & ~std::uint64_t{kWordBytes - 1};  // a broken broker's may be anything
-  if (buffer_.position() >= to) return Filled::empty;
+  if (buffer_.position() >= to) return Walked::no_data;
   buffer_.restart(buffer_.position());  // whatever a copy leaves behind that fails is never taken for records
-  if (ring_ && fill_from_ring(to)) return ring_has_half_a_record() ? Filled::failed : Filled::ok;
+  if (ring_ && fill_from_ring(to)) return ring_has_half_a_record() ? Filled(Walked::failed) : std::nullopt;
   return fill_from_journal(to);
 }
 
@@ -132,20 +129,20 @@ RecordStream::Filled RecordStream::fill_from_journal(std::uint64_t limit) {
     // Segments may have come and gone since we last looked.
     if (auto done = files_.refresh(); !done) {
       error_ = done.error();
-      return Filled::failed;
+      return Walked::failed;
     }
     from_journal_ = true;
     buffer_.ensure_capacity(kJournalBufferBytes);
   }
   const auto filled = files_.fill(buffer_, starts_segment_, limit);
   // The same rule as for the ring: copy first, then look whether the place was still ours.
-  if (ring_ && ring_->header().earliest_position.load(std::memory_order_seq_cst) > position) return Filled::expired;
+  if (ring_ && ring_->header().earliest_position.load(std::memory_order_seq_cst) > position) return Walked::expired;
   switch (filled) {
     case JournalFiles::Fill::ok: break;
     case JournalFiles::Fill::no_data: {
       if (!ring_) {
         const End end = ends_here();
-        if (end != End::later) return end == End::here ? Filled::empty : Filled::failed;
+        if (end != End::later) return end == End::here ? Walked::no_data : Walked::failed;
       }
       const std::string at = std::to_string(position);
       if (!ring_) {
@@ -158,27 +155,27 @@ RecordStream::Filled RecordStream::fill_from_journal(std::uint64_t limit) {
                   "journal " + files_.directory().path + " holds nothing at position " + at +
                       ", which the broker says is committed",
                   "was the directory replaced?"});
-      return Filled::failed;
+      return Walked::failed;
     }
-    case JournalFiles::Fill::expired: return Filled::expired;
+    case JournalFiles::Fill::expired: return Walked::expired;
     case JournalFiles::Fill::failed:
       if (!ring_ && files_.error().code == ErrorCode::corrupt) return judge_missing_offline(files_.error());
       error_ = files_.error();
-      return Filled::failed;
+      return Walked::failed;
   }
   const std::uint64_t bytes = buffer_.filled_bytes();
   if (position == filled_at_ && bytes == filled_bytes_) {  // the record is longer than what there is of it
     buffer_.restart(position);
     switch (judge_bad()) {  // the end of the files, or damage: a length that is too large looks the same
-      case Next::empty: return Filled::empty;
-      case Next::expired: return Filled::expired;
-      default: return Filled::failed;
+      case Next::empty: return Walked::no_data;
+      case Next::expired: return Walked::expired;
+      default: return Walked::failed;
     }
   }
   filled_at_ = position;
   filled_bytes_ = bytes;
   journal_bytes += bytes;
-  return Filled::ok;
+  return std::nullopt;
 }
 
 RecordStream::Next RecordStream::judge_bad() {
@@ -256,11 +253,11 @@ RecordStream::Filled RecordStream::judge_missing_offline(const Error& missing) {
   from_journal_ = false;
   if (!end) {
     error_ = end.error();
-    return Filled::failed;
+    return Walked::failed;
   }
-  if (end->scan.verdict != TailVerdict::corrupt && end->scan.end_position == buffer_.position()) return Filled::empty;
+  if (end->scan.verdict != TailVerdict::corrupt && end->scan.end_position == buffer_.position()) return Walked::no_data;
   error_ = end->scan.verdict == TailVerdict::corrupt ? corruption_error(*end) : missing;
-  return Filled::failed;
+  return Walked::failed;
 }
 
 // " to <n>": the newest event that is affected by damage in segment `name`.
@@ -273,29 +270,32 @@ std::string RecordStream::last_affected(const SegmentName& name, const JournalEn
 // Filling anew moves the bytes under `first`, which is then decoded again.
 bool RecordStream::batch_is_whole(RecordView& first) {
   const std::uint64_t begin = buffer_.position() - padded_record_bytes(first.header.length);
-  for (;;) {
-    const RecordBuffer::Bookmark bookmark = buffer_.bookmark();
-    RecordView record;
-    RecordBuffer::Next found{};
-    while ((found = buffer_.next(record, files_.feed_seed(), files_.data_bytes())) == RecordBuffer::Next::record) {
-      if ((record.header.flags & kFlagMoreInBatch) != 0) continue;
-      buffer_.rewind(bookmark);
-      return true;
-    }
-    // Fill once more from the batch's start, with twice the room; without progress the batch is not all there.
+  RecordBuffer::Bookmark bookmark = buffer_.bookmark();
+  const auto next = [&](RecordView& out) { return buffer_.next(out, files_.feed_seed(), files_.data_bytes()); };
+  // Fills once more from the batch's start, with twice the room; without progress the batch is not all there.
+  const auto refill = [&]() -> Filled {
     const std::uint64_t had = buffer_.filled_bytes();
     buffer_.restart(begin);
-    filled_at_ = ~0ULL;
-    if (found != RecordBuffer::Next::need_more) return false;
     buffer_.ensure_capacity(std::min<std::uint64_t>(2 * buffer_.capacity(), files_.data_bytes()));
-    if (files_.fill(buffer_, false, kNoLimit) != JournalFiles::Fill::ok) return false;
+    if (files_.fill(buffer_, false, kNoLimit) != JournalFiles::Fill::ok) return Walked::no_data;
     const bool progress = buffer_.filled_bytes() > had || begin != filled_from_batch_;
     filled_from_batch_ = begin;
-    if (!progress || buffer_.next(first, files_.feed_seed(), files_.data_bytes()) != RecordBuffer::Next::record) {
-      buffer_.restart(begin);
-      return false;
-    }
+    filled_at_ = ~0ULL;
+    if (!progress || next(first) != RecordBuffer::Next::record) return Walked::bad;
+    bookmark = buffer_.bookmark();
+    return std::nullopt;
+  };
+  RecordView record;
+  while (walk_step(
+             buffer_, next(record), files_.feed_seed(), record, [&] { return files_.data_bytes(); }, refill) ==
+         Walked::record) {
+    if ((record.header.flags & kFlagMoreInBatch) != 0) continue;
+    buffer_.rewind(bookmark);
+    return true;
   }
+  buffer_.restart(begin);
+  filled_at_ = ~0ULL;
+  return false;
 }
 
 }  // namespace leat::client

@@ -1,4 +1,4 @@
-// The journal's string as a stream of records, from wherever its bytes are to be had: the broadcast ring while the
+// The journal's stream, record by record, from wherever its bytes are to be had: the broadcast ring while the
 // position is inside its window, the journal's files while it is not. One buffer and one decoder for both, so a
 // hand-over in either direction can neither skip nor repeat (I3).
 #pragma once
@@ -12,6 +12,7 @@
 #include "shm/broadcast/broadcast_ring.h"
 #include "journal/read/journal_end.h"
 #include "journal/read/journal_files.h"
+#include "journal/read/record_walk.h"
 
 namespace leat::client {
 
@@ -69,7 +70,7 @@ class RecordStream {
   std::uint64_t journal_bytes = 0;
 
  private:
-  enum class Filled : std::uint8_t { ok, empty, expired, failed };
+  using Filled = std::optional<internal::Walked>;  // nothing: the buffer is filled at its position
   static bool is_type(const internal::RecordView& record, internal::RecordType type) noexcept {
     return record.header.type == static_cast<std::uint16_t>(type);
   }

@@ -29,7 +29,7 @@ std::uint64_t JournalCheck::events_lost() const noexcept {
 
 namespace {
 
-// The lowest room between two places of the string that holds a segment end, and a gap if events are lost.
+// The least room between two places of the stream that holds a segment end, and a gap if events are lost.
 bool holds(std::uint64_t from, std::uint64_t to, bool gap) {
   return to > from && (to - from) % kWordBytes == 0 &&
          to - from >= kSegmentEndRecordBytes + (gap ? kGapRecordBytes : 0);
@@ -214,7 +214,8 @@ class Checker {
       }
       if (!segment.header_good && (!joined || index_elsewhere || begins_behind_the_close(segment)) &&
           holds_nothing(segment, probe)) {
-        // What is in it lies somewhere else in the string: taken at its name, it would make all of that vanish.
+        // Its records belong somewhere else in the stream: if the segment were placed by its name, all that lies
+        // there would vanish.
         check_.damages.resize(damages);
         check_.damages.push_back({.kind = DamageKind::contradiction,
                                   .file = segment.file,
@@ -339,7 +340,7 @@ class Checker {
     check_.damages.push_back(std::move(damage));
   }
 
-  // Of what lies behind all that is vouched for, recovery cuts what we call damaged.
+  // Behind the last place that is proven to have been on disk, recovery cuts what a check calls damaged.
   void ask_recovery() {
     if (check_.intact()) return;
     auto files = JournalFiles::open(directory_);

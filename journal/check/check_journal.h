@@ -59,8 +59,8 @@ struct JournalCheck {
   std::uint64_t torn_bytes = 0;  ///< behind the end, no records: the next start of leatd cuts them
   std::uint32_t next_producer_id = 1;
 
-  /// Damaged, but only where nobody vouches for anything, as a loss of power can leave it: leatd starts as it is, and
-  /// cuts the journal behind this sequence.
+  /// The journal is damaged, but only where nothing is proven to have been on disk, as a loss of power can leave it:
+  /// leatd starts on it as it is, and cuts the journal behind this sequence.
   std::optional<std::uint64_t> cut_behind;
 
   [[nodiscard]] bool intact() const noexcept { return damages.empty(); }

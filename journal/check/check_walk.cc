@@ -11,7 +11,7 @@ namespace leat::internal {
 
 using Found = SegmentProbe::Found;
 
-// Of the room for data, in the file as it was made.
+// The end of the room for data, in the file as it was made.
 std::uint64_t SegmentWalk::capacity_end() const noexcept {
   return segment_.name.first_position + segment_geometry(segment_.wanted_bytes).data_bytes;
 }
@@ -20,8 +20,8 @@ std::uint64_t SegmentWalk::limit() const noexcept {
   return last_ ? capacity_end() : std::min(capacity_end(), next_.first_position);
 }
 
-// Is there room for records up to `end`? Where no header says how long the file was, it was long enough for what must
-// lie in it.
+// True if there is room for records up to `end`. Where no header says how long the file was, it is taken to have been
+// long enough for what must lie in it.
 bool SegmentWalk::make_room(std::uint64_t end) noexcept {
   if (!segment_.header_good && end > capacity_end()) {
     const std::uint64_t data_offset = segment_geometry(segment_.wanted_bytes).data_offset;
@@ -31,7 +31,7 @@ bool SegmentWalk::make_room(std::uint64_t end) noexcept {
   return end <= capacity_end();
 }
 
-// A good record may yet be one that does not belong here: then something that belongs before it is gone.
+// True if the good record follows on the ones before. If not, something that belongs before it is gone.
 bool SegmentWalk::acceptable(const ProbedRecord& record) const {
   const std::uint64_t newest = state_.expected - 1;
   switch (record.type()) {
@@ -47,7 +47,7 @@ bool SegmentWalk::acceptable(const ProbedRecord& record) const {
   return false;
 }
 
-// Can it stand behind a hole? Asked of the header alone.
+// True if the record can stand behind a hole. Asked of the header alone.
 bool SegmentWalk::plausible(const ProbedRecord& record) const {
   if (record.header.type < static_cast<std::uint16_t>(RecordType::event) ||
       record.header.type > static_cast<std::uint16_t>(RecordType::gap)) {
@@ -203,8 +203,9 @@ bool SegmentWalk::resume_behind() {
   }
 }
 
-// What is left of the damaged headers may tell whether the last of them ended its batch. They are not believed for
-// anything else; where they tell nothing, an unbroken run of one producer's numbers counts as one batch.
+// True if `record` continues a batch of which the damage took a part. The headers that are left in the damaged range may
+// say whether the last of them ended its batch; they are believed for nothing else. Where they say nothing, an unbroken
+// run of one producer's numbers counts as one batch.
 bool SegmentWalk::rest_of_batch_follows(const ProbedRecord& record) {
   if (record.type() != RecordType::event) return false;
   std::uint64_t sequence = state_.expected;
@@ -239,7 +240,7 @@ bool SegmentWalk::pass_rest_of_batch(std::uint64_t& position) {
   return false;
 }
 
-// Nothing good follows in the last segment, but it was known to go on.
+// Nothing good follows in the last segment, but something proves that the journal went on.
 void SegmentWalk::lose_end() {
   const Hole lost = hole();
   const std::uint64_t next = std::max(state_.durable_sequence + 1, lost.sequence);
@@ -249,7 +250,7 @@ void SegmentWalk::lose_end() {
     segment_.end_position = to;
     return;
   }
-  // The journal went on in a segment that is gone: this one ends here, the rest is said in one that is made anew.
+  // The journal went on in a segment that is gone: this segment ends here, and a segment that is made anew says the rest.
   if (!make_room(lost.from + kSegmentReserveBytes)) {
     return contradict("its records leave no room for its end");
   }

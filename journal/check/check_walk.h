@@ -1,11 +1,14 @@
 // The walk of a check over the records of one segment after the other. Private to check_journal.cc.
 //
-// A place P where no record stands that may stand there is judged by the table in tail_scan.h. Where that says
-// corruption, the walk goes on at the next good record R: [P, R) is damaged, and the sequences between are lost. A
-// batch is visible whole or not at all (I7), so
-//   - the part of a batch that stands before P belongs to the damaged range;
-//   - so does the part behind it, where what is left of the damaged records' headers says that the batch went on, or
-//     where the batch that begins before P goes on without a break in its producer's numbers.
+// The walk goes from record to record until it comes to a place P that holds none, or one that cannot belong there. The
+// table in tail_scan.h judges P. If the verdict is corruption, the walk looks for the next good record R and goes on
+// there. The bytes [P, R) are damaged, and the events whose sequences would lie between are lost.
+//
+// A batch is visible whole or not at all (I7). So the damaged range also takes in
+//   - the part of a batch that stands before P;
+//   - the part of that batch that stands from R on. The walk knows that the batch goes on behind R if the headers that
+//     are left in the damaged range say so, or if the batch begins before P and the numbers of its producer go on at R
+//     without a break.
 #pragma once
 
 #include <cstdint>
@@ -17,20 +20,20 @@
 
 namespace leat::internal {
 
-/// Where a walk stands: carried from segment to segment.
+/// Where a walk stands: handed on from segment to segment.
 struct WalkState {
   bool started = false;
-  bool ended = false;          ///< the segment before has a segment end of its own, so it knows where the next begins
+  bool ended = false;          ///< the segment before has a segment end, which says where the next segment begins
   std::uint64_t position = 0;  ///< behind the last segment
   std::uint64_t expected = 1;  ///< the next sequence
   std::int64_t timestamp_ns = 0;
-  std::uint64_t durable_position = 0;  ///< the furthest that a mark, or the identity, vouches for
+  std::uint64_t durable_position = 0;  ///< the furthest that a mark, or the identity, proves
   std::uint64_t durable_sequence = 0;
 };
 
 class SegmentWalk {
  public:
-  /// `last`: no later segment is there; otherwise the next one is called `next`.
+  /// `last`: no later segment is there; otherwise `next` is the name of the next segment.
   SegmentWalk(JournalCheck& check, WalkState& state, SegmentCheck& segment, SegmentProbe& probe,
               std::vector<IndexEntry> index, bool last, SegmentName next)
       : check_(check),
@@ -47,13 +50,13 @@ class SegmentWalk {
 
   /// Walks on for about a MiB. False at the segment's end.
   bool walk_on();
-  /// Index entries, with good checksums, that no record matches: written ahead of records that never came.
+  /// Index entries with good checksums that no record matches: they were written ahead of records that never came.
   [[nodiscard]] std::uint64_t stale_entries() const noexcept { return stale_ + (index_.size() - next_entry_); }
 
  private:
   struct Hole {
-    std::uint64_t from;      ///< with the part of a batch that stands before
-    std::uint64_t sequence;  ///< the first that is lost, if any is
+    std::uint64_t from;      ///< includes the part of a batch that stands before it
+    std::uint64_t sequence;  ///< the first event that is lost, if any is
   };
   [[nodiscard]] std::uint64_t capacity_end() const noexcept;
   [[nodiscard]] std::uint64_t limit() const noexcept;

@@ -18,7 +18,7 @@ enum class DamageKind : std::uint8_t {
   records,          ///< bytes of a segment that hold no good record, or one that may not stand there
   missing_segment,  ///< positions that no file holds, with files before and behind them
   lost_end,         ///< the journal was known to go on, to `to_position`
-  contradiction,    ///< what no repair here knows how to mend
+  contradiction,    ///< what leat repair does not know how to repair
 };
 std::string_view to_string(DamageKind kind) noexcept;
 

@@ -1,4 +1,4 @@
-// Who a feed is: its UUID, the lives of its sequence (epochs), and how its journal was last left.
+// Who a feed is: its UUID, its epochs, and how its journal was last left.
 #pragma once
 
 #include <cstddef>
@@ -71,7 +71,7 @@ struct FeedIdentity {
 
   [[nodiscard]] const EpochEntry& current() const { return epochs.back(); }
   [[nodiscard]] bool closed_cleanly() const noexcept { return closed_position != kNotClosed; }
-  /// The future is not judged here: that takes the newest sequence.
+  /// A cursor of the future is not found out here: that takes the newest sequence.
   [[nodiscard]] CursorCheck check(const Cursor& cursor) const noexcept;
   friend bool operator==(const FeedIdentity&, const FeedIdentity&) = default;
 };
@@ -89,7 +89,7 @@ Result<FeedIdentity> load_identity(const JournalDirectory& directory);
 Result<FeedIdentity> decode_identity(const std::string& bytes, const std::string& directory);
 inline constexpr std::size_t kMaxIdentityBytes = sizeof(IdentityHeader) + kMaxEpochs * sizeof(EpochEntry) + 8;
 
-/// The same from an open descriptor of the file; and the error for one that could not be opened.
+/// The same from an open descriptor of the file; and the error for a file that could not be opened.
 Result<FeedIdentity> read_identity(int fd, const std::string& directory);
 Error identity_unreadable(int error_number, const std::string& directory);
 

@@ -69,8 +69,8 @@ struct IndexEntry {
 };
 static_assert(sizeof(IndexEntry) == 32 && std::is_trivially_copyable_v<IndexEntry>);
 
-/// Where things lie in a segment file of a given size. A function of the size alone, so a damaged header can be told
-/// from one that was never written.
+/// Where things lie in a segment file of a given size. A function of the size alone, so a damaged header can be
+/// distinguished from one that was never written.
 struct SegmentGeometry {
   std::uint64_t index_entries;
   std::uint64_t data_offset;
@@ -82,7 +82,7 @@ constexpr SegmentGeometry segment_geometry(std::uint64_t segment_bytes) noexcept
   return {.index_entries = entries, .data_offset = data_offset, .data_bytes = segment_bytes - data_offset};
 }
 
-/// How long a segment's file can be. One of any other length was cut, or made longer, since it was made.
+/// How long a segment's file can be. A file of any other length was cut or made longer since it was made.
 constexpr bool is_segment_size(std::uint64_t bytes) noexcept {
   return bytes >= kMinSegmentBytes && bytes <= kMaxSegmentBytes && bytes % kPageBytes == 0;
 }
@@ -120,7 +120,8 @@ SegmentHeader make_segment_header(const FeedUuid& uuid, std::uint64_t segment_by
 bool segment_header_is_valid(const SegmentHeader& header, const FeedUuid& uuid, std::uint64_t file_bytes,
                              std::uint64_t first_sequence, std::uint64_t first_position) noexcept;
 
-/// True if the file is as long as the segment was made: as its header says, where that is intact; else as any can be.
+/// True if the file is as long as the segment was made. An intact header says how long that is; without one, any length
+/// passes that a segment can have.
 bool has_segment_length(const SegmentHeader& header, const FeedUuid& uuid, std::uint64_t file_bytes,
                         std::uint64_t first_sequence, std::uint64_t first_position) noexcept;
 

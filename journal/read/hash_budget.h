@@ -5,8 +5,9 @@
 
 namespace leat::internal {
 
-/// Bytes that were made to look like the headers of long records must not make a search quadratic: it hashes so many
-/// bytes of candidates, and no more. What a search does with a candidate that it may not hash is its own rule.
+/// A search for good records hashes so many bytes of candidates, and no more: bytes that were made to look like the
+/// headers of long records must not make the search quadratic. Each search has a rule of its own for a candidate that
+/// may not be hashed.
 class HashBudget {
  public:
   explicit HashBudget(std::uint64_t bytes) noexcept : left_(bytes) {}

@@ -74,7 +74,7 @@ std::string place_of_break(const JournalFiles& files, const TailScan& scan, std:
          " does not begin where it ends, so the journal";
 }
 
-// Reads segments backwards from the last linked one, as far as nobody vouches for what comes before.
+// Reads segments backwards from the last linked one, until something proves that what comes before was on disk.
 Result<void> read_unproven(JournalFiles& files, std::uint64_t read_from, const OnRecord& on_record, TailScan witness,
                            JournalEnd& end) {
   const std::vector<SegmentName> names = files.segments();
@@ -107,7 +107,7 @@ Result<JournalEnd> find_journal_end(JournalFiles& files, std::uint64_t read_from
   end.segments = *linked;
   TailScan witness;
   const FeedIdentity& identity = files.identity();
-  if (identity.closed_cleanly()) witness.vouch(identity.closed_position, identity.closed_sequence);
+  if (identity.closed_cleanly()) witness.prove(identity.closed_position, identity.closed_sequence);
   for (std::size_t i = *linked; i < names.size(); ++i) {
     if (auto asked = ask_witness(files, names[i], witness); !asked) return asked.error();
   }

@@ -1,15 +1,16 @@
 // Where a journal ends: over all its segments, what tail_scan.h says of one. The same for recovery and for readers
 // without a broker.
 //
-// From the oldest on, those segments belong to the journal that hang together: a good header, and the one before ends,
-// with its segment end, where it begins. Those that nobody vouches for to be on disk are read from end to end. P is the
-// first place that does not hold what it should: a record, a segment's header, a whole segment.
+// From the oldest on, those segments belong to the journal that hang together: the segment has a good header, and the
+// segment before ends, with its segment end, where this one begins. Segments of which nothing proves that they were on
+// disk are read from end to end. P is the first place that does not hold what it should: a record, a segment's header,
+// a whole segment.
 //
 //   what is found                                                              verdict
 //   -------------------------------------------------------------------------  ---------------------------------------
-//   a mark in any segment, or the feed's identity, vouches for bytes beyond P  corrupt
+//   a mark in any segment, or the feed's identity, proves bytes beyond P       corrupt
 //   a segment beyond P is not as long as it was made                           corrupt: length is synced before use
-//   nobody does                                                                the journal ends at P, as tail_scan.h
+//   no such proof                                                              the journal ends at P, as tail_scan.h
 //                                                                              says of the segment; those behind it
 //                                                                              were begun and never got there whole
 //   there is no such place                                                     the end of the last segment

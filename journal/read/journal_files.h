@@ -59,7 +59,7 @@ class JournalFiles {
   /// Fills `buffer` from buffer.position() on, not beyond the end of that segment nor beyond `limit_position`.
   /// `starts_segment`: the record before was a segment_end, so the position must be the first of a segment.
   Fill fill(RecordBuffer& buffer, bool starts_segment, std::uint64_t limit_position);
-  /// The same from the segment that was opened last, also where the position is another's by now.
+  /// As fill(), from the segment that was opened last, even if the position belongs to another segment by now.
   Fill fill_from_open(RecordBuffer& buffer, std::uint64_t limit_position);
   [[nodiscard]] const Error& error() const noexcept { return error_; }
 
@@ -68,7 +68,7 @@ class JournalFiles {
   [[nodiscard]] Result<bool> still_retained() const;
   [[nodiscard]] bool has_segment() const noexcept { return segment_fd_.valid(); }
 
-  /// The first word of the record at `position`, if that lies in the segment last read.
+  /// The first word of the record at `position`, if `position` lies in the segment last read.
   [[nodiscard]] std::optional<std::uint64_t> checksum_at(std::uint64_t position) const;
 
   /// What the directory's name leads to by now.

@@ -15,8 +15,8 @@ constexpr std::int64_t kLastTime = std::numeric_limits<std::int64_t>::max();
 
 bool is_event(const RecordView& record) { return record.header.type == static_cast<std::uint16_t>(RecordType::event); }
 
-// Scans from `from` on for the first event that `reached` accepts. Stands still at the first byte it cannot vouch for:
-// whoever reads on from there gets the right answer about it.
+// Scans from `from` on for the first event that `reached` accepts. Stands still at the first place without a good
+// record: whoever reads on from there gets the right answer about that place.
 template <typename Reached, typename ReachedIn>
 Result<Located> scan(JournalFiles& files, Located from, std::uint64_t limit_position, Reached reached,
                      ReachedIn reached_in) {
@@ -119,9 +119,9 @@ std::optional<std::int64_t> first_time(JournalFiles& files, const SegmentName& n
   return index->front().timestamp_ns;
 }
 
-// The first event in one segment with a time from `from_ns` to `to_ns`. What is not found stands at the segment's end,
-// or at the first byte that cannot be vouched for. What a sample says is only believed if its record says the same, or
-// if one further on does that is not later.
+// The first event in one segment with a time from `from_ns` to `to_ns`. If there is none, the answer stands at the
+// segment's end, or at the first place without a good record. What a sample of the index says is believed only if its
+// record says the same, or if the record of a sample further on does, and that sample is not later.
 Result<Located> search_segment(JournalFiles& files, const Stretch& segment, const SegmentName& name,
                                std::int64_t from_ns, std::int64_t to_ns, std::uint64_t limit_position) {
   auto index = files.read_index(name);

@@ -22,14 +22,14 @@ struct Located {
 /// The first event with sequence >= `sequence`. Looks no further than `limit_position`.
 Result<Located> locate_sequence(JournalFiles& files, std::uint64_t sequence, std::uint64_t limit_position);
 
-/// Time stamps never decrease, but where the broker's clock was set back by more than this; nor do they run further
-/// ahead of it.
+/// Time stamps decrease only where the broker's clock was set back by more than this, and never run further ahead of
+/// that clock than this.
 inline constexpr std::int64_t kStampsAheadNs = 3 * 3600 * 1'000'000'000LL;
 
-/// The first event with time stamp >= `timestamp_ns`. Stamps of a time that is not to come for hours yet are of a clock
-/// that was wrong, and are passed over (unless such a time is asked for: then they may be found). Where the clock was
-/// set back, an event of before may be found that has such a stamp, and no event that came at that time or later is
-/// passed over for it.
+/// The first event with time stamp >= `timestamp_ns`. An event whose stamp lies hours in the future has it from a clock
+/// that was wrong, and is passed over, unless such a time is asked for: then the event may be found. Where the clock was
+/// set back, the event that is found may be one from before, with such a stamp. No event that came at that time or later
+/// is passed over for it.
 Result<Located> locate_time(JournalFiles& files, std::int64_t timestamp_ns, std::uint64_t limit_position);
 
 }  // namespace leat::internal

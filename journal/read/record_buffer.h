@@ -1,5 +1,5 @@
-// A private buffer of consecutive bytes of the string, and the decoder over it. The same for bytes from the broadcast
-// ring and from the journal: that is why a hand-over between them needs no translation (I3).
+// A private buffer of consecutive bytes of the stream, and the decoder over it. Both are the same for bytes from the
+// broadcast ring and from the journal: that is why a hand-over between the two needs no translation (I3).
 #pragma once
 
 #include <cstddef>

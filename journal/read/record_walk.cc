@@ -24,35 +24,36 @@ JournalFiles::Fill RecordWalk::fill() {
   return filled;
 }
 
-RecordWalk::Found RecordWalk::next(RecordView& out) {
-  for (;;) {
-    const std::uint64_t position = buffer_.position();
-    switch (buffer_.next(out, files_.feed_seed(), files_.data_bytes())) {
-      case RecordBuffer::Next::record:
-        LEAT_DCHECK(buffer_.position() > position);
-        record_position_ = position;
-        if (out.header.type == static_cast<std::uint16_t>(RecordType::segment_end)) {
-          starts_segment_ = scope_ == Scope::stream;
-          buffer_.restart(buffer_.position());  // what is behind it in this segment is no part of the stream
-        }
-        return Found::record;
-      case RecordBuffer::Next::end: return Found::zero;
-      case RecordBuffer::Next::bad: return Found::bad;
-      case RecordBuffer::Next::need_more: break;
-    }
-    // A second need_more at one place, with room enough, means that the record is not all there.
-    const std::size_t room = buffer_.capacity();
-    buffer_.ensure_capacity(buffer_.wanted_bytes());
-    if (filled_at_ == position && buffer_.capacity() == room) return Found::bad;
-    filled_at_ = position;
-    switch (fill()) {
-      case JournalFiles::Fill::ok: break;
-      case JournalFiles::Fill::no_data: return Found::no_data;
-      case JournalFiles::Fill::expired: return Found::expired;
-      case JournalFiles::Fill::failed: return Found::failed;
-    }
-    LEAT_DCHECK(buffer_.position() == position);
+// A second need_more at one place, with room enough, means that the record is not all there.
+std::optional<RecordWalk::Found> RecordWalk::refill() {
+  const std::uint64_t position = buffer_.position();
+  const std::size_t room = buffer_.capacity();
+  buffer_.ensure_capacity(buffer_.wanted_bytes());
+  if (filled_at_ == position && buffer_.capacity() == room) return Found::bad;
+  filled_at_ = position;
+  switch (fill()) {
+    case JournalFiles::Fill::ok: break;
+    case JournalFiles::Fill::no_data: return Found::no_data;
+    case JournalFiles::Fill::expired: return Found::expired;
+    case JournalFiles::Fill::failed: return Found::failed;
   }
+  LEAT_DCHECK(buffer_.position() == position);
+  return std::nullopt;
+}
+
+RecordWalk::Found RecordWalk::next(RecordView& out) {
+  const std::uint64_t position = buffer_.position();
+  const Found found = walk_step(
+      buffer_, buffer_.next(out, files_.feed_seed(), files_.data_bytes()), files_.feed_seed(), out,
+      [&] { return files_.data_bytes(); }, [&] { return refill(); });
+  if (found != Found::record) return found;
+  LEAT_DCHECK(buffer_.position() > position);
+  record_position_ = position;
+  if (out.header.type == static_cast<std::uint16_t>(RecordType::segment_end)) {
+    starts_segment_ = scope_ == Scope::stream;
+    buffer_.restart(buffer_.position());  // what lies behind it in this segment is no part of the stream
+  }
+  return Found::record;
 }
 
 }  // namespace leat::internal

@@ -3,28 +3,49 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "journal/read/journal_files.h"
 #include "journal/read/record_buffer.h"
 
 namespace leat::internal {
 
+/// What a walk finds at its place.
+enum class [[nodiscard]] Walked : std::uint8_t{
+    record,
+    zero,     ///< a checksum of zero: nothing was ever written here
+    bad,      ///< no good record, or one that is not all there
+    no_data,  ///< the segment, the journal, or what may be read of it, ends here
+    expired,  ///< the place lies below the oldest segment by now
+    failed,   ///< whoever fills the buffer knows the error
+};
+
+/// One step of any walk, over whatever source. `next` is what the buffer says of its place; where the buffer's bytes end
+/// before the record does, `refill` fills it anew from that place on. `refill` answers nothing once it has done so; any
+/// other answer is the step's. `bound` gives the most bytes that a record may have: the source may change with a fill.
+template <typename Bound, typename Refill>
+Walked walk_step(RecordBuffer& buffer, RecordBuffer::Next next, std::uint64_t feed_seed, RecordView& out, Bound bound,
+                 Refill refill) {
+  for (;; next = buffer.next(out, feed_seed, bound())) {
+    switch (next) {
+      case RecordBuffer::Next::record: return Walked::record;
+      case RecordBuffer::Next::end: return Walked::zero;
+      case RecordBuffer::Next::bad: return Walked::bad;
+      case RecordBuffer::Next::need_more: break;
+    }
+    if (const std::optional<Walked> ended = refill()) return *ended;
+  }
+}
+
 /// One walk over the files, from a position on. Not thread-safe. Views of a record are good until the next call.
 /// A walk ends at the first place where no good record stands; what that means is for the caller to judge.
 class RecordWalk {
  public:
   enum class Scope : std::uint8_t {
-    stream,   ///< behind a segment's end it goes on in the next segment
-    segment,  ///< it begins at a segment's first position, and stays in it
+    stream,   ///< behind a segment's end the walk goes on in the next segment
+    segment,  ///< the walk begins at a segment's first position, and stays in that segment
   };
-  enum class [[nodiscard]] Found : std::uint8_t{
-      record,
-      zero,     ///< a checksum of zero: nothing was ever written here
-      bad,      ///< no good record, or one that is not all there
-      no_data,  ///< the segment, the journal, or what may be read of it, ends here
-      expired,  ///< the place lies below the oldest segment by now
-      failed,   ///< see JournalFiles::error()
-  };
+  using Found = Walked;  ///< failed: see JournalFiles::error()
 
   /// Reads nothing at or beyond `limit_position`.
   RecordWalk(JournalFiles& files, std::size_t buffer_bytes, std::uint64_t position,
@@ -37,6 +58,7 @@ class RecordWalk {
   [[nodiscard]] std::uint64_t position() const noexcept { return buffer_.position(); }
 
  private:
+  std::optional<Found> refill();
   JournalFiles::Fill fill();
 
   JournalFiles& files_;

@@ -12,26 +12,26 @@
 
 namespace leat::internal {
 
-std::optional<std::string> mend_one_byte(const std::string& bytes) {
-  if (bytes.size() < 2 * kWordBytes || bytes.size() > kMaxMendedBytes) return std::nullopt;
+std::optional<std::string> repair_one_byte(const std::string& bytes) {
+  if (bytes.size() < 2 * kWordBytes || bytes.size() > kMaxRepairedBytes) return std::nullopt;
   const std::size_t body = bytes.size() - kWordBytes;
   std::uint64_t stored = 0;
   std::memcpy(&stored, bytes.data() + body, kWordBytes);
   const std::uint64_t sum = checksum_bytes(bytes.data(), body, 0);
-  std::string mended = bytes;
-  // One byte of the checksum itself is wrong: the others vouch for the rest.
+  std::string repaired = bytes;
+  // One byte of the checksum itself is wrong: its other bytes prove the rest.
   const std::uint64_t differs = sum ^ stored;
   for (unsigned shift = 0; shift < 64; shift += 8) {
     if ((differs & ~(0xffULL << shift)) != 0) continue;
-    std::memcpy(mended.data() + body, &sum, kWordBytes);
-    return mended;
+    std::memcpy(repaired.data() + body, &sum, kWordBytes);
+    return repaired;
   }
   for (std::size_t at = 0; at < body; ++at) {
     for (int value = 0; value < 256; ++value) {
-      mended[at] = static_cast<char>(value);
-      if (checksum_bytes(mended.data(), body, 0) == stored) return mended;
+      repaired[at] = static_cast<char>(value);
+      if (checksum_bytes(repaired.data(), body, 0) == stored) return repaired;
     }
-    mended[at] = bytes[at];
+    repaired[at] = bytes[at];
   }
   return std::nullopt;
 }
@@ -70,9 +70,9 @@ Result<Salvaged<T>> salvage(const JournalDirectory& directory, const std::string
     return file;
   }
   file.what = "its bytes fail their check";
-  const auto mended = mend_one_byte(file.bytes);
-  if (!mended) return file;
-  if (auto again = decode(*mended); again) {
+  const auto repaired = repair_one_byte(file.bytes);
+  if (!repaired) return file;
+  if (auto again = decode(*repaired); again) {
     file.content = std::move(*again);
     file.what = "one byte of it is wrong, and which one is known";
   }
@@ -116,7 +116,7 @@ Result<FeedIdentity> identity_from_segments(const std::vector<HeaderWitness>& he
         {.id = header.epoch, .first_sequence = since.first_sequence, .first_position = since.first_position});
     before = &header.name;
   }
-  // Others may have begun since the last segment did, and nothing tells of them.
+  // Other epochs may have begun since the last segment did, and nothing says so.
   identity.epochs.push_back(
       {.id = random_id(), .first_sequence = before->first_sequence, .first_position = before->first_position});
   return identity;

@@ -14,9 +14,9 @@
 namespace leat::internal {
 
 /// The bytes with one of them put right, if that makes their closing checksum match: then they are what they were, as
-/// sure as the checksum is. Looks no further than kMaxMendedBytes.
-std::optional<std::string> mend_one_byte(const std::string& bytes);
-inline constexpr std::size_t kMaxMendedBytes = 8192;
+/// sure as the checksum is. Tries nothing if there are more than kMaxRepairedBytes.
+std::optional<std::string> repair_one_byte(const std::string& bytes);
+inline constexpr std::size_t kMaxRepairedBytes = 8192;
 
 /// True if the bytes end with the XXH3-64 of all before.
 bool closing_checksum_matches(const std::string& bytes) noexcept;
@@ -34,15 +34,16 @@ struct Salvaged {
 Result<Salvaged<FeedIdentity>> salvage_identity(const JournalDirectory& directory);
 Result<Salvaged<std::vector<CursorEntry>>> salvage_cursors(const JournalDirectory& directory, const FeedUuid& uuid);
 
-/// What the headers of segments tell about the feed.
+/// What a segment's header says about the feed.
 struct HeaderWitness {
   SegmentName name;
   FeedUuid uuid = {};
   std::uint64_t epoch = 0;
 };
 
-/// Identity from the headers of its segments, oldest first. Where an epoch began is not in them: it is taken to be as
-/// early as it can have been, so that a cursor may get a Reset without need, but never none where one is due.
+/// A feed's identity from the headers of its segments, oldest first. Where an epoch began is not in the headers, so each
+/// epoch is taken to begin as early as it can have begun: a cursor may get a Reset without need, but always gets one
+/// where one is due.
 /// Error: corrupt, when there are no headers, or they are of several feeds.
 Result<FeedIdentity> identity_from_segments(const std::vector<HeaderWitness>& headers, const std::string& directory);
 

@@ -14,7 +14,7 @@ constexpr std::size_t kWalkBufferBytes = 128 * 1024;
 
 enum class Stop { zero, bad, sealed };
 
-// Takes in the records one by one and remembers where the last whole batch ended.
+// Takes the records in, one by one, and remembers where the last whole batch ended.
 class TailState {
  public:
   TailState(TailScan& scan, const SegmentName& name) : scan_(scan) {
@@ -41,7 +41,7 @@ class TailState {
     if (record.payload.size() != sizeof mark) return;
     std::memcpy(&mark, record.payload.data(), sizeof mark);
     ++scan_.marks;
-    scan_.vouch(mark.durable_position, mark.durable_sequence);
+    scan_.prove(mark.durable_position, mark.durable_sequence);
     scan_.next_producer_id = std::max(scan_.next_producer_id, mark.next_producer_id);
   }
 
@@ -52,8 +52,9 @@ class TailState {
   bool in_batch_ = false;
 };
 
-// A record that is good where it stands, and would follow the journal's end by its number, can come to life again when
-// the journal grows up to it. Numbers tell it from what a recycled segment still holds, and cheaply.
+// Looks for records behind the journal's end that are good where they stand, and whose numbers could follow that end:
+// the journal would take such a record for its own when it has grown up to it. The records that a recycled segment still
+// holds have other numbers, which costs no hashing to find out.
 class BehindTheEnd {
  public:
   BehindTheEnd(const TailScan& scan, std::uint64_t feed_seed, std::uint64_t data_bytes)
@@ -140,9 +141,9 @@ Result<Stop> walk(JournalFiles& files, const SegmentName& name, TailState& state
 }  // namespace
 
 TailVerdict judge_tail(const TailScan& scan, bool later_segment) noexcept {
-  const bool vouched = scan.durable_position > scan.bad_position;
-  if (scan.sealed) return vouched && !later_segment ? TailVerdict::corrupt : TailVerdict::sealed;
-  if (vouched || later_segment) return TailVerdict::corrupt;
+  const bool proven = scan.durable_position > scan.bad_position;
+  if (scan.sealed) return proven && !later_segment ? TailVerdict::corrupt : TailVerdict::sealed;
+  if (proven || later_segment) return TailVerdict::corrupt;
   return scan.zero_checksum && !scan.unfinished_batch && !scan.record_behind ? TailVerdict::clean_end
                                                                              : TailVerdict::torn;
 }

@@ -60,8 +60,8 @@ class Repair {
                    "what it held is given up"};
     }
     for (const auto step :
-         {&Repair::keep_everything_aside, &Repair::begin_epoch, &Repair::set_names_right, &Repair::mend_segments,
-          &Repair::make_missing_segments, &Repair::mend_cursors, &Repair::note_end}) {
+         {&Repair::keep_everything_aside, &Repair::begin_epoch, &Repair::set_names_right, &Repair::repair_segments,
+          &Repair::make_missing_segments, &Repair::repair_cursors, &Repair::note_end}) {
       if (auto done = (this->*step)(); !done) return done.error();
     }
     report_.kept = files_.kept();
@@ -174,11 +174,11 @@ class Repair {
     return {};
   }
 
-  Result<void> mend_segments() {
+  Result<void> repair_segments() {
     for (const SegmentCheck& segment : check_.segments) {
       const bool size_good = segment.file_bytes == segment.wanted_bytes;
       if (segment.records_good && segment.header_good && segment.index_good && size_good) continue;
-      if (auto mended = mend(segment); !mended) return mended;
+      if (auto done = repair(segment); !done) return done;
     }
     return {};
   }
@@ -186,7 +186,7 @@ class Repair {
   // Holes are filled in a copy that then takes the segment's name. In place, a loss of power could leave some of the
   // bytes that told which events behind the damage belong to a batch that is given up, and the next repair would come
   // to another answer.
-  Result<void> mend(const SegmentCheck& segment) {
+  Result<void> repair(const SegmentCheck& segment) {
     const bool has_holes = !segment.records_good;
     const std::string name = segment.name.to_string();
     const std::string file = has_holes ? kMadeName : name;
@@ -288,7 +288,7 @@ class Repair {
   }
 
   // Places that cannot be proven are given up: one that is wrong would pass events over without a word.
-  Result<void> mend_cursors() {
+  Result<void> repair_cursors() {
     const bool damaged =
         std::ranges::any_of(check_.damages, [](const Damage& damage) { return damage.kind == DamageKind::cursors; });
     if (!damaged) return {};

@@ -1,14 +1,15 @@
-// Mending a damaged journal. What cannot be had back is given up in so many words: a gap record takes its place.
+// The repair of a damaged journal. What cannot be had back is given up openly: a gap record takes its place.
 //
-// The order of the steps makes a repair that is killed at any of them, or loses power there, one that the next run
-// finishes:
+// A repair may be killed at any step, or lose power there, and the next run finishes it. This is due to the order of
+// the steps:
 //   1. every damaged byte is copied aside and synced before anything is overwritten (torn-<position>-<n>.bin, where n
 //      follows from the bytes, so that a second run writes the same file);
 //   2. the file `feed` gets a new epoch before the first byte of the journal changes: whatever a reader sees from
-//      then on, it sees under an epoch that says so. It keeps what it says about how the journal was closed, which
-//      vouches for a lost end;
-//   3. a segment with holes is copied, and they are filled in the copy: a hole filled by half could tell another story
-//      of what is lost than the damage did. Header, index and size of one whose records are good are mended in place;
+//      then on, the reader sees under an epoch that says so. `feed` keeps what it says about how the journal was
+//      closed: that is the proof of an end that is lost;
+//   3. a segment with holes is copied, and the holes are filled in the copy: a hole that is filled by half could say
+//      that other events are lost than the damage said. Where all records of a segment are good, its header, index and
+//      size are repaired in place;
 //   4. copies, and files that are made anew, get their name when they are whole and synced;
 //   5. last of all `feed` notes where the journal now ends, if it was closed cleanly before.
 #pragma once
@@ -39,8 +40,8 @@ struct RepairReport {
   std::uint64_t next_sequence = 0;
 };
 
-/// Mends what `check` found; the caller holds the lock since before the check. Nothing to do if it is intact. Errors:
-/// corrupt, if there is something that no repair here can mend (nothing has been changed then); no_space, io_error.
+/// Repairs what `check` found; the caller has held the lock since before the check. An intact journal is left alone.
+/// Errors: corrupt, if there is damage that cannot be repaired here (nothing has been changed then); no_space, io_error.
 Result<RepairReport> repair_journal(const JournalDirectory& directory, const JournalCheck& check);
 
 }  // namespace leat::internal

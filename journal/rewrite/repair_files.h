@@ -27,8 +27,8 @@ class RepairFiles {
   Result<UniqueFd> make(const std::string& file);
   /// Writes all of it, at `offset`.
   Result<void> write(int fd, const std::string& file, std::uint64_t offset, const std::string& bytes);
-  /// Writes the first `bytes` of `from`, or all of it if it is shorter, to the file `to`. What the disk does not give
-  /// of it comes as bytes that no record has.
+  /// Writes the first `bytes` of `from`, or all of it if it is shorter, to the file `to`. Where the disk does not give
+  /// the bytes of `from`, bytes are written that no record has.
   Result<void> copy(const std::string& from, std::uint64_t bytes, int to_fd, const std::string& to);
   /// Makes the file so long; what is added has room on the disk.
   Result<void> resize(int fd, const std::string& file, std::uint64_t bytes);

@@ -15,7 +15,7 @@ namespace leat::internal {
 inline constexpr std::uint64_t kBroadcastMagic = 0x3143424154'41454cULL;  // "LEATABC1"
 inline constexpr std::uint64_t kDoorbellMagic = 0x3142444154'41454cULL;   // "LEATADB1"
 
-/// A position of the journal's string and the newest event below it.
+/// A position in the stream and the newest event below it.
 struct Watermark {
   Atomic<std::uint64_t> position;
   Atomic<std::uint64_t> sequence;

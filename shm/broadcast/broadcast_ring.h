@@ -3,16 +3,19 @@
 // Writer:  intent.store(relaxed); fence(release); words.store(relaxed) ...; committed.store(release)
 // Reader:  committed.load(acquire); words.load(relaxed) ...; fence(acquire); intent.load(relaxed)
 //
-// A reader's copy of [position, end) is good if and only if `intent <= position + capacity` after it: had the writer
-// stored into any of these bytes before we loaded them, its release fence and our acquire fence would make us see the
-// raised intent. Readers store nothing here: a thousand of them cost the writer nothing.
+// A reader's copy of [position, end) is good if and only if `intent <= position + capacity` after the copy. Had the
+// writer stored into any of these bytes before the reader loaded them, the writer's release fence and the reader's
+// acquire fence would make the reader see the raised intent. Readers store nothing here: a thousand of them cost the
+// writer nothing.
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <optional>
 
+#include "base/check.h"
 #include "shm/broadcast/broadcast_layout.h"
 
 namespace leat::internal {
@@ -30,26 +33,32 @@ class BroadcastWriter {
     // After a predecessor's death, the pair that says where `committed` stands must stay readable: write the other.
     const std::uint64_t committed = header_->committed.load(std::memory_order_relaxed);
     commits_ = header_->latest[1].position.load(std::memory_order_relaxed) == committed ? 1 : 0;
+    LEAT_DCHECK(std::has_single_bit(capacity) && committed <= intent_);
   }
 
   [[nodiscard]] std::uint64_t capacity() const noexcept { return mask_ + 1; }
 
-  /// Announces that bytes up to `end` are about to be written. Call before storing them; at most `capacity` beyond
-  /// committed. One store and no fence instruction on x86.
+  /// Announces that bytes up to `end` are about to be written, before they are stored. `end` lies at most `capacity`
+  /// beyond committed. One store and no fence instruction on x86.
   void raise_intent(std::uint64_t end) noexcept {
     if (end <= intent_) return;
+    LEAT_DCHECK(end % kWordBytes == 0);
     intent_ = end;
     header_->intent.store(end, std::memory_order_relaxed);
     fence_release();  // SYNC POINT: pairs with the acquire fence in BroadcastReader::still_valid
   }
+
+  /// As far as bytes may be stored.
+  [[nodiscard]] std::uint64_t intent() const noexcept { return intent_; }
 
   /// Where the byte at `position` lies; contiguous for up to `capacity` bytes, thanks to the mirror.
   [[nodiscard]] std::byte* place(std::uint64_t position) const noexcept { return data_ + (position & mask_); }
 
   /// Makes everything below `position` visible. `sequence` is the newest event below it.
   void commit(std::uint64_t position, std::uint64_t sequence) noexcept {
+    LEAT_DCHECK(position != kNoPosition);
     Watermark& slot = header_->latest[++commits_ & 1];
-    // A reader that sees `committed == position` finds the pair that says so in one of the two slots; the slot of the
+    // A reader that sees `committed == position` finds the pair that says so in one of the two slots. The slot of the
     // previous value is left alone until the commit after next.
     slot.position.store(kNoPosition, std::memory_order_relaxed);
     thread_fence(std::memory_order_release);
@@ -100,12 +109,13 @@ class BroadcastReader {
   /// Copies [position, position + bytes) and says whether the copy is good. Both multiples of 8; the caller has seen
   /// `committed() >= position + bytes`, and bytes <= capacity.
   [[nodiscard]] bool copy(std::uint64_t position, std::size_t bytes, void* to) const noexcept {
+    LEAT_DCHECK(position % kWordBytes == 0 && bytes % kWordBytes == 0 && bytes <= capacity_);
     copy_words_out(to, data_ + (position & (capacity_ - 1)), bytes);
     return still_valid(position);
   }
 
-  /// The newest (committed, sequence). Lock-free: retries only while commits pass by. A broken broker's ring, in which
-  /// no pair matches, gives sequence 0 in the end.
+  /// The newest (committed, sequence). Lock-free: retries only while commits pass by. The ring of a broken broker may
+  /// hold no pair that matches: then the answer has sequence 0 in the end.
   [[nodiscard]] Place read_latest() const noexcept {
     std::uint64_t position = 0;
     for (int look = 0; look < kMaxLooks; ++look) {

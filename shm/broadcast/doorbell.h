@@ -1,17 +1,16 @@
 // Waking consumers without a system call when nobody sleeps.
 //
-// The word of a watermark's sleepers is odd while anybody sleeps, or is about to; each wake-up makes it even by adding
-// 1.
+// Each watermark has a word for its sleepers. The word is odd while anybody sleeps, or is about to; each wake-up makes
+// the word even by adding 1.
 //
 // Sleeper: make the word odd; seq_cst fence; look at the watermark again; FUTEX_WAIT while the word is what it was
-// then,
-//          with a bounded time-out.
+//          then, with a bounded time-out.
 // Waker:   watermark := new; seq_cst fence; is the word odd? add 1 and FUTEX_WAKE all.
 //
-// With a flag instead of a count of sleepers, one that is killed costs one wake-up too many and leaves nothing behind.
-// And as each wake-up changes the word for good, whoever is about to sleep when it comes does not. A plain flag would
-// not do: the waker that clears it for an earlier sleep clears it for a sleeper, too, that sleeps only then (found by
-// tests/interleave; docs/adr/0005-doorbell-of-flags.md).
+// The word is a flag, not a count of sleepers: a sleeper that is killed costs one wake-up too many, and leaves nothing
+// behind. Each wake-up changes the word for good, so whoever is about to sleep when the wake-up comes does not sleep. A
+// plain flag would not do: a waker that clears the flag for an earlier sleep may clear it for a sleeper, too, that goes
+// to sleep only then (found by tests/interleave; docs/adr/0005-doorbell-of-flags.md).
 #pragma once
 
 #include <climits>

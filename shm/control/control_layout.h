@@ -66,7 +66,7 @@ struct HelloMessage {
 };
 static_assert(sizeof(HelloMessage) == 72 && offsetof(HelloMessage, name) == 40);
 
-// Sizes of what is passed are told here and never read from the files: any producer can write over the header of the
+// Sizes of what is passed are given here and never read from the files: any producer can write over the header of the
 // inbound ring, any consumer over the doorbell's, and whoever comes next must get in all the same.
 struct WelcomeMessage {
   MessageHeader header;            // 0

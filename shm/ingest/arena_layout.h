@@ -32,9 +32,9 @@ enum class ArenaState : std::uint32_t {
 /// What a producer waits for, as bits of ArenaHeader::waiting.
 enum WaitingFor : std::uint32_t { kWaitCommitted = 1, kWaitDurable = 2, kWaitRoom = 4 };
 
-/// Written by a broker that finds the journal's end below what its producers were told: events with numbers from
-/// `from_sequence` on (0: none), of entries below `below_position`, are gone. Other events have these numbers by now,
-/// so that durable_sequence says nothing of the lost ones.
+/// Written by a broker that finds the journal's end below what was reported to its producers. Events with numbers from
+/// `from_sequence` on (0: none), of entries below `below_position`, are gone. Other events have these numbers by now, so
+/// durable_sequence says nothing about the lost events.
 struct LostEntries {
   Atomic<std::uint64_t> below_position;
   Atomic<std::uint64_t> from_sequence;

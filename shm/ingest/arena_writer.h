@@ -1,9 +1,11 @@
 // The producer's end of its arena.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
+#include "base/check.h"
 #include "shm/ingest/arena_layout.h"
 
 namespace leat::internal {
@@ -13,8 +15,8 @@ inline void bump_own(Atomic<std::uint64_t>& counter) noexcept {
   counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
 
-/// Hands out room for entries, in order. One thread. Nothing written here is visible to anybody until a ticket names
-/// it. An entry that got no ticket is simply overwritten by the next one.
+/// Hands out room for entries, in order. One thread. Nothing that is written here is visible to anybody until a ticket
+/// names it. An entry that got no ticket is simply overwritten by the next entry.
 class ArenaWriter {
  public:
   ArenaWriter() = default;
@@ -25,7 +27,9 @@ class ArenaWriter {
         mask_(capacity - 1),
         tail_(tail),
         touched_(tail),
-        limit_(tail + capacity) {}
+        limit_(tail + capacity) {
+    LEAT_DCHECK(std::has_single_bit(capacity) && tail % kEntryAlignment == 0);
+  }
 
   /// Room for an entry of `record_bytes`, or nullptr when the arena is full. Reads the broker's line only when the
   /// cached view says full.
@@ -35,28 +39,31 @@ class ArenaWriter {
     limit_ = header_->consumed.load(std::memory_order_acquire) + capacity();
     return reserve_below_limit(record_bytes);
   }
-  /// The same without a look at the broker's line: nullptr also where look_behind() asked for a look.
+  /// As reserve(), without a look at the broker's line. nullptr also where look_behind() has asked for a look.
   [[nodiscard]] std::byte* reserve_below_limit(std::uint64_t record_bytes) noexcept {
     const std::uint64_t needed = entry_bytes(record_bytes);
-    // Signed: a forged ticket can have an entry consumed that was not published (see unseal); `consumed` stands ahead
-    // then.
+    LEAT_DCHECK(tail_ % kEntryAlignment == 0 && touched_ - tail_ <= capacity());
+    // Signed: a forged ticket can have an entry consumed that was not published (see unseal). Then `consumed` stands
+    // ahead of the tail.
     if (static_cast<std::int64_t>(limit_ - tail_ - needed) < 0) return nullptr;
     if (tail_ + needed > touched_) touched_ = tail_ + needed;
-    // Whoever sees a byte of what is written here sees all that was published before: ArenaReader::sealed_again may
-    // take a byte for the completion of an entry of the last lap, and then looks at the tail. No instruction on x86-64.
+    // Whoever sees a byte of the new entry sees all that was published before. ArenaReader::sealed_again needs that: it
+    // may take such a byte for the completion of an entry of the last lap, and then looks at the tail. No instruction
+    // on x86-64.
     fence_release();
     std::byte* const room = place(tail_) + kEntryHeaderBytes;
     if (room == nullptr) __builtin_unreachable();  // so that the caller's question is answered by the one above
     return room;
   }
 
-  /// reserve_below_limit() gives no more than `bytes` from here on: then its caller looks around before it goes on.
+  /// After `bytes` more, reserve_below_limit() gives nullptr, so that its caller looks around before going on.
   void look_behind(std::uint64_t bytes) noexcept {
     if (static_cast<std::int64_t>(limit_ - tail_ - bytes) > 0) limit_ = tail_ + bytes;
   }
 
   /// Writes the header of the entry that reserve() made room for.
   void seal(std::uint32_t record_bytes, std::uint32_t count, std::uint64_t producer_sequence) noexcept {
+    LEAT_DCHECK(touched_ - tail_ >= entry_bytes(record_bytes));  // reserve() has given the room
     auto* entry = reinterpret_cast<EntryHeader*>(place(tail_));
     entry->completion.store(0, std::memory_order_release);  // SYNC POINT: pairs with ArenaReader::sealed_again
     entry->record_bytes = record_bytes;
@@ -71,10 +78,11 @@ class ArenaWriter {
   /// The entry has its ticket: the next one goes behind it.
   void advance(std::uint64_t record_bytes) noexcept {
     const std::uint64_t bytes = entry_bytes(record_bytes);
+    LEAT_DCHECK(touched_ - tail_ >= bytes);
     tail_ += bytes;
     header_->tail.store(tail_, std::memory_order_release);  // SYNC POINT: pairs with ArenaReader::published
-    // The lines of the entries to come are the sequencer's since the last lap; taking a ticket, a locked instruction,
-    // would wait until each store into them has got its line.
+    // The lines of the entries to come belong to the sequencer since the last lap. Taking a ticket is a locked
+    // instruction, which would wait until each store into those lines has got its line.
     std::byte* const end = place(tail_) + kPrefetchBytes;  // inside the mirror
     std::byte* line = end - (bytes < kPrefetchBytes ? bytes : kPrefetchBytes);
     do prefetch_for_write(line);
@@ -83,11 +91,12 @@ class ArenaWriter {
 
   /// The completion of the entry at `position`, which must still be held().
   [[nodiscard]] std::uint64_t completion(std::uint64_t position) const noexcept {
+    LEAT_DCHECK(position % kEntryAlignment == 0 && held(position));
     // SYNC POINT: pairs with the release store of the sequencer's completion.
     return reinterpret_cast<const EntryHeader*>(place(position))->completion.load(std::memory_order_acquire);
   }
-  /// Room was freed behind an entry that was sealed and has no receipt, and will get none: a ticket that another
-  /// process forged had an earlier entry taken from the same place. `position` must still be held().
+  /// True if the entry at `position` was sealed, its room was freed, and it has no receipt and will get none: a ticket
+  /// that another process forged had an earlier entry taken from the same place. `position` must still be held().
   [[nodiscard]] bool passed_over(std::uint64_t position) const noexcept {
     // SYNC POINT: pairs with ArenaReader::release, before which the receipts are stored.
     const std::uint64_t consumed = header_->consumed.load(std::memory_order_acquire);
@@ -97,8 +106,8 @@ class ArenaWriter {
   /// False once the entry's bytes have been written over.
   [[nodiscard]] bool held(std::uint64_t position) const noexcept { return touched_ - position <= capacity(); }
 
-  /// True if the event that the entry at `position` became, numbered `sequence`, is in the journal no more. Asked after
-  /// durable_sequence was read.
+  /// True if the entry at `position` became the event numbered `sequence`, and that event is in the journal no more.
+  /// Asked after durable_sequence was read.
   [[nodiscard]] bool lost(std::uint64_t position, std::uint64_t sequence) const noexcept {
     for (const LostEntries& lost : header_->lost) {
       // SYNC POINT: pairs with ArenaReader::lose, which the broker does before it raises durable_sequence.
@@ -111,6 +120,7 @@ class ArenaWriter {
 
   /// How many events the entry at `position`, which must still be held(), was sealed with.
   [[nodiscard]] std::uint32_t events_at(std::uint64_t position) const noexcept {
+    LEAT_DCHECK(position % kEntryAlignment == 0 && held(position));
     return reinterpret_cast<const EntryHeader*>(place(position))->count;
   }
 

@@ -40,7 +40,7 @@ static_assert(offsetof(InboundHeader, sleeping) == 192 && offsetof(InboundHeader
 static_assert(offsetof(InboundHeader, broker_life) == 200 && offsetof(InboundHeader, max_producers) == 256);
 static_assert(sizeof(InboundHeader) <= kPageBytes && std::is_standard_layout_v<InboundHeader>);
 
-/// No broker's life: producers, which compare it with every event, look why it has changed.
+/// The incarnation of no broker. Producers compare `broker_life` with every event, and look why it has changed.
 inline constexpr std::uint64_t kRetiredLife = ~std::uint64_t{0};
 
 inline constexpr std::size_t kInboundSlotsOffset = kPageBytes;
@@ -51,7 +51,7 @@ constexpr std::uint64_t inbound_file_bytes(std::uint64_t slots) noexcept {
   return align_up(kInboundSlotsOffset + slots * sizeof(std::uint64_t), kPageBytes);
 }
 
-// A slot is in one of two states, told apart by bit 0:
+// A slot is in one of two states, which bit 0 tells apart:
 //
 //   EMPTY(lap)  bits 63..1 lap        the ticket `lap * slots + index` has not been filled. All of 63 bits: a producer
 //                                     stopped for any number of laps can never mistake another lap for its own.

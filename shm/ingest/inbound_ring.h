@@ -8,8 +8,10 @@
 // each slot is read once, and a `tail` that makes no sense, or goes back, is set right (repair_tail).
 #pragma once
 
+#include <bit>
 #include <cstdint>
 
+#include "base/check.h"
 #include "base/futex.h"
 #include "shm/ingest/inbound_layout.h"
 
@@ -32,10 +34,13 @@ class InboundProducer {
         slots_(reinterpret_cast<Atomic<std::uint64_t>*>(base + kInboundSlotsOffset)),
         mask_(slots - 1),
         lap_shift_(static_cast<unsigned>(__builtin_ctzll(slots))),
-        limit_(slots - max_producers) {}
+        limit_(slots - max_producers) {
+    LEAT_DCHECK(std::has_single_bit(slots) && max_producers < slots);
+  }
 
-  /// Every producer asks this once before each ticket it takes, and each has at most one ticket open: so with a margin
-  /// of `max_producers` slots the tail never overruns the head. One load of a line that take_ticket() needs anyway.
+  /// Every producer asks this once before each ticket it takes, and has at most one ticket open. So a margin of
+  /// `max_producers` slots keeps the tail from ever overrunning the head. One load of a line that take_ticket() needs
+  /// anyway.
   [[nodiscard]] bool has_room() noexcept {
     const std::uint64_t tail = header_->tail.load(std::memory_order_relaxed);
     if (tail - cached_head_ < limit_) return true;
@@ -53,6 +58,7 @@ class InboundProducer {
   /// Fills the slot of `ticket`. On ok, everything written to the arena before is visible to the sequencer.
   /// seq_cst: together with wake_sequencer() it is the producer's half of the sleep/wake hand-shake.
   Fill fill(std::uint64_t ticket, std::uint64_t full) noexcept {
+    LEAT_DCHECK(is_full(full));
     const std::uint64_t lap = ticket >> lap_shift_;
     std::uint64_t expected = empty_slot(lap);
     // SYNC POINT: release pairs with the acquire load in InboundConsumer::peek.
@@ -62,8 +68,8 @@ class InboundProducer {
 
   /// Wakes the sequencer if it sleeps, and says whether it seemed to; one load of a quiet line when it does not.
   bool wake_sequencer() noexcept {
-    // SYNC POINT: the sequencer stores `sleeping`, then looks at its slot (prepare_sleep); we filled the slot, then
-    // look at `sleeping`; all four are seq_cst, so at least one of us sees the other.
+    // SYNC POINT: the sequencer stores `sleeping`, then looks at its slot (prepare_sleep). The producer has filled the
+    // slot, then looks at `sleeping`. All four are seq_cst, so at least one of the two sees the other.
     if (header_->sleeping.load(std::memory_order_seq_cst) == 0) return false;
     wake_slow();
     return true;
@@ -99,7 +105,9 @@ class InboundConsumer {
         mask_(slots - 1),
         lap_shift_(static_cast<unsigned>(__builtin_ctzll(slots))),
         head_(head),
-        newest_tail_(head) {}
+        newest_tail_(head) {
+    LEAT_DCHECK(std::has_single_bit(slots));
+  }
 
   [[nodiscard]] std::uint64_t head() const noexcept { return head_; }
   [[nodiscard]] std::uint64_t slots() const noexcept { return mask_ + 1; }
@@ -117,20 +125,22 @@ class InboundConsumer {
     return ahead != 0 && ahead <= slots();
   }
 
-  /// The next ticket that nobody has taken, as far as it makes sense: at most a ring ahead of the head, and never less
-  /// than it was before. An honest tail only grows; and were it believed when it goes back, whoever waits for the head
-  /// to pass an earlier one would wait for ever.
+  /// The next ticket that nobody has taken, as far as the tail makes sense: at most a ring ahead of the head, and never
+  /// less than before. An honest tail only grows. If a tail that goes back were believed, whoever waits for the head to
+  /// pass the earlier tail would wait for ever.
   [[nodiscard]] std::uint64_t tail() noexcept {
-    // SYNC POINT: seq_cst, like take_ticket() and the hand-shake of sleep: after prepare_sleep() we see every ticket
-    // that was taken by a producer which has not seen `sleeping`.
+    // SYNC POINT: seq_cst, like take_ticket() and the hand-shake of sleep: after prepare_sleep() the sequencer sees
+    // every ticket that was taken by a producer which has not seen `sleeping`.
     const std::uint64_t ahead = header_->tail.load(std::memory_order_seq_cst) - head_;
     if (newest_tail_ - head_ > slots()) newest_tail_ = head_;  // the head has passed it
     if (ahead <= slots() && ahead > newest_tail_ - head_) newest_tail_ = head_ + ahead;
+    LEAT_DCHECK(newest_tail_ - head_ <= slots());
     return newest_tail_;
   }
 
   /// Gives `ticket` up. False: the producer has filled it after all.
   bool skip(std::uint64_t ticket) noexcept {
+    LEAT_DCHECK(ticket - head_ < slots());
     std::uint64_t expected = unfilled(ticket);
     return slots_[ticket & mask_].compare_exchange_strong(expected, unfilled(ticket + slots()),
                                                           std::memory_order_acq_rel);
@@ -138,17 +148,20 @@ class InboundConsumer {
 
   /// Marks a ticket's slot free for the next lap, whatever it holds.
   void release(std::uint64_t ticket) noexcept {
+    LEAT_DCHECK(ticket - head_ < slots());
     slots_[ticket & mask_].store(unfilled(ticket + slots()), std::memory_order_release);
   }
 
   /// Tells producers that all tickets below `head` are done with.
   void publish_head(std::uint64_t head) noexcept {
+    LEAT_DCHECK(head - head_ <= slots());  // it only grows, and nobody passes a ticket over that is not in the ring
     head_ = head;
     header_->head.store(head, std::memory_order_release);  // SYNC POINT: pairs with has_room
   }
 
-  /// Sets a tail right that no honest producer could have left: less than it was, or more than the ring ahead.
-  /// Producers that hold tickets from the wrong range find their swap refused and take new ones. True if it did.
+  /// Sets a tail right that no honest producer could have left: less than before, or more than the ring ahead of the
+  /// head. Producers that hold tickets from the wrong range find their swap refused and take new ones. True if the tail
+  /// was wrong.
   bool repair_tail() noexcept {
     const std::uint64_t right = tail();
     std::uint64_t found = header_->tail.load(std::memory_order_relaxed);
@@ -156,8 +169,8 @@ class InboundConsumer {
     return header_->tail.compare_exchange_strong(found, right, std::memory_order_acq_rel);
   }
 
-  /// Shows the head again if somebody has written over it: producers that believe a wrong one find the ring full for
-  /// ever.
+  /// Shows the head again if somebody has overwritten it: producers that believe a wrong head find the ring full for
+  /// ever. True if the head was wrong.
   bool repair_head() noexcept {
     if (header_->head.load(std::memory_order_relaxed) == head_) return false;
     header_->head.store(head_, std::memory_order_release);

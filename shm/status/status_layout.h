@@ -23,8 +23,8 @@ inline void bump(Counter& counter, std::uint64_t by = 1) noexcept {
 
 // Written by the sequencer alone (offset 64).
 struct SequencerCounters {
-  Counter events;           //   0 sequenced in this life
-  Counter bytes;            //   8 of the string, in this life
+  Counter events;           //   0 sequenced in this incarnation
+  Counter bytes;            //   8 of the stream, in this incarnation
   Counter rounds;           //  16 commits
   Counter refused_entries;  //  24
   Counter bad_tickets;      //  32

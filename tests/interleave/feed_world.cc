@@ -215,7 +215,7 @@ void FeedWorld::Parts::add_fibers(const Plan& plan, Random& random, Run& run) {
       fiber.killed = random.once_in(2);
     }
     fiber.has_work = [&run, role = consumer.get()] {
-      return run.stages->sequencer.committed_sequence_ > role->last_sequence();
+      return run.stages->sequencer.log_.committed_sequence() > role->last_sequence();
     };
     scheduler.add(std::move(fiber));
   }

@@ -1,6 +1,6 @@
 /* The inbound ring: shm/ingest/inbound_ring.h (InboundProducer, InboundConsumer) and the tickets' way in
- * broker/sequence/sequencer.cc (step, try_skip). Producers claim, die, stall (stand still while the others go round),
- * are skipped, retry, and meet later laps. Order of memory is not modelled here: every step below is a swap, or ordered
+ * broker/sequence/round.cc (run) and inbound_repair.cc (try_skip). Producers claim, die, stall (stand still while the
+ * others go round), are skipped, retry, and meet later laps. Order of memory is not modelled here: every step below is a swap, or ordered
  * by one; tests/interleave runs the code under weak memory.
  *
  * Proved, for all interleavings within the bounds:

@@ -1,7 +1,7 @@
-/* A broker that is killed after any store of a round, and its successors, which may be killed too: Sequencer::step,
- * finish_round, complete_entries, finish_known_entry (broker/sequence/sequencer.cc), recover_journal (broker/storage/
- * recovery.cc), ProducerRegistry::adopt (broker/producers/producer_registry.cc). The order of the stores is that of
- * docs/architecture.md, "A round of the sequencer"; an append is one step, as its first checksum comes last. Producers go
+/* A broker that is killed after any store of a round, and its successors, which may be killed too: Round::run,
+ * finish, complete_known_entry (broker/sequence/round.cc), Receipts::report (broker/sequence/receipts.h), recover_journal
+ * (broker/storage/recovery.cc), ProducerRegistry::adopt (broker/producers/producer_registry.cc). The order of the stores
+ * is that of docs/architecture.md, "A round of the sequencer"; an append is one step, as its first checksum comes last. Producers go
  * on publishing whether a broker runs or not. The journal rolls now and then: recovery knows only what it finds behind
  * round_position.
  *
@@ -109,7 +109,7 @@ inline find_in_tail(entry) {
 inline take_entry(entry) {
   if
   :: number_of(entry) <= lane_last[producer_of(entry)] ->
-    find_in_tail(entry);                    /* finish_known_entry() */
+    find_in_tail(entry);                    /* complete_known_entry() */
     assert(sequence != 0);                  /* else it is refused, although it was accepted */
     done_entry[done_count] = entry; done_sequence[done_count] = sequence; done_count++
   :: else ->
@@ -256,7 +256,7 @@ end:
       slot = 0
     :: ticket == inbound_head_ + ROUND || slots_[ticket] == 0 -> break
     od;
-    /* finish_round() */
+    /* Round::finish() */
 #ifdef HEAD_BEFORE_APPEND
     inbound_head = ticket;
     or_killed();

@@ -1,5 +1,6 @@
 /* How the sequencer falls asleep and is woken: InboundProducer::fill, wake_sequencer and InboundConsumer::prepare_sleep,
- * still_empty, taken, sleep in shm/ingest/inbound_ring.h, Sequencer::idle and try_skip in broker/sequence/sequencer.cc.
+ * still_empty, taken, sleep in shm/ingest/inbound_ring.h, Sequencer::idle in broker/sequence/sequencer.cc, and
+ * InboundRepair::try_skip in broker/sequence/inbound_repair.cc.
  * The swap of a slot, `sleeping` and the tail are sequentially consistent in the code, and steps here; what would be
  * permitted if they were not is a variant. Producers may die while they hold a ticket. The long sleep has no time-out
  * here; the short one, while a ticket is open, has.

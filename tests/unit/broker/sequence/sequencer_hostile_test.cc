@@ -278,6 +278,19 @@ TEST_F(MovedTail, SkipsNoTicketThatWasTakenAfterTheWaitBegan) {
   EXPECT_EQ(feed_.counters().skipped_tickets.load(), 3u);
 }
 
+// The margin keeps honest producers from filling every slot. A hostile one can: each slot is taken once in a round.
+TEST(FullRing, IsTakenOnceRoundInARound) {
+  OneFeed feed;
+  FeedProducer bad = feed.add_producer();
+  const std::uint64_t slots = feed.options.inbound_slots;
+  for (std::uint64_t ticket = 0; ticket < slots; ++ticket)
+    write_slot(bad, ticket, full_slot(kMaxProducerSlots - 1, 1, 0));
+  EXPECT_TRUE(feed.step());
+  EXPECT_EQ(feed.counters().bad_tickets.load(), slots);
+  EXPECT_EQ(feed.files->inbound_header().head.load(), slots);
+  EXPECT_FALSE(feed.step());
+}
+
 // An arena may be larger than the broadcast ring: its entries are taken in as many rounds as it needs.
 TEST(OneTicket, ThatStandsForMoreThanTheRingHoldsIsTakenInSeveralRounds) {
   OneFeed feed;  // a ring of 8 KiB

@@ -16,7 +16,7 @@ Result<TailScan> scan_tail(JournalFiles& files, const SegmentName& name,
   auto scan = scan_segment(files, name, on_record);
   if (!scan) return scan;
   const FeedIdentity& identity = files.identity();
-  if (identity.closed_cleanly()) scan->vouch(identity.closed_position, identity.closed_sequence);
+  if (identity.closed_cleanly()) scan->prove(identity.closed_position, identity.closed_sequence);
   scan->verdict = judge_tail(*scan, !files.in_last_segment());
   return scan;
 }

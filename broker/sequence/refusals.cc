@@ -1,9 +1,9 @@
-// What is said of entries and tickets that are not taken. A producer that does not wait for its receipts never hears of
-// it, so the log does.
+#include "broker/sequence/refusals.h"
+
 #include <cstring>
+#include <string>
 
 #include "broker/log.h"
-#include "broker/sequence/sequencer.h"
 
 namespace leat::broker {
 
@@ -27,18 +27,25 @@ std::string name_of(const RegistrySlot& slot) { return {slot.name, ::strnlen(slo
 
 }  // namespace
 
-void Sequencer::log_refusal(const Lane& lane, const Entry& entry, Refusal reason) {
-  if (!refusal_gate_.pass()) return;
+void Refusals::note_entry(Lane& lane, const Entry& entry, Refusal reason) {
+  LEAT_ASSERT(reason != Refusal::none && entry.count > 0);
+  count(lane);
+  lane.arena.count_refused(entry, reason);
+  if (!entry_gate_.pass()) return;
   log::warn(
       "refused: an entry of {} events, {} bytes, of producer {} ('{}', pid {}): {} (bounds: {} bytes an event, {} "
       "a batch); it is in the feed nowhere, and its producer is told if it waits for the receipt{}",
       entry.count, entry.record_bytes, lane.producer_id, name_of(*lane.registry), lane.registry->pid, why(reason),
-      lane.max_record_bytes, max_batch_bytes_, refusal_gate_.left_out());
+      lane.max_record_bytes, max_batch_bytes_, entry_gate_.left_out());
 }
 
-// Of a producer that has left, or was never here: what it stands for is in no arena that is known.
-void Sequencer::note_bad_ticket(const Ticket& ticket) {
-  bump(parts_.counters->bad_tickets);
+void Refusals::count(Lane& lane) noexcept {
+  bump(counters_.refused_entries);
+  bump(lane.row->refused);
+}
+
+void Refusals::note_stray_ticket(const Ticket& ticket) {
+  note_bad_ticket();
   if (!ticket_gate_.pass()) return;
   log::warn(
       "a ticket of slot {}, generation {} is of no producer that is here, and what it stood for is not taken: its "
