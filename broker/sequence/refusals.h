@@ -21,7 +21,7 @@ class Refusals {
   void note_entry(Lane& lane, const Entry& entry, internal::Refusal reason);
   /// One entry more of this producer is refused: for what cannot be read, all that can be said.
   void count(Lane& lane) noexcept;
-  /// The ticket is by a producer that has left, or that was never here: what it stands for is in no arena that is known.
+  /// The ticket is by a producer that has left, or was never here: what it stands for is in no arena that is known.
   void note_stray_ticket(const internal::Ticket& ticket);
   /// A slot of the inbound ring that says nothing that can be taken.
   void note_bad_ticket() noexcept { internal::bump(counters_.bad_tickets); }

@@ -203,9 +203,9 @@ bool SegmentWalk::resume_behind() {
   }
 }
 
-// True if `record` continues a batch of which the damage took a part. The headers that are left in the damaged range may
-// say whether the last of them ended its batch; they are believed for nothing else. Where they say nothing, an unbroken
-// run of one producer's numbers counts as one batch.
+// True if `record` continues a batch of which the damage took a part. The headers that are left in the damaged range
+// may say whether the last of them ended its batch; they are believed for nothing else. Where they say nothing, an
+// unbroken run of one producer's numbers counts as one batch.
 bool SegmentWalk::rest_of_batch_follows(const ProbedRecord& record) {
   if (record.type() != RecordType::event) return false;
   std::uint64_t sequence = state_.expected;
@@ -250,7 +250,7 @@ void SegmentWalk::lose_end() {
     segment_.end_position = to;
     return;
   }
-  // The journal went on in a segment that is gone: this segment ends here, and a segment that is made anew says the rest.
+  // The journal went on in a segment that is gone: this segment ends here, a segment that is made anew says the rest.
   if (!make_room(lost.from + kSegmentReserveBytes)) {
     return contradict("its records leave no room for its end");
   }

@@ -27,9 +27,9 @@ Result<Located> locate_sequence(JournalFiles& files, std::uint64_t sequence, std
 inline constexpr std::int64_t kStampsAheadNs = 3 * 3600 * 1'000'000'000LL;
 
 /// The first event with time stamp >= `timestamp_ns`. An event whose stamp lies hours in the future has it from a clock
-/// that was wrong, and is passed over, unless such a time is asked for: then the event may be found. Where the clock was
-/// set back, the event that is found may be one from before, with such a stamp. No event that came at that time or later
-/// is passed over for it.
+/// that was wrong, and is passed over, unless such a time is asked for: then the event may be found. Where the clock
+/// was set back, the event that is found may be one from before, with such a stamp. No event that came at that time or
+/// later is passed over for it.
 Result<Located> locate_time(JournalFiles& files, std::int64_t timestamp_ns, std::uint64_t limit_position);
 
 }  // namespace leat::internal

@@ -20,9 +20,9 @@ enum class [[nodiscard]] Walked : std::uint8_t{
     failed,   ///< whoever fills the buffer knows the error
 };
 
-/// One step of any walk, over whatever source. `next` is what the buffer says of its place; where the buffer's bytes end
-/// before the record does, `refill` fills it anew from that place on. `refill` answers nothing once it has done so; any
-/// other answer is the step's. `bound` gives the most bytes that a record may have: the source may change with a fill.
+/// One step of any walk, over whatever source. `next` is what the buffer says of its place. Where the buffer's bytes
+/// end before the record does, `refill` fills the buffer anew from that place on, and answers nothing; any other answer
+/// ends the step. `bound` gives the most bytes that a record may have: the source may change with a fill.
 template <typename Bound, typename Refill>
 Walked walk_step(RecordBuffer& buffer, RecordBuffer::Next next, std::uint64_t feed_seed, RecordView& out, Bound bound,
                  Refill refill) {

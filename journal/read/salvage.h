@@ -41,9 +41,9 @@ struct HeaderWitness {
   std::uint64_t epoch = 0;
 };
 
-/// A feed's identity from the headers of its segments, oldest first. Where an epoch began is not in the headers, so each
-/// epoch is taken to begin as early as it can have begun: a cursor may get a Reset without need, but always gets one
-/// where one is due.
+/// A feed's identity from the headers of its segments, oldest first. Where an epoch began is not in the headers, so
+/// each epoch is taken to begin as early as it can have begun: a cursor may get a Reset without need, but always gets
+/// one where one is due.
 /// Error: corrupt, when there are no headers, or they are of several feeds.
 Result<FeedIdentity> identity_from_segments(const std::vector<HeaderWitness>& headers, const std::string& directory);
 

@@ -53,8 +53,8 @@ class TailState {
 };
 
 // Looks for records behind the journal's end that are good where they stand, and whose numbers could follow that end:
-// the journal would take such a record for its own when it has grown up to it. The records that a recycled segment still
-// holds have other numbers, which costs no hashing to find out.
+// the journal would take such a record for its own when it has grown up to it. The records that a recycled segment
+// still holds have other numbers, which costs no hashing to find out.
 class BehindTheEnd {
  public:
   BehindTheEnd(const TailScan& scan, std::uint64_t feed_seed, std::uint64_t data_bytes)

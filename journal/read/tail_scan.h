@@ -66,8 +66,8 @@ struct TailScan {
 };
 
 /// Scans segment `name` to its end. `on_record` is called for each good record, at its position. That includes the
-/// records of an unfinished batch at the very end, which lie at or beyond end_position. The scan gives no verdict, which
-/// depends on the other segments: see journal_end.h. Errors: io_error, corrupt (segment header).
+/// records of an unfinished batch at the very end, which lie at or beyond end_position. The scan gives no verdict,
+/// which depends on the other segments: see journal_end.h. Errors: io_error, corrupt (segment header).
 Result<TailScan> scan_segment(JournalFiles& files, const SegmentName& name,
                               const std::function<void(std::uint64_t position, const RecordView&)>& on_record = {});
 

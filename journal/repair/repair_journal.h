@@ -41,7 +41,7 @@ struct RepairReport {
 };
 
 /// Repairs what `check` found; the caller has held the lock since before the check. An intact journal is left alone.
-/// Errors: corrupt, if there is damage that cannot be repaired here (nothing has been changed then); no_space, io_error.
+/// Errors: corrupt, if some damage cannot be repaired here (nothing has been changed then); no_space, io_error.
 Result<RepairReport> repair_journal(const JournalDirectory& directory, const JournalCheck& check);
 
 }  // namespace leat::internal

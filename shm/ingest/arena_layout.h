@@ -33,8 +33,8 @@ enum class ArenaState : std::uint32_t {
 enum WaitingFor : std::uint32_t { kWaitCommitted = 1, kWaitDurable = 2, kWaitRoom = 4 };
 
 /// Written by a broker that finds the journal's end below what was reported to its producers. Events with numbers from
-/// `from_sequence` on (0: none), of entries below `below_position`, are gone. Other events have these numbers by now, so
-/// durable_sequence says nothing about the lost events.
+/// `from_sequence` on (0: none), of entries below `below_position`, are gone. Other events have these numbers by now,
+/// so durable_sequence says nothing about the lost events.
 struct LostEntries {
   Atomic<std::uint64_t> below_position;
   Atomic<std::uint64_t> from_sequence;

@@ -225,7 +225,9 @@ TEST_F(ControlAbuse, ASlotThatWasTakenUpAgainOutlivesTheFirstConnection) {
   InboundProducer inbound(ring->data(), slots, welcome.max_producers);
   ArenaWriter arena(arena_map->data(), welcome.arena_bytes, 0);
   const std::size_t bytes = padded_record_bytes(record_length(1, 0, 0, 0));
-  encode_event(arena.reserve(bytes), {.topic = "t"}, 0, 1, 0);
+  std::byte* const room = arena.reserve(bytes);
+  ASSERT_NE(room, nullptr);
+  encode_event(room, {.topic = "t"}, 0, 1, 0);
   arena.seal(static_cast<std::uint32_t>(bytes), 1, 1);
   const std::uint64_t full = full_slot(welcome.slot, welcome.generation & ((1U << kGenerationBits) - 1), 0);
   ASSERT_EQ(inbound.fill(inbound.take_ticket(), full), Fill::ok);

@@ -161,6 +161,7 @@ TEST_F(BroadcastLatest, StaysReadableAfterADeathAnywhereInACommitAndASecondOneIn
   for (int commits_before = 1; commits_before <= 4; ++commits_before) {
     restore({{BroadcastWriter::kNoPosition, BroadcastWriter::kNoPosition}, {0, 0}, 0});
     BroadcastWriter first = writer();
+    first.raise_intent(3000);
     for (std::uint64_t i = 1; i <= static_cast<std::uint64_t>(commits_before); ++i) first.commit(100 * i, i);
     const LatestState before = look();
     first.commit(1000, 50);
@@ -186,6 +187,7 @@ TEST_F(BroadcastLatest, StaysReadableAfterADeathAnywhereInACommitAndASecondOneIn
 
 TEST_F(BroadcastLatest, AgreesAfterACommitOfTheSamePosition) {
   BroadcastWriter to = writer();
+  to.raise_intent(64);
   to.commit(64, 5);
   const LatestState before = look();
   to = writer();
