@@ -53,17 +53,17 @@ class Receipts {
   }
 
   /// Wakes whoever waits for what was reported. `drained`: nothing more is there to take. The caller has put a seq_cst
-  /// fence behind report().
+  /// fence behind report(). While a round is held, its lanes stay touched: they are still to be reported to.
   void wake(bool drained) noexcept {
-    LEAT_DCHECK(outcomes_.empty());
+    const bool held = !outcomes_.empty();
     for (Lane* lane : touched_) {
       // Who waits for room is best woken when there is a good deal of it. A stuck one looks by itself within a
       // millisecond.
       const bool room = drained || lane->arena.half_empty(lane->next_position);
       lane->arena.wake(room ? internal::kWaitCommitted | internal::kWaitRoom : internal::kWaitCommitted);
-      lane->touched = false;
+      lane->touched = held;
     }
-    touched_.clear();
+    if (!held) touched_.clear();
   }
 
  private:

@@ -160,8 +160,8 @@ NewEpoch what_is_not_proven(const FeedIdentity& identity, const LastIncarnation&
   return ends_there ? NewEpoch::changed_since : NewEpoch::other_end;
 }
 
-std::string reason_for(NewEpoch why, const FeedIdentity& identity, const LastIncarnation& last, const Recovered& recovered,
-                       std::uint64_t inode) {
+std::string reason_for(NewEpoch why, const FeedIdentity& identity, const LastIncarnation& last,
+                       const Recovered& recovered, std::uint64_t inode) {
   const std::string end = std::to_string(recovered.end_position);
   switch (why) {
     case NewEpoch::no: break;

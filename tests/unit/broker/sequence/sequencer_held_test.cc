@@ -164,6 +164,34 @@ TEST(SequencerHeld, LeavesItsSuccessorARoundThatWasNeverWritten) {
   EXPECT_EQ(producer.status(producer.last_position), CompletionStatus::committed);
 }
 
+// The round before it left its sleepers to be woken with the next one, and that next one is held: whoever is woken
+// meanwhile is still to be reported to.
+TEST(SequencerHeld, IsReportedWholeAlthoughItsProducersWereWokenMeanwhile) {
+  OneFeed feed(written_options());
+  FeedProducer producer = feed.add_producer();
+  const std::string payload(700, 'x');  // three of them are a round
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(producer.publish(an_event(payload)));
+  ASSERT_TRUE(feed.step());
+  ASSERT_EQ(feed.journaled().size(), 3u);
+  {
+    const NoRoom full(feed.current_segment_fd());
+    (void)feed.step();
+    ASSERT_EQ(feed.handover->state.load(), FeedState::stalled);
+    feed.handover->held.store(true);  // as while the journal's names are away
+    EXPECT_FALSE(feed.step());
+    feed.handover->held.store(false);
+  }
+  for (int i = 0; i < 5000 && producer.status(producer.last_position) == CompletionStatus::pending; ++i) {
+    (void)feed.step();
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  EXPECT_EQ(producer.status(producer.last_position), CompletionStatus::committed);
+  EXPECT_EQ(feed.slot(producer).last_producer_sequence.load(), 4u);
+  feed.restart();
+  feed.drain();
+  EXPECT_EQ(feed.journaled().size(), 4u) << "none of them twice";
+}
+
 TEST(SequencerHeld, FailsAtAnyOtherErrorAsAMappedOneDoes) {
   OneFeed feed(written_options());
   FeedProducer producer = feed.add_producer();
