@@ -172,9 +172,9 @@ LEAT_FUZZ_TARGET(journal_read) {
 LEAT_FUZZ_TARGET(journal_recovery) {
   Reader reader(input);
   const broker::LastIncarnation last{.known = (reader.byte() & 1) != 0,
-                              .committed = reader.below(65536),
-                              .round_position = reader.below(65536),
-                              .failed = false};
+                                     .committed = reader.below(65536),
+                                     .round_position = reader.below(65536),
+                                     .failed = false};
   spoil(reader);
   const fs::path& directory = original().journal.path();
   const UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

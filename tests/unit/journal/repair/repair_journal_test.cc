@@ -404,9 +404,9 @@ TEST_F(RepairJournal, KeepsTheNextBrokerFromGoingOnInTheOldRing) {
   journal.events(10);
   journal.mark_all();
   const broker::LastIncarnation last{.known = true,
-                              .committed = journal.position(),
-                              .round_position = journal.position(),
-                              .epoch = journal.identity().current().id};
+                                     .committed = journal.position(),
+                                     .round_position = journal.position(),
+                                     .epoch = journal.identity().current().id};
   journal.flip(journal.written()[4].position + 60);
   repair(journal);
   const broker::Recovered recovered = test::must(broker::recover_journal(journal.directory(), last));
