@@ -65,7 +65,7 @@ static_assert(offsetof(RecordHeader, timestamp_ns) == 24 && offsetof(RecordHeade
 static_assert(offsetof(RecordHeader, producer_id) == 40 && offsetof(RecordHeader, topic_length) == 44);
 static_assert(offsetof(RecordHeader, key_length) == 45 && offsetof(RecordHeader, message_id_length) == 46);
 
-// Payload of a mark (one whose payload has another size vouches for nothing: a repair fills holes with such):
+// Payload of a mark (one whose payload has another size proves nothing: a repair fills holes with such):
 //   0 8 durable_position   everything below is on disk
 //   8 8 durable_sequence   newest event below it
 //  16 4 next_producer_id   no producer of this feed has had this id or a higher one

@@ -193,7 +193,7 @@ Result<void> Feed::open_current_segment() {
 }
 
 // What the last broker left unsynced is made durable before anybody is told so: sealed segments too, as far as no mark
-// vouches for them.
+// proves them.
 Result<void> Feed::sync_what_was_left() {
   const auto& segments = recovered_.segments;
   for (std::size_t i = 0; i + 1 < segments.size(); ++i) {
@@ -318,7 +318,7 @@ void Feed::on_durable(std::uint64_t sequence) {
 void Feed::on_failure(const Error& error) {
   log::critical(
       "the feed stops accepting: {}; reading goes on; what is on disk is found out at the next start: "
-      "mend the disk, then restart leatd",
+      "repair the disk, then restart leatd",
       error.message);
   set_state(FeedState::failed);
   table_.tell_failure();

@@ -31,7 +31,7 @@ std::string shown(const std::string& path) {
 Result<std::string> read_file(const std::string& path) {
   const auto failed = [&](int error) {
     return bad("cannot read the configuration " + shown(path) + ": " + std::strerror(error),
-               "mend path or rights of --config");
+               "correct path or rights of --config");
   };
   const internal::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   if (!fd.valid()) return failed(errno);

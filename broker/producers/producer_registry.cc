@@ -89,7 +89,7 @@ Result<std::vector<std::uint32_t>> ProducerRegistry::adopt(const Recovered& reco
   }
   if (recovered.lost_from_sequence != 0 && !adopted.empty()) {
     log::warn(
-        "{} producers of the last broker are told that their events from sequence {} on cannot be vouched for: "
+        "{} producers of the last broker are told that their events from sequence {} on cannot be proven: "
         "the journal ends below what they were told, or was repaired or replaced",
         adopted.size(), recovered.lost_from_sequence);
   }

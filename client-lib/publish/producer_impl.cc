@@ -46,7 +46,7 @@ std::string_view advice_for(Refusal reason) {
 
 Error no_more_in_the_journal() {
   return {ErrorCode::closed,
-          "the event is in the journal no more, or nobody can vouch for it: the broker found less there than producers "
+          "the event is in the journal no more, or nothing proves it: the broker found less there than producers "
           "had been told, or the journal was repaired or replaced",
           "publish it again if it must not be missing (see leatd's log)"};
 }

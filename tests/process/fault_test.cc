@@ -134,7 +134,7 @@ TEST_F(FailingSync, StopsTheFeedForGoodButNotItsReadersAndWhatWasDurableIsThereA
     const std::uint64_t committed = status().latest_sequence;
     EXPECT_GE(committed, already + 10);
     for (std::uint64_t next = already + 1; next <= committed; ++next) EXPECT_EQ(take_event(consumer).sequence, next);
-    EXPECT_NE(broker_->log().find("mend the disk, then restart leatd"), std::string::npos);
+    EXPECT_NE(broker_->log().find("repair the disk, then restart leatd"), std::string::npos);
     EXPECT_EQ(broker_->terminate(), 1);
 
     start();

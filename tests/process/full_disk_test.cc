@@ -128,7 +128,7 @@ TEST_F(FullDisk, InTheMiddleOfLoadIsWaitedOutAndSurvivesAKillToo) {
   check_journal();
 }
 
-// A segment with a hole is mended in a copy, for which there is no room; then there is.
+// A segment with a hole is repaired in a copy, for which there is no room; then there is.
 TEST_F(FullDisk, HoldsARepairBackWhichLosesNothingMoreWhenItIsDoneAgain) {
   start();
   {

@@ -139,7 +139,7 @@ TEST_F(Hostile, OneThatIsKilledWhileItScribblesLeavesNothingBehind) {
   expect_all_arrived();
 }
 
-// What cannot be prevented is mended: a client that may map a file may also cut it. Who touches it meanwhile is killed
+// What cannot be prevented is repaired: a client that may map a file may also cut it. Who touches it meanwhile is killed
 // by the kernel, but not the broker; and nothing that was accepted is lost.
 TEST_F(Hostile, OneThatCutsTheSharedFilesDoesNotStopTheBroker) {
   start();
@@ -226,7 +226,7 @@ TEST_F(Hostile, OneThatHadAnotherEntryTakenLeavesNoReceiptPending) {
 
 class HeaderLeftBehind : public Hostile, public testing::WithParamInterface<std::size_t> {};
 
-// The header of the inbound ring is written over, and the broker killed before it can mend it: the next one takes the
+// The header of the inbound ring is written over, and the broker killed before it can repair it: the next one takes the
 // ring over all the same, with what is in flight.
 TEST_P(HeaderLeftBehind, DoesNotKeepTheNextBrokerFromTakingOverTheRing) {
   start();

@@ -71,7 +71,7 @@ TEST_P(LostReceiptsOf, EventsThatAreGoneAreClosedAndNeverDurable) {
   const fs::path backup = broker_->scratch() / "backup";
   for (std::uint64_t i = 1; i <= kAll; ++i) {
     receipts.push_back(publish_one());
-    // With each event that is durable comes a mark, which vouches for it.
+    // With each event that is durable comes a mark, which proves it.
     const Ack level = way.sync == std::string("none") ? Ack::committed : Ack::durable;
     ASSERT_TRUE(producer_->wait(receipts.back(), level, kPatience).ok());
     if (i == kKept) fs::copy(broker_->journal(), backup);

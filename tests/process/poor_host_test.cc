@@ -179,8 +179,8 @@ TEST_F(PoorHost, ALimitOnFileSizesRefusesARepairAndLeavesTheIdentityAsItWas) {
   expect_parts(refused.said, {"File too large", "LimitFSIZE"});
   EXPECT_EQ(read_file(broker_->journal() / "feed"), before);
   expect_no_leftovers();
-  const Ran mended = run(repair);
-  EXPECT_EQ(mended.status, 0) << mended.said;
+  const Ran repaired = run(repair);
+  EXPECT_EQ(repaired.status, 0) << repaired.said;
   start();
   EXPECT_EQ(status().latest_sequence, 200U);
 }

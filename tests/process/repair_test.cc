@@ -1,4 +1,4 @@
-// leat verify and leat repair, as an operator meets them: a real journal, damaged, mended, and served again.
+// leat verify and leat repair, as an operator meets them: a real journal, damaged, repaired, and served again.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>

@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 
 struct Happening {
   const char* name;
-  bool mended;  ///< the files have their names again by themselves
+  bool repaired;  ///< the files have their names again by themselves
   std::function<void(const fs::path& shm)> happens;
 };
 
@@ -33,7 +33,7 @@ TEST_P(RuntimeNames, AreMissedAtOnceAndNothingThatWasAcceptedIsLostInSilence) {
   ASSERT_TRUE(producer.publish_and_wait({.topic = "t"}, Ack::committed, kPatience).ok());
   broker_->expect_log("was removed or replaced while the feed was served");
   GetParam().happens(broker_->runtime() / "shm");
-  if (GetParam().mended) {
+  if (GetParam().repaired) {
     wait_for_log("to the broker's own again");
     EXPECT_EQ(status().state, "running");
     // A kill now is like any other.

@@ -29,7 +29,7 @@ std::uint64_t number_after(const std::string& text, std::string_view before) {
 
 void Outcomes::print(const char* what) const {
   std::printf(
-      "%s: %llu cases: %llu intact, %llu damaged where recovery need not look or nobody vouched, %llu told by the "
+      "%s: %llu cases: %llu intact, %llu damaged where recovery need not look or nothing proved, %llu told by the "
       "reader, %llu refused by recovery\n",
       what, static_cast<unsigned long long>(cases), static_cast<unsigned long long>(intact),
       static_cast<unsigned long long>(cut), static_cast<unsigned long long>(reader_told),
@@ -43,7 +43,7 @@ void Examiner::examine(const std::string& file, const std::string& what) {
   ++outcomes_.cases;
   const std::string broken = judge(file);
   if (!broken.empty() && ++outcomes_.failures <= kToldFailures) ADD_FAILURE() << what << ": " << broken;
-  journal_.mend();
+  journal_.repair();
 }
 
 std::string Examiner::judge(const std::string& file) {
@@ -152,7 +152,7 @@ void Examiner::survive() {
   if (const auto recovered = broker::recover_journal({fd.get(), journal_.path().string()}, {}); recovered) {
     (void)load_cursors({fd.get(), journal_.path().string()}, recovered->identity.uuid).ok();
   }
-  journal_.mend();
+  journal_.repair();
 }
 
 }  // namespace leat::test

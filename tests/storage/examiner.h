@@ -14,7 +14,7 @@ namespace leat::test {
 struct Outcomes {
   std::uint64_t cases = 0;
   std::uint64_t intact = 0;       ///< reader and recovery found all
-  std::uint64_t cut = 0;          ///< recovery went on; what nobody vouched for, or an older segment, is damaged
+  std::uint64_t cut = 0;          ///< recovery went on; what nothing proved, or an older segment, is damaged
   std::uint64_t reader_told = 0;  ///< the reader named the place
   std::uint64_t recovery_refused = 0;
   std::uint64_t failures = 0;
@@ -36,7 +36,7 @@ class Examiner {
   Examiner(const Specimen& specimen, Outcomes& outcomes);
 
   [[nodiscard]] SpecimenJournal& journal() { return journal_; }
-  /// `file` is damaged; messages must name it. Fails the test if a promise is broken, then mends the journal.
+  /// `file` is damaged; messages must name it. Fails the test if a promise is broken, then repairs the journal.
   void examine(const std::string& file, const std::string& what);
   /// The same for bytes that somebody has made to pass their checksums: nothing crashes, nothing hangs.
   void survive();

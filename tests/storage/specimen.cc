@@ -123,7 +123,7 @@ void SpecimenJournal::truncate(const std::string& file, std::uint64_t bytes) {
 bool SpecimenJournal::is_untouched() const { return read_files(path()) == damaged_; }
 
 // Recovery changes nothing without leaving a file aside; so mostly one file is to be written.
-void SpecimenJournal::mend() {
+void SpecimenJournal::repair() {
   Image touched;
   for (auto& [name, bytes] : damaged_) {
     const std::string& whole = specimen_.image.at(name);

@@ -17,7 +17,7 @@ struct Specimen {
   std::vector<std::string> payloads;  ///< of all events ever, by sequence - 1
   std::uint64_t first_sequence = 1;   ///< retained
   std::uint64_t last_sequence = 0;
-  std::uint64_t proven_sequence = 0;  ///< what the newest mark, or the clean close, vouches for
+  std::uint64_t proven_sequence = 0;  ///< what the newest mark, or the clean close, proves
   std::uint64_t end_position = 0;
   std::uint64_t feed_seed = 0;
   std::vector<internal::SegmentName> segments;
@@ -40,7 +40,7 @@ struct PlacedRecord {
 /// All records of the journal, in order.
 std::vector<PlacedRecord> records_of(const Specimen& specimen);
 
-/// A directory that holds a specimen, to be damaged in one place and mended again.
+/// A directory that holds a specimen, to be damaged in one place and repaired again.
 class SpecimenJournal {
  public:
   explicit SpecimenJournal(const Specimen& specimen);
@@ -50,7 +50,7 @@ class SpecimenJournal {
   void truncate(const std::string& file, std::uint64_t bytes);
   /// True if the directory is as the damage left it: recovery has changed nothing.
   [[nodiscard]] bool is_untouched() const;
-  void mend();
+  void repair();
 
  private:
   const Specimen& specimen_;

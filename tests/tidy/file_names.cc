@@ -119,7 +119,7 @@ std::vector<Violation> missing_files(std::string_view path, std::string_view tex
       const bool bare = name.find('/') == name.npos;
       if (bare ? names.base_names.contains(name) : is_there(path, name, names)) continue;
       found.push_back({std::string(path), line_at(prose, token.offset), name,
-                       "no file or folder '" + name + "'" + hint(name, names) + ": mend the name"});
+                       "no file or folder '" + name + "'" + hint(name, names) + ": correct the name"});
     }
   }
   return found;

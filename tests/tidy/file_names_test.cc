@@ -33,7 +33,7 @@ TEST(TidyFileNames, FindsNamesThatLeadNowhere) {
 
 TEST(TidyFileNames, SaysWhereAFileOfThatNameIs) {
   EXPECT_EQ(to_string(missing_files("docs/x.md", "one\nbroker/syncer.h\n", made_tree())),
-            "docs/x.md:2: no file or folder 'broker/syncer.h'; there is broker/storage/syncer.h: mend the name\n");
+            "docs/x.md:2: no file or folder 'broker/syncer.h'; there is broker/storage/syncer.h: correct the name\n");
 }
 
 TEST(TidyFileNames, TakesNamesFromTheTopAndFromTheFile) {

@@ -117,7 +117,8 @@ std::vector<Violation> Layers::faults(const std::set<std::string, std::less<>>& 
     named.push_back(row.folder);
     for (std::string name : named) {
       if (name.ends_with("/.")) name.resize(name.size() - 2);
-      if (!folders.contains(name)) found.push_back({path_, row.line, name, "no folder '" + name + "': mend the row"});
+      if (!folders.contains(name))
+        found.push_back({path_, row.line, name, "no folder '" + name + "': correct the row"});
     }
   }
   std::vector<char> done(rows_.size());

@@ -61,8 +61,8 @@ TEST(TidyLayers, FindCyclesOfTheTable) {
 
 TEST(TidyLayers, FindWhatIsWrongWithARow) {
   EXPECT_EQ(faults("base\ntext -> base, gone/.\n"),
-            "layers.txt:1: not `folder -> folders`\nlayers.txt:2: no folder 'gone': mend the row\n"
-            "layers.txt:2: no folder 'text': mend the row\n");
+            "layers.txt:1: not `folder -> folders`\nlayers.txt:2: no folder 'gone': correct the row\n"
+            "layers.txt:2: no folder 'text': correct the row\n");
 }
 
 }  // namespace

@@ -152,7 +152,7 @@ std::vector<Violation> missing_tests(std::string_view path, std::string_view tex
     if (name.empty()) continue;
     if (!is_a_test(name, tests)) {
       found.push_back({std::string(path), line_at(prose, i), std::string(name),
-                       "no test '" + std::string(name) + "': mend the name, or write the test"});
+                       "no test '" + std::string(name) + "': correct the name, or write the test"});
     }
     i += name.size() - 1;
   }
@@ -164,7 +164,7 @@ std::vector<Violation> missing_tests(std::string_view path, std::string_view tex
       const std::string_view span = line.text.substr(open + 1, close - open - 1);
       if (is_no_ctest(span, tests)) {
         found.push_back({std::string(path), line.number, std::string(span),
-                         "no test '" + std::string(span) + "' of ctest: mend the name, or add the test"});
+                         "no test '" + std::string(span) + "' of ctest: correct the name, or add the test"});
       }
       open = line.text.find('`', close + 1);
     }
@@ -185,7 +185,7 @@ std::vector<Violation> missing_symbols(std::string_view path, std::string_view t
       for (const std::string_view word : claimed(span)) {
         if (words.contains(word)) continue;
         found.push_back({std::string(path), line.number, std::string(word),
-                         "no '" + std::string(word) + "' in the code: mend the name"});
+                         "no '" + std::string(word) + "' in the code: correct the name"});
       }
       open = line.text.find('`', close + 1);
     }

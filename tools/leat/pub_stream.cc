@@ -170,7 +170,7 @@ class Stream {
   void reject(std::uint64_t line, const Error& error) {
     clear_progress();
     const Error in_line = error.in("line " + std::to_string(line));
-    complain(options_.keep_going ? in_line.message : in_line.with_advice("mend it, or use --keep-going").message);
+    complain(options_.keep_going ? in_line.message : in_line.with_advice("correct it, or use --keep-going").message);
     acks_.failed(line, error);
     status_ = kExitRefused;
     if (!options_.keep_going) ended_ = true;

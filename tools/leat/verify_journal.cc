@@ -127,7 +127,7 @@ std::vector<std::string> report_lines(const std::string& directory, const Journa
   if (check.torn_bytes > 0) {
     lines.push_back("note: behind the last record, at position " + number(check.end_position) + ", lie " +
                     number(check.torn_bytes) +
-                    " bytes that are none; nothing vouches for them, and the next start of "
+                    " bytes that are none; nothing proves that they ever were, and the next start of "
                     "leatd sets them aside");
   }
   for (const Damage& damage : check.damages) lines.push_back("damaged " + damage_line(damage));

@@ -134,7 +134,7 @@ void FeedLife::revive() {
   start();
 }
 
-// The feed has stopped accepting: it says so to whoever asks, readers go on, and a restart mends it.
+// The feed has stopped accepting: it says so to whoever asks, readers go on, and a restart repairs it.
 void FeedLife::after_failure() {
   if (over()) return;
   ++outcome_.feed_failures;

@@ -52,7 +52,7 @@ TEST(CheckJournal, CountsATornTailAndAnUnfinishedBatchAsNoDamage) {
   EXPECT_EQ(check.events, 5u);
 }
 
-// Only if all of it lies where nobody vouches for anything.
+// Only if all of it lies where nothing proves anything.
 TEST(CheckJournal, SaysBehindWhatLeatdWouldCut) {
   const auto cut_behind = [](std::initializer_list<std::size_t> damaged) {
     JournalMaker journal;
@@ -71,7 +71,7 @@ TEST(CheckJournal, SaysBehindWhatLeatdWouldCut) {
   EXPECT_EQ(cut_behind({}), std::nullopt) << "nothing is damaged";
   EXPECT_EQ(cut_behind({12}), 12u);
   EXPECT_EQ(cut_behind({10, 13}), 10u);
-  EXPECT_EQ(cut_behind({7}), std::nullopt) << "a mark vouches for it, and leatd refuses";
+  EXPECT_EQ(cut_behind({7}), std::nullopt) << "a mark proves it, and leatd refuses";
   EXPECT_EQ(cut_behind({7, 12}), std::nullopt);
   EXPECT_EQ(cut_behind({2}), std::nullopt) << "leatd starts, and leaves it as it is";
   EXPECT_EQ(cut_behind({2, 12}), std::nullopt);
@@ -119,7 +119,7 @@ TEST(CheckJournal, GoesByTheTableOfRecoveryInTheLastSegment) {
   JournalMaker journal(1 << 20);
   journal.events(10);
   journal.flip(journal.written()[4].position + 60);
-  EXPECT_TRUE(check_of(journal).intact()) << "nobody vouches for it: a torn tail";
+  EXPECT_TRUE(check_of(journal).intact()) << "nothing proves it: a torn tail";
   journal.mark(journal.written()[4].position, 4);
   EXPECT_TRUE(check_of(journal).intact()) << "not for this one";
   journal.mark_all();

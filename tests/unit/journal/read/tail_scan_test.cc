@@ -128,7 +128,7 @@ TEST(TailScan, CallsABadRecordAtAMarksPositionTorn) {
   const auto bad = journal.event();
   journal.mark(durable, 5);
   journal.flip(bad.position + 50);
-  EXPECT_EQ(scan_last(journal).verdict, TailVerdict::torn) << "the mark vouches for what lies below it, not for more";
+  EXPECT_EQ(scan_last(journal).verdict, TailVerdict::torn) << "the mark proves what lies below it, and no more";
 }
 
 TEST(TailScan, BelievesNoMarkThatFailsItsChecksum) {

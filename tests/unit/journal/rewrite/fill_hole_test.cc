@@ -37,7 +37,7 @@ void expect_filled(const Damage& damage) {
     EXPECT_EQ(padded_record_bytes(record.header.length), bytes.size());
     types.push_back(static_cast<RecordType>(record.header.type));
     if (types.back() == RecordType::mark) {
-      EXPECT_NE(record.payload.size(), sizeof(MarkBody)) << "filling that vouches for something";
+      EXPECT_NE(record.payload.size(), sizeof(MarkBody)) << "filling that proves something";
     }
     at += bytes.size();
     return {};
