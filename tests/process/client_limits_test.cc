@@ -23,6 +23,7 @@
 #include "process/helpers/words.h"
 #include "support/helper_main.h"
 #include "support/broker_test.h"
+#include "support/environment.h"
 #include "base/unique_fd.h"
 
 namespace leat::test {
@@ -220,16 +221,12 @@ TEST_F(ClientLimits, WithoutDescriptorsClientsSaySoAndOthersGoOn) {
 
 TEST_F(ClientLimits, WithoutMemoryClientsSaySoAndOthersGoOn) {
   start();
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "sanitizers take address space without bound";
-#endif
+  if (sanitized()) GTEST_SKIP() << "sanitizers take address space without bound";
   check("without-memory", {});
 }
 
 TEST_F(ClientLimits, WithoutAByteOfMemoryAProducerMeetsTheNextBrokerLater) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "sanitizers take address space without bound";
-#endif
+  if (sanitized()) GTEST_SKIP() << "sanitizers take address space without bound";
   start();
   ChildProcess helper = start_helper("without-a-byte", {});
   page_->wait_for(kReadyWord, 1);

@@ -139,7 +139,7 @@ TEST_F(Hostile, OneThatIsKilledWhileItScribblesLeavesNothingBehind) {
   expect_all_arrived();
 }
 
-// What cannot be prevented is repaired: a client that may map a file may also cut it. Who touches it meanwhile is killed
+// What cannot be prevented is repaired: a client that may map a file may also cut it. Who touches it then is killed
 // by the kernel, but not the broker; and nothing that was accepted is lost.
 TEST_F(Hostile, OneThatCutsTheSharedFilesDoesNotStopTheBroker) {
   start();

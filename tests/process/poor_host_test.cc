@@ -253,9 +253,7 @@ TEST_F(PoorHost, WithoutLockedMemoryAllGoesOn) {
 
 // As RLIMIT_NPROC, or a cgroup's pids.max, that is reached: clone says EAGAIN.
 TEST_F(PoorHost, WithoutAnyThreadRefusesTheStartAndLeavesNothing) {
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-  GTEST_SKIP() << "sanitizers start threads of their own";
-#endif
+  if (sanitized()) GTEST_SKIP() << "sanitizers start threads of their own";
   broker_->set_prefix(confined({{.number = SYS_clone3, .error = ENOSYS}, {.number = SYS_clone, .error = EAGAIN}}));
   broker_->expect_log("thread");
   EXPECT_EQ(broker_->run_to_exit(), 1) << broker_->log();

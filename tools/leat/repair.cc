@@ -120,7 +120,7 @@ void register_repair(cmdline::Command& app, Commands& commands) {
   auto options = std::make_shared<RepairOptions>();
   cmdline::Command* const repair = app.add_subcommand(
       "repair",
-      "Mend a damaged journal: says what is lost, keeps the damaged bytes aside, leaves gaps that consumers "
+      "Repair a damaged journal: says what is lost, keeps the damaged bytes aside, leaves gaps that consumers "
       "are told of");
   add_journal_options(*repair, options->choice);
   repair->add_flag("--dry-run", options->dry_run, "Only say what would be done and lost (default: ask, then do it)");

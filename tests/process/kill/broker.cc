@@ -167,7 +167,7 @@ class BrokerAttack {
     next_sequence_ += events;
   }
 
-  // While nobody has repaired anything: what leatd had shown or told was in the journal, where a record appears whole or
+  // While nobody has repaired anything: what leatd had shown or told was in the journal. A record appears whole there or
   // not at all.
   void check_what_was_told(std::uint64_t committed) {
     auto files = need(internal::JournalFiles::open(feed_.broker().journal().string()), "the journal");
