@@ -12,6 +12,7 @@ using namespace internal;
 namespace {
 
 constexpr std::int64_t kRepairNs = 5 * kNanosPerMilli;
+constexpr std::uint32_t kLanesAtOnce = 256;
 constexpr std::uint64_t kMaxSkippedAtOnce = 4096;
 
 }  // namespace
@@ -89,7 +90,10 @@ bool InboundRepair::take_lost_tickets() {
   if (round_.is_held() || condition_.is_closed()) return false;
   LEAT_ASSERT(round_.is_empty());
   bool begun = false;
-  for (Lane& lane : lanes_) {
+  // Each costs a line that its producer writes to: with thousands of producers a look at all would hold up a round.
+  for (std::uint32_t looks = std::min(lanes_.slots(), kLanesAtOnce); looks > 0; --looks) {
+    Lane& lane = lanes_.at(next_lane_);
+    next_lane_ = next_lane_ + 1 < lanes_.slots() ? next_lane_ + 1 : 0;
     // What may have been sealed again can be judged only while all that was taken before is completed.
     if (lane.live && !lane.revoked && round_.is_reported()) (void)round_.go_back(lane);
     const std::uint64_t owed = lane.owed_bytes();

@@ -30,7 +30,7 @@ class InboundRepair {
 
   /// Takes entries of which their producers say, in their own arenas, that they are published, and whose tickets never
   /// came: another producer has overwritten them. There may be no next entry that such an entry could be taken along
-  /// with. True: entries were dealt with.
+  /// with. Looks at 256 producers a call, in turn. True: entries were dealt with.
   bool take_lost_tickets();
 
  private:
@@ -45,6 +45,7 @@ class InboundRepair {
   FeedCondition& condition_;
   LogGate gate_;
   std::int64_t next_repair_ns_ = 0;
+  std::uint32_t next_lane_ = 0;        // that take_lost_tickets() looks at
   std::uint64_t skip_ticket_ = ~0ULL;  // the first open ticket that is waited for
   std::uint64_t skip_count_ = 0;       // tickets from that one on that were taken when the wait began
   std::int64_t skip_since_ns_ = 0;

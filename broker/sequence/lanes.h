@@ -5,6 +5,7 @@
 #include <functional>
 #include <vector>
 
+#include "base/check.h"
 #include "broker/producers/lane_queues.h"
 #include "broker/sequence/lane.h"
 #include "shm/ingest/inbound_ring.h"
@@ -49,6 +50,11 @@ class Lanes {
   /// Ends the lane's producer, whose memory makes no sense.
   void revoke(Lane& lane, internal::Refusal reason);
 
+  [[nodiscard]] std::uint32_t slots() const noexcept { return slots_; }
+  [[nodiscard]] Lane& at(std::uint32_t slot) noexcept {
+    LEAT_DCHECK(slot < slots_);
+    return lanes_[slot];
+  }
   [[nodiscard]] std::vector<Lane>::iterator begin() noexcept { return lanes_.begin(); }
   [[nodiscard]] std::vector<Lane>::iterator end() noexcept { return lanes_.end(); }
 

@@ -175,6 +175,24 @@ TEST(LostTicket, OfAProducersLastEntryIsMadeUpFor) {
   EXPECT_FALSE(feed.sequencer->take_lost_tickets());
 }
 
+// A look costs the same however many producers there may be; each has its turn.
+TEST(LostTicket, IsFoundInTurnAmongThousandsOfProducers) {
+  Options options = OneFeed::small_options();
+  options.max_producers = 1000;
+  options.inbound_slots = 2048;
+  OneFeed feed(options);
+  FeedProducer victim = feed.add_producer();
+  FeedProducer bad = feed.add_producer();
+  ASSERT_TRUE(victim.publish(kGood));
+  write_slot(bad, 0, 0x1234567890abcdefULL);
+  feed.drain();
+  int looks = 1;
+  while (!feed.sequencer->take_lost_tickets() && looks < 100) ++looks;
+  EXPECT_GT(looks, 1000 / 256) << "each look was at all of them";
+  EXPECT_LE(looks, 2 * (1000 / 256 + 1));
+  EXPECT_EQ(victim.status(victim.last_position), CompletionStatus::committed);
+}
+
 // An entry whose ticket is merely still to come must wait for it: else the order between producers would change.
 TEST(LostTicket, IsNotTakenForLostWhileItIsUnderWay) {
   OneFeed feed;
