@@ -4,6 +4,9 @@
 #include <cerrno>
 #include <new>
 
+#include <leat/topic_filter.h>
+
+#include "client-lib/connect/idle_strategy.h"
 #include "client-lib/publish/producer_impl.h"
 
 namespace leat {

@@ -6,10 +6,8 @@
 #include <vector>
 
 #include <leat/producer.h>
-#include <leat/topic_filter.h>
 
 #include "client-lib/connect/connection.h"
-#include "client-lib/connect/idle_strategy.h"
 #include "base/clock.h"
 #include "base/deadline.h"
 #include "base/idle.h"

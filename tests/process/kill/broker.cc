@@ -167,8 +167,8 @@ class BrokerAttack {
     next_sequence_ += events;
   }
 
-  // While nobody has repaired anything: what leatd had shown or told was in the journal. A record appears whole there or
-  // not at all.
+  // While nobody has repaired anything: what leatd had shown or told was in the journal. A record is there whole or not
+  // at all.
   void check_what_was_told(std::uint64_t committed) {
     auto files = need(internal::JournalFiles::open(feed_.broker().journal().string()), "the journal");
     const auto end = need(internal::find_journal_end(files), "the journal's end");
