@@ -11,8 +11,8 @@ function(leat_add_library name)
   target_link_libraries(leat_${name} PRIVATE $<BUILD_INTERFACE:leat_flags>)
 endfunction()
 
-# With LEAT_UNITY the target's sources are compiled twenty at a time, as most of their time goes into the headers that they
-# share. Usage: leat_compile_together(TARGET [SOURCE...]); these SOURCEs are compiled alone all the same.
+# With LEAT_UNITY the target's sources are compiled twenty at a time, as most of their time goes into the headers that
+# they share. Usage: leat_compile_together(TARGET [SOURCE...]); these SOURCEs are compiled alone all the same.
 function(leat_compile_together target)
   set_target_properties(${target} PROPERTIES UNITY_BUILD ${LEAT_UNITY} UNITY_BUILD_BATCH_SIZE 20)
   set_source_files_properties(${ARGN} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
