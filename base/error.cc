@@ -88,7 +88,7 @@ Error Error::with_advice(std::string_view more) const {
   Error error = *this;
   if (more.empty()) return error;
   error.message.append("; ").append(more);
-  error.advice_bytes_ += static_cast<std::uint32_t>(2 + more.size());
+  error.advice_bytes_ += static_cast<std::uint32_t>(kJoinBytes + more.size());
   return error;
 }
 
