@@ -8,11 +8,10 @@
 #include <utility>
 
 #include "base/random.h"
+#include "base/words.h"
 
 namespace leat::internal {
 namespace {
-
-constexpr std::size_t kPageBytes = 4096;
 
 // A page that a fork's child finds zero, or null if there is none to be had.
 void* map_wiped_page() noexcept {

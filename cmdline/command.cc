@@ -13,8 +13,6 @@
 namespace leat::cmdline {
 namespace {
 
-constexpr std::size_t kIndent = 2;
-
 /// "-f, --feed TEXT", "PAYLOAD".
 std::string heading(const CLI::Option& option) {
   if (option.get_positional()) return option.get_name(true, false);
@@ -70,7 +68,7 @@ std::string make_help(const CLI::App* app, const std::vector<std::string>& examp
   const std::string& about = app->get_description();
   std::string text = wrapped(about.starts_with(name + ":") ? about : name + ": " + about, 0, width) + "\n\n";
   if (!examples.empty()) text += examples.size() == 1 ? "Example:\n" : "Examples:\n";
-  for (const std::string& example : examples) text += std::string(kIndent, ' ') + example + '\n';
+  for (const std::string& example : examples) text += std::string(kHelpIndent, ' ') + example + '\n';
   if (!examples.empty()) text += '\n';
   text += wrapped(usage_of(*app, name), 0, width) + '\n';
   const auto commands = app->get_subcommands([](const CLI::App* command) { return !command->get_group().empty(); });

@@ -14,7 +14,6 @@ namespace {
 constexpr std::size_t kDefaultWidth = 80;
 constexpr std::size_t kLeastWidth = 40;
 constexpr std::size_t kMostWidth = 120;  // longer lines are hard to read
-constexpr std::size_t kIndent = 2;
 constexpr std::size_t kOptionColumn = 24;
 
 }  // namespace
@@ -71,7 +70,7 @@ std::string wrapped(std::string_view text, std::size_t indent, std::size_t width
 }
 
 std::string help_row(const std::string& left, const std::string& right, std::size_t width) {
-  std::string text = std::string(kIndent, ' ') + left;
+  std::string text = std::string(kHelpIndent, ' ') + left;
   if (text.size() + 2 > kOptionColumn) {
     text += '\n' + std::string(kOptionColumn, ' ');
   } else {

@@ -7,6 +7,9 @@
 
 namespace leat::cmdline {
 
+/// In front of each line of a list, in blanks.
+inline constexpr std::size_t kHelpIndent = 2;
+
 /// Of the terminal that standard output is, else $COLUMNS, else 80; within what can be read.
 std::size_t help_width();
 

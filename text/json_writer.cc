@@ -16,29 +16,19 @@ constexpr std::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD
 constexpr int kLeastPoint = -4;
 constexpr int kMostPoint = 15;
 
-std::uint8_t byte_at(std::string_view text, std::size_t at) { return static_cast<std::uint8_t>(text[at]); }
-
 /// How many bytes at the start of what is no UTF-8 are one mistake: those that a character could begin with.
 std::size_t broken_length(std::string_view text) {
-  const std::uint8_t first = byte_at(text, 0);
+  const std::uint8_t first = static_cast<std::uint8_t>(text[0]);
   const std::size_t whole = first < 0xc2 || first > 0xf4 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
   std::size_t length = 1;
   while (length < whole && length < text.size()) {
-    const std::uint8_t byte = byte_at(text, length);
+    const std::uint8_t byte = static_cast<std::uint8_t>(text[length]);
     const std::uint8_t least = length > 1 ? 0x80 : first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
     const std::uint8_t most = length > 1 ? 0xbf : first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
     if (byte < least || byte > most) break;
     ++length;
   }
   return length;
-}
-
-/// `character` is well-formed.
-std::uint32_t code_point(std::string_view character) {
-  if (character.size() == 1) return byte_at(character, 0);
-  std::uint32_t point = byte_at(character, 0) & (0xffU >> (character.size() + 1));
-  for (std::size_t i = 1; i < character.size(); ++i) point = point << 6 | (byte_at(character, i) & 0x3fU);
-  return point;
 }
 
 void append_unit(std::string& out, std::uint32_t unit) {
@@ -51,7 +41,7 @@ void append_character(std::string& out, std::string_view character, JsonStrings 
   constexpr std::string_view kShort = "\b\t\n\f\r\"\\";
   constexpr std::string_view kLetters = "btnfr\"\\";
   const std::size_t known = character.size() == 1 ? kShort.find(character.front()) : std::string_view::npos;
-  const std::uint32_t point = code_point(character);
+  const char32_t point = code_point(character);
   if (known != std::string_view::npos) {
     out += '\\';
     out += kLetters[known];

@@ -11,14 +11,6 @@ constexpr std::string_view kBase64Digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghij
 
 constexpr std::uint8_t byte_at(std::string_view text, std::size_t i) { return static_cast<std::uint8_t>(text[i]); }
 
-/// The code point of a well-formed character of `length` bytes.
-char32_t decode(std::string_view text, std::size_t length) {
-  if (length == 1) return byte_at(text, 0);
-  char32_t point = byte_at(text, 0) & (0x7fU >> length);
-  for (std::size_t i = 1; i < length; ++i) point = point << 6 | (byte_at(text, i) & 0x3fU);
-  return point;
-}
-
 /// Characters that a terminal acts upon, or that make a line read as something else than it is.
 bool is_unsafe(char32_t point) {
   return point < 0x20 || (point >= 0x7f && point < 0xa0) ||  // C0, DEL, C1
@@ -78,10 +70,17 @@ std::size_t utf8_length(std::string_view text) noexcept {
   for (std::size_t i = 1; i < length; ++i) {
     if ((byte_at(text, i) & 0xc0) != 0x80) return 0;
   }
-  const char32_t point = decode(text, length);
+  const char32_t point = code_point(text.substr(0, length));
   const bool overlong = (length == 3 && point < 0x800) || (length == 4 && point < 0x10000);
   const bool surrogate = point >= 0xd800 && point <= 0xdfff;
   return overlong || surrogate || point > 0x10ffff ? 0 : length;
+}
+
+char32_t code_point(std::string_view character) noexcept {
+  if (character.size() == 1) return byte_at(character, 0);
+  char32_t point = byte_at(character, 0) & (0x7fU >> character.size());
+  for (std::size_t i = 1; i < character.size(); ++i) point = point << 6 | (byte_at(character, i) & 0x3fU);
+  return point;
 }
 
 bool is_utf8(std::string_view text) noexcept {
@@ -103,7 +102,7 @@ void append_escaped(std::string& out, std::string_view text, EscapeOptions optio
     }
     const std::string_view rest = text.substr(i);
     const std::size_t length = utf8_length(rest);
-    if (length > 1 && !options.ascii_only && !is_unsafe(decode(rest, length))) {
+    if (length > 1 && !options.ascii_only && !is_unsafe(code_point(rest.substr(0, length)))) {
       out.append(rest.substr(0, length));
       i += length;
       continue;
@@ -127,7 +126,7 @@ void append_json_string(std::string& out, std::string_view text) {
       ++i;
       continue;
     }
-    const char32_t point = decode(rest, length);
+    const char32_t point = code_point(rest.substr(0, length));
     if (length == 1 || is_unsafe(point)) {
       append_json_escape(out, point);
     } else {
@@ -141,7 +140,7 @@ void append_json_string(std::string& out, std::string_view text) {
 void append_json_value(std::string& out, std::string_view text) {
   while (!text.empty()) {
     const std::size_t length = utf8_length(text);
-    const char32_t point = length == 0 ? 0 : decode(text, length);
+    const char32_t point = length == 0 ? 0 : code_point(text.substr(0, length));
     if (is_unsafe(point)) {
       append_json_escape(out, point == 0 ? 0xfffd : point);
     } else {

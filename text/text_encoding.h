@@ -14,6 +14,8 @@ namespace leat::tool {
 /// Length of the well-formed UTF-8 character at the start of `text` (1..4), or 0 if there is none.
 std::size_t utf8_length(std::string_view text) noexcept;
 bool is_utf8(std::string_view text) noexcept;
+/// The code point of one well-formed character of UTF-8, and of nothing else.
+char32_t code_point(std::string_view character) noexcept;
 
 struct EscapeOptions {
   bool ascii_only = false;      ///< escape all that is not ASCII: for terminals that do not speak UTF-8

@@ -12,7 +12,7 @@ namespace leat::client {
 using namespace internal;
 
 namespace {
-constexpr std::int64_t kRetryNs = 100 * kNanosPerMilli;
+constexpr std::int64_t kReconnectNs = 100 * kNanosPerMilli;
 constexpr std::int64_t kMaxSleepNs = 50 * kNanosPerMilli;
 // What a consumer is passed.
 enum : std::size_t { kRingFd, kDoorbellFd, kDirectoryFd, kEventFd, kConsumerFds };
@@ -34,7 +34,7 @@ Result<Connection> BrokerSession::connect(int timeout_ms) const {
 
 bool BrokerSession::is_time_to_connect(std::int64_t now_ns) noexcept {
   if (now_ns < next_attempt_ns_) return false;
-  next_attempt_ns_ = now_ns + kRetryNs;
+  next_attempt_ns_ = now_ns + kReconnectNs;
   return true;
 }
 

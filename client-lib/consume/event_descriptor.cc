@@ -19,7 +19,7 @@ using namespace internal;
 
 namespace {
 
-constexpr std::int64_t kRetryNs = 100 * kNanosPerMilli;
+constexpr std::int64_t kTimerPeriodNs = 100 * kNanosPerMilli;
 
 void drain(int fd) noexcept {
   std::uint64_t ignored = 0;
@@ -91,8 +91,8 @@ void EventDescriptor::unwatch() noexcept {
 
 void EventDescriptor::start_timer(bool at_once) noexcept {
   LEAT_ASSERT(timer_.valid());
-  const itimerspec period{.it_interval = {.tv_sec = 0, .tv_nsec = kRetryNs},
-                          .it_value = {.tv_sec = 0, .tv_nsec = at_once ? 1 : kRetryNs}};
+  const itimerspec period{.it_interval = {.tv_sec = 0, .tv_nsec = kTimerPeriodNs},
+                          .it_value = {.tv_sec = 0, .tv_nsec = at_once ? 1 : kTimerPeriodNs}};
   ::timerfd_settime(timer_.get(), 0, &period, nullptr);
 }
 

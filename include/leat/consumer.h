@@ -214,7 +214,7 @@ class Consumer {
     for (;;) {
       const Poll found = wait(event, patience);
       if (found != Poll::event) return end_at(found);
-      if (!detail::wants_more(callback, event)) return end_at(Poll::event);
+      if (!leat::detail::wants_more(callback, event)) return end_at(Poll::event);
     }
   }
 

@@ -44,7 +44,7 @@ class JournalReader {
     for (;;) {
       const Poll found = next(event);
       if (found != Poll::event) return end_at(found);
-      if (!detail::wants_more(callback, event)) return end_at(Poll::event);
+      if (!leat::detail::wants_more(callback, event)) return end_at(Poll::event);
     }
   }
   [[nodiscard]] const Reset& last_reset() const noexcept;

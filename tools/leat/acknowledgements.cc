@@ -11,7 +11,7 @@
 namespace leat::tool {
 namespace {
 
-constexpr std::size_t kReadBytes = 4096;
+constexpr std::size_t kAnswerBytes = 4096;
 /// A sequence has 20 digits at most.
 constexpr std::size_t kMaxLineBytes = 64;
 
@@ -58,7 +58,7 @@ Result<void> AckReader::listen(std::chrono::nanoseconds wait) {
     pollfd readable{.fd = fd_, .events = POLLIN, .revents = 0};
     const int ready = ::poll(&readable, 1, timeout_ms);
     if (ready == 0 || (ready < 0 && errno == EINTR)) return {};
-    char bytes[kReadBytes];
+    char bytes[kAnswerBytes];
     const ssize_t got = ready < 0 ? -1 : ::read(fd_, bytes, sizeof bytes);
     if (got < 0 && (errno == EINTR || errno == EAGAIN)) return {};
     if (got < 0 && errno != ECONNRESET) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <string>
 
 #include "text/table.h"
 #include "text/text_encoding.h"
@@ -11,8 +12,6 @@ namespace leat::tool {
 namespace {
 
 using Align = Table::Align;
-
-std::string number(std::uint64_t value) { return std::to_string(value); }
 
 std::string decimal(double value, int digits) {
   std::array<char, 64> text;
@@ -50,8 +49,9 @@ std::string rates_text(const std::optional<Rates>& rates) {
 // Segments of one size are "60 of 1.0 MiB"; after another --segment-bytes they are not.
 std::string segments_text(const FeedStatus& s) {
   const std::string size = human_bytes(static_cast<double>(s.segment_bytes));
-  if (s.journal_bytes == s.segments * s.segment_bytes) return number(s.segments) + " of " + size;
-  return number(s.segments) + ", " + human_bytes(static_cast<double>(s.journal_bytes)) + " in all, new ones of " + size;
+  if (s.journal_bytes == s.segments * s.segment_bytes) return std::to_string(s.segments) + " of " + size;
+  return std::to_string(s.segments) + ", " + human_bytes(static_cast<double>(s.journal_bytes)) +
+         " in all, new ones of " + size;
 }
 
 void append_summary(std::vector<std::string>& lines, const FeedStatus& s, const std::optional<Rates>& rates) {
@@ -59,45 +59,46 @@ void append_summary(std::vector<std::string>& lines, const FeedStatus& s, const 
   append_hex64(epoch, s.epoch);
   Table table({Align::left, Align::left});
   table.add({"feed", safe(s.feed) + " (" + safe(s.feed_uuid) + ")"});
-  table.add(
-      {"state", safe(s.state) + ", broker pid " + std::to_string(s.broker_pid) + ", life " + number(s.broker_life)});
+  table.add({"state", safe(s.state) + ", broker pid " + std::to_string(s.broker_pid) + ", life " +
+                          std::to_string(s.broker_life)});
   table.add({"epoch", epoch});
-  table.add({"sequences", "earliest " + number(s.earliest_sequence) + ", latest " + number(s.latest_sequence) +
-                              ", durable " + number(s.durable_sequence)});
-  table.add({"positions", "earliest " + number(s.earliest_position) + ", committed " + number(s.committed_position) +
-                              ", durable " + number(s.durable_position) + " (" +
-                              human_bytes(static_cast<double>(s.committed_position - s.durable_position)) +
+  table.add({"sequences", "earliest " + std::to_string(s.earliest_sequence) + ", latest " +
+                              std::to_string(s.latest_sequence) + ", durable " + std::to_string(s.durable_sequence)});
+  table.add({"positions", "earliest " + std::to_string(s.earliest_position) + ", committed " +
+                              std::to_string(s.committed_position) + ", durable " + std::to_string(s.durable_position) +
+                              " (" + human_bytes(static_cast<double>(s.committed_position - s.durable_position)) +
                               " not yet on disk)"});
   table.add({"rates", rates_text(rates)});
-  table.add({"this life", number(s.events) + " events, " + human_bytes(static_cast<double>(s.bytes)) + ", " +
-                              number(s.rounds) + " commits, " + number(s.wakeups) + " wake-ups"});
-  table.add({"refused", number(s.refused_entries) + " entries, " + number(s.bad_tickets) + " tickets, " +
-                            number(s.refused_connections) + " connections"});
-  table.add({"skipped", number(s.skipped_tickets) + " tickets, " + number(s.ring_repairs) + " ring repairs, " +
-                            number(s.stalls) + " stalls for want of a segment"});
+  table.add({"this life", std::to_string(s.events) + " events, " + human_bytes(static_cast<double>(s.bytes)) + ", " +
+                              std::to_string(s.rounds) + " commits, " + std::to_string(s.wakeups) + " wake-ups"});
+  table.add({"refused", std::to_string(s.refused_entries) + " entries, " + std::to_string(s.bad_tickets) +
+                            " tickets, " + std::to_string(s.refused_connections) + " connections"});
+  table.add({"skipped", std::to_string(s.skipped_tickets) + " tickets, " + std::to_string(s.ring_repairs) +
+                            " ring repairs, " + std::to_string(s.stalls) + " stalls for want of a segment"});
   table.add({"sync", "last " + human_duration(s.last_sync_ns) + ", longest " + human_duration(s.max_sync_ns) + ", " +
-                         number(s.syncs) + " so far"});
-  table.add({"segments", segments_text(s) + ", " + number(s.recycled_segments) + " recycled, " +
-                             number(s.pruned_segments) + " pruned" +
-                             (s.lost_segments > 0 ? ", " + number(s.lost_segments) + " lost" : "")});
+                         std::to_string(s.syncs) + " so far"});
+  table.add({"segments", segments_text(s) + ", " + std::to_string(s.recycled_segments) + " recycled, " +
+                             std::to_string(s.pruned_segments) + " pruned" +
+                             (s.lost_segments > 0 ? ", " + std::to_string(s.lost_segments) + " lost" : "")});
   table.add({"rings", "broadcast " + human_bytes(static_cast<double>(s.ring_bytes)) + ", inbound " +
-                          number(s.inbound_slots) + " tickets"});
+                          std::to_string(s.inbound_slots) + " tickets"});
   table.append_to(lines);
 }
 
 void append_producers(std::vector<std::string>& lines, const Sample& now, const Sample* before,
                       const std::optional<Rates>& rates) {
   lines.push_back("");
-  lines.push_back("producers: " + number(now.status.producers.size()));
+  lines.push_back("producers: " + std::to_string(now.status.producers.size()));
   if (now.status.producers.empty()) return;
   Table table({Align::right, Align::right, Align::right, Align::right, Align::left, Align::right, Align::right,
                Align::right, Align::right, Align::right, Align::right, Align::right, Align::left});
   table.add({"slot", "id", "pid", "uid", "state", "events", "events/s", "refused", "arena full", "ring full", "retried",
              "arena used", "name"});
   for (const ProducerStatus& p : now.status.producers) {
-    table.add({number(p.slot), number(p.producer_id), std::to_string(p.pid), number(p.uid), safe(p.state),
-               number(p.events), producer_rate(p, before, rates), number(p.refused), number(p.would_block_arena),
-               number(p.would_block_ring), number(p.retried_tickets),
+    table.add({std::to_string(p.slot), std::to_string(p.producer_id), std::to_string(p.pid), std::to_string(p.uid),
+               safe(p.state), std::to_string(p.events), producer_rate(p, before, rates), std::to_string(p.refused),
+               std::to_string(p.would_block_arena), std::to_string(p.would_block_ring),
+               std::to_string(p.retried_tickets),
                human_bytes(static_cast<double>(p.arena_used_bytes)) + " of " +
                    human_bytes(static_cast<double>(p.arena_bytes)),
                safe(p.name)});
@@ -107,14 +108,15 @@ void append_producers(std::vector<std::string>& lines, const Sample& now, const 
 
 void append_consumers(std::vector<std::string>& lines, const FeedStatus& status) {
   lines.push_back("");
-  lines.push_back("consumers: " + number(status.consumers.size()));
+  lines.push_back("consumers: " + std::to_string(status.consumers.size()));
   if (status.consumers.empty()) return;
   Table table({Align::right, Align::right, Align::right, Align::right, Align::right, Align::right, Align::right,
                Align::right, Align::left});
   table.add({"slot", "pid", "uid", "sequence", "lag", "lag bytes", "lapped", "resets", "name"});
   for (const ConsumerStatus& c : status.consumers) {
-    table.add({number(c.slot), std::to_string(c.pid), number(c.uid), number(c.sequence), number(c.lag_events),
-               human_bytes(static_cast<double>(c.lag_bytes)), number(c.lapped), number(c.resets), safe(c.name)});
+    table.add({std::to_string(c.slot), std::to_string(c.pid), std::to_string(c.uid), std::to_string(c.sequence),
+               std::to_string(c.lag_events), human_bytes(static_cast<double>(c.lag_bytes)), std::to_string(c.lapped),
+               std::to_string(c.resets), safe(c.name)});
   }
   table.append_to(lines);
 }
@@ -148,7 +150,7 @@ std::string human_bytes(double bytes) {
 
 std::string human_duration(std::uint64_t ns) {
   const auto value = static_cast<double>(ns);
-  if (ns < 1'000) return number(ns) + " ns";
+  if (ns < 1'000) return std::to_string(ns) + " ns";
   if (ns < 1'000'000) return decimal(value / 1e3, 1) + " us";
   if (ns < 1'000'000'000) return decimal(value / 1e6, 2) + " ms";
   return decimal(value / 1e9, 2) + " s";
@@ -170,12 +172,14 @@ std::string report_line(const Sample& now, const Sample* before) {
   for (const ConsumerStatus& consumer : s.consumers) worst_lag = std::max(worst_lag, consumer.lag_events);
   std::string line;
   append_iso_time(line, now.realtime_ns);
-  line += " state=" + safe(s.state) + " latest=" + number(s.latest_sequence) +
-          " durable=" + number(s.durable_sequence) + " events_per_s=" + (rates ? decimal(rates->events, 0) : "-") +
-          " bytes_per_s=" + (rates ? decimal(rates->bytes, 0) : "-") + " producers=" + number(s.producers.size()) +
-          " consumers=" + number(s.consumers.size()) + " worst_lag=" + number(worst_lag) +
-          " refused=" + number(s.refused_entries + s.bad_tickets) + " skipped=" + number(s.skipped_tickets) +
-          " stalls=" + number(s.stalls) + " last_sync_ns=" + number(s.last_sync_ns);
+  line += " state=" + safe(s.state) + " latest=" + std::to_string(s.latest_sequence) +
+          " durable=" + std::to_string(s.durable_sequence) +
+          " events_per_s=" + (rates ? decimal(rates->events, 0) : "-") +
+          " bytes_per_s=" + (rates ? decimal(rates->bytes, 0) : "-") +
+          " producers=" + std::to_string(s.producers.size()) + " consumers=" + std::to_string(s.consumers.size()) +
+          " worst_lag=" + std::to_string(worst_lag) + " refused=" + std::to_string(s.refused_entries + s.bad_tickets) +
+          " skipped=" + std::to_string(s.skipped_tickets) + " stalls=" + std::to_string(s.stalls) +
+          " last_sync_ns=" + std::to_string(s.last_sync_ns);
   return line;
 }
 

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <string>
 
 #include <leat/feed_paths.h>
 
@@ -22,14 +23,13 @@ using namespace internal;
 
 namespace {
 
-std::string number(std::uint64_t value) { return std::to_string(value); }
-
 std::string counted(std::uint64_t count, const std::string& noun) {
-  return number(count) + " " + noun + (count == 1 ? "" : "s");
+  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
 }
 
 std::string sequences(std::uint64_t first, std::uint64_t last) {
-  return first == last ? "event " + number(first) : "events " + number(first) + " to " + number(last);
+  return first == last ? "event " + std::to_string(first)
+                       : "events " + std::to_string(first) + " to " + std::to_string(last);
 }
 
 // Shows how far the check is, on one line of a terminal that is wiped when it is done.
@@ -57,10 +57,10 @@ class ProgressLine {
 std::string damage_line(const Damage& damage) {
   std::string line = std::string(to_string(damage.kind)) + ": " + damage.file;
   if (damage.kind == DamageKind::records) {
-    line += ", offset " + number(damage.offset) + ", " + counted(damage.bytes, "byte");
+    line += ", offset " + std::to_string(damage.offset) + ", " + counted(damage.bytes, "byte");
   }
   if (damage.from_position < damage.to_position) {
-    line += ", positions " + number(damage.from_position) + " to " + number(damage.to_position);
+    line += ", positions " + std::to_string(damage.from_position) + " to " + std::to_string(damage.to_position);
   }
   line += ": " + damage.what;
   return damage.loses_events() ? line + "; lost: " + lost_text(damage) : line;
@@ -117,23 +117,24 @@ std::vector<std::string> report_lines(const std::string& directory, const Journa
   std::string retained = "no event";
   if (check.end_sequence >= check.earliest_sequence) retained = sequences(check.earliest_sequence, check.end_sequence);
   lines.push_back(directory + ": feed " + format_uuid(check.identity.uuid) + ", " +
-                  counted(check.segments.size(), "segment") + ", " + number(check.bytes) + " bytes, " + retained +
-                  ", " + counted(check.identity.epochs.size(), "epoch"));
+                  counted(check.segments.size(), "segment") + ", " + std::to_string(check.bytes) + " bytes, " +
+                  retained + ", " + counted(check.identity.epochs.size(), "epoch"));
   for (const GapFound& gap : check.gaps) {
-    lines.push_back("gap: " + gap.file + ", position " + number(gap.position) + ": a repair gave up " +
+    lines.push_back("gap: " + gap.file + ", position " + std::to_string(gap.position) + ": a repair gave up " +
                     sequences(gap.first_missing, gap.last_missing));
   }
   for (const std::string& note : check.notes) lines.push_back("note: " + note);
   if (check.torn_bytes > 0) {
-    lines.push_back("note: behind the last record, at position " + number(check.end_position) + ", lie " +
-                    number(check.torn_bytes) +
+    lines.push_back("note: behind the last record, at position " + std::to_string(check.end_position) + ", lie " +
+                    std::to_string(check.torn_bytes) +
                     " bytes that are none; nothing proves that they ever were, and the next start of "
                     "leatd sets them aside");
   }
   for (const Damage& damage : check.damages) lines.push_back("damaged " + damage_line(damage));
   if (check.intact()) {
     lines.push_back("intact: " + counted(check.events, "event") + ", " + counted(check.marks, "mark") + ", " +
-                    number(check.index_entries) + " in the index" + (check.gaps.empty() ? "" : "; gaps as above"));
+                    std::to_string(check.index_entries) + " in the index" +
+                    (check.gaps.empty() ? "" : "; gaps as above"));
   } else {
     lines.push_back("damaged: " + counted(check.damages.size(), "place") + ", " +
                     counted(check.events_lost(), "event") + " lost; leat repair says what it can do");
@@ -141,7 +142,7 @@ std::vector<std::string> report_lines(const std::string& directory, const Journa
       lines.push_back(
           "note: none of that was known to be on disk: leatd starts on this journal as it is, and cuts it "
           "behind sequence " +
-          number(*check.cut_behind) + "; leat repair may keep more");
+          std::to_string(*check.cut_behind) + "; leat repair may keep more");
     }
   }
   return lines;
