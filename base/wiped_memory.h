@@ -1,6 +1,6 @@
 // Memory of a handle that a fork's child is not to read: the kernel hands it to the child as zeros.
 //
-// A reader's buffer lies in it. A child finds no record there, leaves the path of the common case, and is told why on
+// A reader's buffer lies in it. A child finds no record there, leaves the path of the common case, and learns why on
 // the slow one: the check costs the parent nothing.
 #pragma once
 

@@ -114,7 +114,7 @@ bool wait_for_room(const WatchedRange& range, std::uintptr_t address) noexcept {
   }
   std::uint64_t word = 0;
   const auto at = static_cast<off_t>((address - begin) & ~(sizeof word - 1));
-  bool told = false;
+  bool reported = false;
   bool stalled = false;  // by us: the sequencer may have held its producers back before
   for (;;) {
     if (::pread(fd, &word, sizeof word, at) != static_cast<ssize_t>(sizeof word)) return false;
@@ -123,16 +123,15 @@ bool wait_for_room(const WatchedRange& range, std::uintptr_t address) noexcept {
     if (put < 0 && errno != ENOSPC && errno != EDQUOT && errno != EINTR) return false;
     if (g_no_more_waiting.load(std::memory_order_relaxed)) {
       say("leatd: [critical] no room for a store into the journal, and leatd is to stop: it ends here; what was "
-          "accepted waits "
-          "in the runtime directory for its next start: free some space first\n");
+          "accepted waits in the runtime directory for its next start: free some space first\n");
       ::_exit(kExitIoError);
     }
-    if (!told) {
+    if (!reported) {
       say("leatd: [error] no room for a store into the journal (its bytes are shared with a copy or a snapshot); the "
           "feed "
           "holds its producers back until there is some: free some space\n");
     }
-    told = true;
+    reported = true;
     stalled |= set_states(internal::FeedState::running, internal::FeedState::stalled);
     nap(kRoomLookNs);
   }

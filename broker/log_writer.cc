@@ -96,12 +96,12 @@ void LogWriter::run(Shared& shared) {
       write_line(shared, line, lock);
       shared.bytes -= line.size();
       ++shared.written;
-      // Told only once what waited is through: a queue that is full is told of when it is empty.
-      if (shared.lines.empty() && shared.lost > shared.lost_told) {
-        const std::uint64_t told = shared.lost;
+      // The loss is reported only once what waited is written: of a full queue the log says so when it is empty.
+      if (shared.lines.empty() && shared.lost > shared.lost_reported) {
+        const std::uint64_t reported = shared.lost;
         const std::uint64_t before = shared.lost;
-        write_line(shared, shared.loss_line(told - shared.lost_told, shared.why), lock);
-        if (shared.lost == before) shared.lost_told = told;  // else that line was lost as well: again with the next one
+        write_line(shared, shared.loss_line(reported - shared.lost_reported, shared.why), lock);
+        if (shared.lost == before) shared.lost_reported = reported;  // else that line is lost too
       }
       shared.changed.notify_all();
     } else {

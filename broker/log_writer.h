@@ -18,8 +18,8 @@
 
 namespace leat::broker {
 
-/// Lines are written in the order in which they came, whole. What does not fit is left out, counted, and told in the
-/// log as soon as there is room again. All functions from any thread.
+/// Lines are written in the order in which they came, whole. What does not fit is left out, counted, and reported in
+/// the log as soon as there is room again. All functions from any thread.
 class LogWriter {
  public:
   static constexpr std::size_t kMaxBytes = 1 << 20;  ///< of lines that wait
@@ -59,7 +59,7 @@ class LogWriter {
     std::uint64_t pushed = 0;  // lines, lost ones not among them
     std::uint64_t written = 0;
     std::uint64_t lost = 0;
-    std::uint64_t lost_told = 0;
+    std::uint64_t lost_reported = 0;
     std::string why;  // of the last loss
     bool reopen = false;
     std::uint64_t reopen_after = 0;  // lines that still go to the old file

@@ -1,4 +1,4 @@
-// What leatd can be told: command line, then TOML file, then defaults.
+// leatd's options: from the command line, else from the TOML file, else the default.
 #pragma once
 
 #include <cstdint>
@@ -53,7 +53,7 @@ struct Options {
   std::vector<std::string> allow_subscribe;
   std::uint32_t user_share = 50;  ///< percent of slots, cursors and shared memory that one other user may take
 
-  std::uint32_t ready_fd = 0;  ///< told, and closed, once the feed is served; 0: nobody
+  std::uint32_t ready_fd = 0;  ///< written to, and closed, once the feed is served; 0: none
 
   std::string log_level = "info";
   std::string log_file;

@@ -31,8 +31,8 @@ std::string text_of(const CLI::Option& option) {
     return text + (variable.empty() ? " (required)" : " (required, unless $" + variable + " is set)");
   if (!variable.empty()) text += " (default: $" + variable + ")";
   const std::string otherwise = option.get_default_str();
-  const bool told = otherwise.empty() || text.find("default") != std::string::npos;
-  if (!told) text += " (default: " + otherwise + ")";
+  const bool said = otherwise.empty() || text.find("default") != std::string::npos;
+  if (!said) text += " (default: " + otherwise + ")";
   return text;
 }
 

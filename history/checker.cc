@@ -38,8 +38,8 @@ void Checker::take(const Fact& fact) {
   switch (fact.kind) {
     case FactKind::invoke: return take_invoke(fact);
     case FactKind::accepted: return take_accepted(fact);
-    case FactKind::committed: return take_sequence(fact, Told::committed);
-    case FactKind::durable: return take_sequence(fact, Told::durable);
+    case FactKind::committed: return take_sequence(fact, Reported::committed);
+    case FactKind::durable: return take_sequence(fact, Reported::durable);
     case FactKind::refused: return take_refused(fact);
     case FactKind::start: return take_start(fact);
     case FactKind::received: return take_received(fact);

@@ -1,4 +1,4 @@
-// Judges a history: does what consumers received agree with what producers were told?
+// Judges a history: does what consumers received agree with what was reported to producers?
 //
 // Facts come in the order of their times (history/merge.h sees to that). One pass; what is kept is a slot of 32 bytes
 // for each sequence (within the window, if there is one), and the events that are still on their way.
@@ -36,7 +36,7 @@ class Checker {
   [[nodiscard]] const Report& report() const noexcept { return report_; }
 
  private:
-  enum class Told : std::uint8_t { nothing, accepted, committed, durable };
+  enum class Reported : std::uint8_t { nothing, accepted, committed, durable };
 
   /// An event that was begun, until its place in the order is known.
   struct Open {
@@ -45,16 +45,16 @@ class Checker {
     std::int64_t end_ns = 0;  // when its publisher knew; 0: not yet
     std::uint32_t place = 0;
     std::uint32_t batch = 1;
-    Told told = Told::nothing;
+    Reported reported = Reported::nothing;
     bool forgivable = false;
   };
   struct Producer {
     std::string name;
     std::map<std::uint64_t, Open> open;
     std::set<std::uint64_t> refused;
-    std::uint64_t next_number = 0;   // all begun ones are below
-    std::uint64_t next_told = 0;     // all that were told accepted are below
-    std::uint64_t next_ordered = 0;  // all whose place in the order is known are below
+    std::uint64_t next_number = 0;    // all begun ones are below
+    std::uint64_t next_reported = 0;  // all that were reported accepted are below
+    std::uint64_t next_ordered = 0;   // all whose place in the order is known are below
   };
   struct Consumer {
     std::string name;
@@ -78,9 +78,9 @@ class Checker {
   // checker_producers.cc
   void take_invoke(const Fact& fact);
   void take_accepted(const Fact& fact);
-  void take_sequence(const Fact& fact, Told level);
+  void take_sequence(const Fact& fact, Reported level);
   void take_refused(const Fact& fact);
-  bool note_told(Producer& producer, const Fact& fact, Told level);
+  bool note_reported(Producer& producer, const Fact& fact, Reported level);
   void take_broker(const Fact& fact);
   void forgive_what_is_not_durable();
 

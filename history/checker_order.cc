@@ -123,7 +123,7 @@ void Checker::keep_to_window() {
   }
 }
 
-// A sequence that a producer was told, and that no consumer has received.
+// A sequence that was reported to a producer, and that no consumer has received.
 void Checker::judge_slot(std::uint64_t sequence, const Slot& slot) {
   if (slot.seen || slot.forgivable) return;
   if (!end_known_ || sequence <= end_latest_) {
@@ -138,15 +138,15 @@ void Checker::judge_slot(std::uint64_t sequence, const Slot& slot) {
 void Checker::judge_open_events(bool all_was_read) {
   for (std::uint32_t i = 0; i < producers_.size(); ++i) {
     for (const auto& [number, open] : producers_[i].open) {
-      if (open.told == Told::nothing || open.forgivable) continue;
+      if (open.reported == Reported::nothing || open.forgivable) continue;
       if (!all_was_read) {
         ++report_.undecided;
         continue;
       }
-      const auto fault = open.told == Told::accepted    ? Fault::lost_accepted
-                         : open.told == Told::committed ? Fault::lost_committed
-                                                        : Fault::lost_durable;
-      find(fault, 0, describe(i, number) + " was told so, and nobody has received it");
+      const auto fault = open.reported == Reported::accepted    ? Fault::lost_accepted
+                         : open.reported == Reported::committed ? Fault::lost_committed
+                                                                : Fault::lost_durable;
+      find(fault, 0, describe(i, number) + " was reported so, and nobody has received it");
     }
   }
 }

@@ -1,4 +1,4 @@
-// What producers began and were told, and what happened to the broker.
+// What producers began, what was reported to them, and what happened to the broker.
 #include <algorithm>
 
 #include "history/checker.h"
@@ -18,37 +18,37 @@ void Checker::take_invoke(const Fact& fact) {
 }
 
 // False if the fact makes no sense.
-bool Checker::note_told(Producer& producer, const Fact& fact, Told level) {
+bool Checker::note_reported(Producer& producer, const Fact& fact, Reported level) {
   if (fact.number >= producer.next_number || producer.refused.contains(fact.number)) {
     find(Fault::contradiction, 0,
          std::string(to_string(fact.kind)) + ": " + describe(producer_of(fact.who), fact.number) +
              " was never begun, or refused");
     return false;
   }
-  if (fact.number >= producer.next_told) {
+  if (fact.number >= producer.next_reported) {
     ++report_.accepted;
-    producer.next_told = fact.number + 1;
+    producer.next_reported = fact.number + 1;
   }
   const auto open = producer.open.find(fact.number);
   if (open != producer.open.end()) {
-    open->second.told = std::max(open->second.told, level);
+    open->second.reported = std::max(open->second.reported, level);
     if (open->second.end_ns == 0) open->second.end_ns = fact.at_ns;
   }
   return true;
 }
 
 void Checker::take_accepted(const Fact& fact) {
-  (void)note_told(producers_[producer_of(fact.who)], fact, Told::accepted);
+  (void)note_reported(producers_[producer_of(fact.who)], fact, Reported::accepted);
 }
 
-void Checker::take_sequence(const Fact& fact, Told level) {
+void Checker::take_sequence(const Fact& fact, Reported level) {
   const std::uint32_t index = producer_of(fact.who);
-  if (!note_told(producers_[index], fact, level)) return;
-  ++(level == Told::durable ? report_.durable : report_.committed);
+  if (!note_reported(producers_[index], fact, level)) return;
+  ++(level == Reported::durable ? report_.durable : report_.committed);
   Slot* const slot = take_slot(fact.sequence, index, fact.number);
   if (slot == nullptr) return;
-  slot->told = true;
-  slot->durable = slot->durable || level == Told::durable;
+  slot->reported = true;
+  slot->durable = slot->durable || level == Reported::durable;
   order_what_is_known();
 }
 
@@ -57,7 +57,7 @@ void Checker::take_refused(const Fact& fact) {
   Producer& producer = producers_[index];
   ++report_.refused;
   const auto open = producer.open.find(fact.number);
-  if (open == producer.open.end() || open->second.told != Told::nothing) {
+  if (open == producer.open.end() || open->second.reported != Reported::nothing) {
     const Fault fault = fact.number < producer.next_number ? Fault::never_published : Fault::contradiction;
     return find(fault, 0, describe(index, fact.number) + " was refused, but delivered or accepted before");
   }
@@ -68,7 +68,7 @@ void Checker::take_refused(const Fact& fact) {
 // After a loss of power only what is durable must be there, and a repair may have taken anything.
 void Checker::forgive_what_is_not_durable() {
   for (Producer& producer : producers_) {
-    for (auto& [number, open] : producer.open) open.forgivable = open.told != Told::durable;
+    for (auto& [number, open] : producer.open) open.forgivable = open.reported != Reported::durable;
   }
   for (auto& [index, page] : table_.pages()) {
     for (Slot& slot : page->slots) slot.forgivable = slot.used && !slot.durable;

@@ -1,4 +1,4 @@
-// What is known about each sequence: which event it is, who was told, whether anybody saw it.
+// What is known about each sequence: which event it is, to whom it was reported, whether anybody saw it.
 #pragma once
 
 #include <array>
@@ -15,8 +15,8 @@ struct Slot {
   bool used = false;
   bool hash_known = false;
   bool seen = false;        ///< by a consumer
-  bool durable = false;     ///< seen by a durable consumer, or told durable
-  bool told = false;        ///< a producer was told this sequence
+  bool durable = false;     ///< seen by a durable consumer, or reported durable
+  bool reported = false;    ///< this sequence was reported to a producer
   bool forgivable = false;  ///< was not durable when the host lost power: may be gone
 };
 

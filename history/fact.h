@@ -1,4 +1,4 @@
-// One fact of a history: something that a producer did or was told, or that a consumer received. Written as one line of
+// One fact of a history: something that a producer did or heard, or that a consumer received. Written as one line of
 // NDJSON by the process that it happened to; the format is in docs/formats.md, "A history".
 #pragma once
 

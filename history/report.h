@@ -11,9 +11,9 @@ namespace leat::history {
 
 /// What can be wrong. Names in kFaultNames, meanings in docs/formats.md.
 enum class Fault : std::uint8_t {
-  lost_accepted,          ///< told accepted, and in nobody's hands although all has been read
-  lost_committed,         ///< told committed, the same
-  lost_durable,           ///< told durable, or seen by a durable consumer, the same
+  lost_accepted,          ///< reported accepted, and in nobody's hands although all has been read
+  lost_committed,         ///< reported committed, the same
+  lost_durable,           ///< reported durable, or seen by a durable consumer, the same
   repeated,               ///< one event under two sequences, or handed twice to one consumer
   reordered,              ///< a consumer was handed an event that it had been led past
   reordered_by_producer,  ///< a producer's events are not in its own order
@@ -56,8 +56,8 @@ struct Report {
   std::uint64_t producers = 0;
   std::uint64_t consumers = 0;
   std::uint64_t published = 0;  ///< events whose publishing was begun
-  std::uint64_t accepted = 0;   ///< told so, or better
-  std::uint64_t committed = 0;  ///< told so, or better
+  std::uint64_t accepted = 0;   ///< reported so, or better
+  std::uint64_t committed = 0;  ///< reported so, or better
   std::uint64_t durable = 0;
   std::uint64_t refused = 0;
   std::uint64_t without_outcome = 0;  ///< in flight when their producer was killed, or said to be unknown

@@ -13,7 +13,7 @@
 namespace leat::history {
 
 /// Reads one process's history in pieces. A process that was killed while it wrote leaves a line without a newline at
-/// the end: that fact was never told to anybody, and is left out.
+/// the end: that fact was never reported to anybody, and is left out.
 class Source {
  public:
   enum class Read : std::uint8_t {

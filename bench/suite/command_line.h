@@ -1,4 +1,4 @@
-// What leat-bench can be told.
+// leat-bench's options.
 #pragma once
 
 #include <cstdint>

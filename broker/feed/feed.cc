@@ -192,7 +192,7 @@ Result<void> Feed::open_current_segment() {
   return {};
 }
 
-// What the last broker left unsynced is made durable before anybody is told so: sealed segments too, as far as no mark
+// What the last broker left unsynced is made durable before it is reported so: sealed segments too, as far as no mark
 // proves them.
 Result<void> Feed::sync_what_was_left() {
   const auto& segments = recovered_.segments;

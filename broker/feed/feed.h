@@ -66,7 +66,7 @@ class Feed {
   /// (nothing is lost: what was accepted waits for the next broker), io_error.
   Result<void> close();
 
-  /// What clients are told, in all headers. Any thread.
+  /// The state that all headers show to clients. Any thread.
   void set_state(internal::FeedState state);
   [[nodiscard]] bool has_failed() const { return stages_->handover.state.load() == internal::FeedState::failed; }
   [[nodiscard]] bool is_held() const { return stages_->handover.held.load(); }

@@ -93,9 +93,9 @@ Result<void> Broker::check_resources() {
   }
   try {
     std::promise<void> enough;
-    const std::future<void> told = enough.get_future();
+    const std::future<void> answered = enough.get_future();
     std::thread first(
-        [&] { told.wait(); });  // both at once, as they will be: one that has ended makes room for the next
+        [&] { answered.wait(); });  // both at once, as they will be: one that has ended makes room for the next
     std::exception_ptr failed;
     try {
       std::thread([] {}).join();

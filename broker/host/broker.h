@@ -30,7 +30,7 @@ inline constexpr int kServeAgain = -1;
 /// One feed's broker.
 class Broker {
  public:
-  /// `notifier`: told how the broker stands; may be null.
+  /// `notifier`: hears how the broker stands; may be null.
   explicit Broker(Options options, Notifier* notifier = nullptr) : options_(std::move(options)), notifier_(notifier) {}
   ~Broker();
   Broker(const Broker&) = delete;

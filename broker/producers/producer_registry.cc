@@ -19,8 +19,9 @@ void ProducerRegistry::push(const LaneCommand& command) {
   while (!lanes_.commands.push(command)) ::sched_yield();  // the sequencer empties it at every look
 }
 
-// What a producer was told holds for what it publishes until it has heard another bound: none that was told is taken
-// back. One of an earlier release does not say: then it may be any that the feed can carry.
+// A bound that was reported to a producer holds for what the producer publishes until it has heard another one: no
+// reported bound is taken back. A registry of an earlier release does not say: then it may be any that the feed can
+// carry.
 void ProducerRegistry::tell_bounds(RegistrySlot& slot) const {
   slot.told_record_bytes = std::max(slot.told_record_bytes, max_record_bytes_);
   slot.told_batch_bytes = std::max(slot.told_batch_bytes, max_batch_bytes_);

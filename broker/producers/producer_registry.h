@@ -17,7 +17,7 @@
 
 namespace leat::broker {
 
-/// What a new or resumed producer is told.
+/// What a new or resumed producer hears from the broker.
 struct Registration {
   std::uint32_t slot = 0;
   std::uint32_t generation = 0;

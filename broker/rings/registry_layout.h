@@ -37,8 +37,8 @@ enum class SlotState : std::uint32_t { free = 0, used = 1, leaving = 2 };
 //  64   32 name                     control
 //  96    4 client_locks             control     1: whoever maps the arena as its producer holds a lock on it (flock)
 // 100    4 reserved
-// 104    8 told_record_bytes        control     the largest bounds that this tenant was told, by whichever broker:
-// 112    8 told_batch_bytes         control     what it was told is what it may have published
+// 104    8 told_record_bytes        control     the largest bounds that any broker reported to this tenant:
+// 112    8 told_batch_bytes         control     what it heard is what it may have published
 // 120    8 reserved
 //
 // Slots are written and then made `used` (release), so that a kill in between leaves a free slot.

@@ -161,24 +161,24 @@ void RuntimeFiles::retire(SharedFile& file, const std::string& name) {
 
 // What was published lies in an arena from `consumed` on, entry behind entry. Only the registry says how large an entry
 // may be that its producer was ever allowed: the arena is the producer's. A producer that lives may be about to publish
-// the largest record that it was told.
+// the largest record bound that was reported to it.
 std::uint64_t RuntimeFiles::largest_held_entry() {
   std::uint64_t largest = 0;
   for (std::uint32_t i = 0; i < producer_slots(); ++i) {
     const RegistrySlot& slot = registry_slots()[i];
     if (slot.state.load() == SlotState::free || slot.revoked.load() != 0) continue;
     // One of an earlier release does not say.
-    const std::uint64_t told =
+    const std::uint64_t reported =
         slot.told_batch_bytes == 0 && broadcast.valid() ? broadcast.spec.capacity / 4 : slot.told_batch_bytes;
     const auto file = open_arena(i, slot.generation, slot.arena_bytes);
-    if (!file) continue;  // told when it is taken over
+    if (!file) continue;  // reported when it is taken over
     largest = std::max(largest, std::min(slot.told_record_bytes, max_entry_record_bytes(slot.arena_bytes)));
     const ArenaReader arena(file->file.data(), slot.arena_bytes);
     const std::uint64_t begin = slot.consumed.load();
     std::uint64_t position = begin;
     Entry entry;
     while (position - begin < slot.arena_bytes && arena.read(position, entry)) {
-      if (entry.record_bytes <= told) largest = std::max<std::uint64_t>(largest, entry.record_bytes);
+      if (entry.record_bytes <= reported) largest = std::max<std::uint64_t>(largest, entry.record_bytes);
       position += entry_bytes(entry.record_bytes);
     }
   }

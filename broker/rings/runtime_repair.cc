@@ -32,7 +32,7 @@ bool repair_file_header(const SharedFile& file) noexcept {
 
 }  // namespace
 
-// The state of the feed and the broker's life stand in the broadcast ring too, which no client can write.
+// The state of the feed and the broker's incarnation stand in the broadcast ring too, which no client can write.
 bool RuntimeFiles::repair_headers() {
   InboundHeader& ring = inbound_header();
   const BroadcastHeader& truth = broadcast_header();

@@ -96,7 +96,7 @@ NamesLook JournalNames::look_at_segments(const Retention& retained, int current_
     missing_ = find_missing(retained);
   }
   NamesLook found = missing_;
-  missing_.lost_oldest = 0;  // told once
+  missing_.lost_oldest = 0;  // reported once
   return found.standing != Standing::here || found.lost_oldest > 0 ? found : look_at_some(retained);
 }
 

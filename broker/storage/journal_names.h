@@ -58,7 +58,7 @@ class JournalNames {
   int listings_due_ = 2;  // times of files are coarse: one change is followed by two listings
   NamesLook missing_;     // by the last listing
   std::size_t next_looked_at_ = 0;
-  std::vector<std::uint64_t> replaced_;  // inodes that were told
+  std::vector<std::uint64_t> replaced_;  // inodes that were reported
   struct stat identity_seen_ {};
   bool told_identity_ = false;
 };

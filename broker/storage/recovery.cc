@@ -127,7 +127,7 @@ void note_record(JournaledTail& tail, const RecordView& record) {
   tail[record.header.producer_id][record.header.producer_sequence] = record.header.sequence;
 }
 
-// Segments that were begun behind the journal's end and never got to the disk whole: nobody was told that they were
+// Segments that were begun behind the journal's end and never got to the disk whole: nothing in them was reported
 // durable. Newest first, so that a loss of power in between leaves the same picture.
 Result<void> put_aside(const JournalFiles& files, std::size_t count) {
   for (std::size_t i = files.segments().size(); i-- > count;) {
@@ -221,7 +221,7 @@ Result<void> find_end(JournalFiles& files, const LastIncarnation& last, Recovere
   return {};
 }
 
-// What producers were told by the last broker, and the journal does not hold. Once it went on in another epoch, by a
+// What the last broker had reported to producers, and the journal does not hold. Once it went on in another epoch, by a
 // repair or under another broker, nobody can tell any more which of its events are which.
 std::uint64_t first_lost(const FeedIdentity& found, const LastIncarnation& last, const Recovered& recovered) {
   if (!last.ingest) return 0;

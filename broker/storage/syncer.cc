@@ -354,7 +354,7 @@ void Syncer::look_at_names(bool now_due) {
   hooks_.wake_sequencer();
 }
 
-// What has been accepted waits where it is; nobody is told that anything is durable. Said again and again to the hook:
+// What has been accepted waits where it is; nothing is reported durable. The hook hears of it again and again:
 // the sequencer may have said otherwise in between.
 void Syncer::hold(const std::string& reason) {
   handover_.held.store(true, std::memory_order_release);
@@ -428,9 +428,9 @@ void Syncer::say_who_is_overtaken() {
   if (options_.cursor_hold_bytes == 0) return;
   for (const CursorHold& hold : holds_) {
     if (!retained_.needs_oldest(hold)) return;
-    std::string& told = told_overtaken_[hold.uid];
-    if (told == hold.name) continue;
-    told = hold.name;
+    std::string& reported = reported_overtaken_[hold.uid];
+    if (reported == hold.name) continue;
+    reported = hold.name;
     const bool by_share = hold.most_bytes < options_.cursor_hold_bytes;
     log::warn(
         "cursor '{}' of user {} stands at sequence {} and holds no more than {}: what it has not read is "

@@ -120,7 +120,8 @@ class Syncer {
   std::int64_t next_prune_ns_ = 0;
   std::vector<CursorHold> holds_;  // as of holds_version_
   std::uint64_t holds_version_ = 0;
-  std::map<std::uint32_t, std::string> told_overtaken_;  // by user: the cursor last reported as beyond what it may hold
+  std::map<std::uint32_t, std::string>
+      reported_overtaken_;  // by user: the cursor last reported as beyond what it may hold
   std::int64_t next_flush_ns_ = 0;
   std::int64_t last_sync_ns_ = 0;
   std::int64_t next_prepare_ns_ = 0;

@@ -1,4 +1,4 @@
-// A consumer's durable place in a feed: which life of the sequence, and the last event seen.
+// A consumer's durable place in a feed: in which epoch, and behind which event.
 #pragma once
 
 #include <cstdint>

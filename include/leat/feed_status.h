@@ -39,7 +39,7 @@ struct ConsumerStatus {
   std::uint64_t resets = 0;
 };
 
-/// One look at a feed. Counters only grow within one life of the broker.
+/// One look at a feed. Counters only grow within one incarnation of the broker.
 struct FeedStatus {
   std::string feed;
   std::string feed_uuid;
@@ -53,8 +53,8 @@ struct FeedStatus {
   std::uint64_t earliest_position = 0;
   std::uint64_t committed_position = 0;
   std::uint64_t durable_position = 0;
-  std::uint64_t events = 0;           ///< sequenced in this life
-  std::uint64_t bytes = 0;            ///< appended in this life
+  std::uint64_t events = 0;           ///< sequenced in this incarnation
+  std::uint64_t bytes = 0;            ///< appended in this incarnation
   std::uint64_t rounds = 0;           ///< commits: events / rounds is the batching
   std::uint64_t refused_entries = 0;  ///< valid ticket, invalid entry
   std::uint64_t bad_tickets = 0;      ///< tickets that name nothing valid

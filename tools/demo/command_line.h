@@ -1,4 +1,4 @@
-// What leat-demo can be told.
+// leat-demo's options.
 #pragma once
 
 #include <sys/types.h>

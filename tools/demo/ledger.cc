@@ -100,7 +100,7 @@ Check Ledger::check_count() const {
   return verdict("events in = events out", fault, numbers);
 }
 
-// What the broker told each producer of its last event against what the consumer saw of it.
+// What the broker reported to each producer of its last event against what the consumer saw of it.
 Check Ledger::check_receipts() const {
   std::string fault;
   for (std::size_t index = 0; index < accounts_.size(); ++index) {

@@ -22,7 +22,7 @@ struct ProducerProcess {
   int wait_status = 0;              ///< of waitpid, once it has ended
   std::uint32_t producer_id = 0;    ///< known when it is ready
   std::uint64_t events = 0;         ///< published, by its own account
-  std::uint64_t last_sequence = 0;  ///< of its last event, as the broker told it; 0 if it published nothing
+  std::uint64_t last_sequence = 0;  ///< of its last event, as the broker reported it; 0 if it published nothing
   bool reported = false;            ///< the account is complete
 
   [[nodiscard]] bool succeeded() const noexcept { return !running && wait_status == 0 && reported; }

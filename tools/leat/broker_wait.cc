@@ -14,7 +14,7 @@ namespace {
 constexpr std::chrono::milliseconds kPeriod{10};
 /// How long a broker that is evidently starting is waited for without --wait: it may have a journal to go through.
 constexpr std::chrono::seconds kStartTime{15};
-/// Who waits for longer than the usual moment is told so.
+/// Says so to whoever waits for longer than the usual moment.
 constexpr std::chrono::nanoseconds kQuietTime = BrokerWait::kDefault;
 
 /// Nobody answers, or the broker has just begun or ended: that may change by itself.

@@ -69,7 +69,7 @@ struct Roots {
   fs::path data;
 };
 
-/// The directories of an address. Nothing if they cannot be told.
+/// The directories of an address. Nothing if they cannot be found out.
 Roots roots_of(FeedAddress address) {
   if (address.feed.empty()) address.feed = "x";
   auto paths = resolve_feed(address);

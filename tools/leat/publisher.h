@@ -35,7 +35,7 @@ class Publisher {
   /// How often the producer's own waits return: give it as ProducerOptions::publish_timeout.
   static constexpr std::chrono::milliseconds kPublishSlice{100};
 
-  /// Both are told the number that publish() was given, in the order of publishing. `refused`: the error, for each
+  /// Both get the number that publish() was given, in the order of publishing. `refused`: the error, for each
   /// event that the broker refused after it had been accepted. `reached` (may be empty; not for Ack::accepted): the
   /// sequence, for each event that has come to the level asked for.
   using Refused = std::function<void(std::uint64_t number, const Error& error)>;

@@ -27,7 +27,7 @@ struct Rates {
   double events_per_round = 0;  ///< how many events the sequencer commits at once
 };
 
-/// Nothing if `before` is of another broker's life: its counters began anew.
+/// Nothing if `before` is of another incarnation of the broker: its counters began anew.
 std::optional<Rates> rates_between(const Sample& before, const Sample& now);
 
 /// Lines without newlines, free of control bytes.

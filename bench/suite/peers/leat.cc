@@ -18,7 +18,7 @@ constexpr std::size_t kMostBatchBytes = 256 * 1024;  // well below half an arena
 constexpr std::chrono::milliseconds kTurn{100};
 constexpr std::chrono::seconds kPatience{10};
 /// Four segments, and no more: then they are recycled, as in a feed that has run for a while. A consumer that falls so
-/// far behind is told, and the measurement fails.
+/// far behind is reported, and the measurement fails.
 constexpr const char* kRetain = "256M";
 constexpr std::uint64_t kWarmUpBytes = 512 << 20;
 
