@@ -128,8 +128,7 @@ bool wait_for_room(const WatchedRange& range, std::uintptr_t address) noexcept {
     }
     if (!reported) {
       say("leatd: [error] no room for a store into the journal (its bytes are shared with a copy or a snapshot); the "
-          "feed "
-          "holds its producers back until there is some: free some space\n");
+          "feed holds its producers back until there is some: free some space\n");
     }
     reported = true;
     stalled |= set_states(internal::FeedState::running, internal::FeedState::stalled);
@@ -156,8 +155,8 @@ void on_sigbus(int signal_number, siginfo_t* info, void*) {
       if (again) return;
       fail_stop(
           "leatd: [critical] SIGBUS in the journal's mapping: I/O error, or the segment was truncated under the "
-          "broker; "
-          "the feed stops here and recovers from what the disk holds at its next start: check the disk (dmesg)\n");
+          "broker; the feed stops here and recovers from what the disk holds at its next start: check the disk "
+          "(dmesg)\n");
     }
     case FaultKind::shared:
       if (make_whole(*range)) return;
@@ -167,8 +166,7 @@ void on_sigbus(int signal_number, siginfo_t* info, void*) {
     case FaultKind::own:
       fail_stop(
           "leatd: [critical] SIGBUS in a file of the runtime directory that only the broker writes: somebody "
-          "truncated it; "
-          "the feed stops here; restart leatd, and keep others out of that directory\n");
+          "truncated it; the feed stops here; restart leatd, and keep others out of that directory\n");
     case FaultKind::arena: {
       void* const page = reinterpret_cast<void*>(address & ~(internal::kPageBytes - 1));
       if (::mmap(page, internal::kPageBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=

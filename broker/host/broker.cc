@@ -135,8 +135,7 @@ constexpr const char* kRuntimeAdvice = "remove it, or choose another --runtime-d
 // Where all can write nobody but they and root can take it away.
 constexpr const char* kTheirsAdvice =
     "have them or root remove it, or name a directory of your own to leatd and its clients: --runtime-dir, "
-    "LEAT_RUNTIME_DIR "
-    "or, without allow rules, XDG_RUNTIME_DIR";
+    "LEAT_RUNTIME_DIR or, without allow rules, XDG_RUNTIME_DIR";
 }  // namespace
 
 Result<void> Broker::open_directories(Modes modes) {

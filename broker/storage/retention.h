@@ -28,7 +28,8 @@ struct RetainedSegment {
 /// clock made at three times: when the file was last changed, when the newest event was stamped, and now. A clock that
 /// is ahead now makes nothing older, as the newest event did not see it; a clock that was ahead then makes nothing
 /// older, as it is not so late now. So the time for which the feed has rested since its newest event counts for
-/// nothing, and what looks to come from the future is new. `newest_ns` 0: not known. Never negative; right for every value.
+/// nothing, and what looks to come from the future is new. `newest_ns` 0: not known. Never negative; right for every
+/// value.
 std::int64_t age_at_start_ns(std::int64_t changed_ns, std::int64_t newest_ns, std::int64_t now_ns) noexcept;
 
 /// True if the age in whole seconds reaches beyond the bound. Any bound, up to the largest number, is as long as it

@@ -385,8 +385,7 @@ void Syncer::lose_oldest(std::size_t segments) {
   count_segments();
   log::error(
       "{} of the journal's oldest segments, from {} on, were removed by somebody else while the feed was served: "
-      "events "
-      "{} to {} are gone, and their readers will be told; keep cleaners (tmpfiles, cron) away from {}",
+      "events {} to {} are gone, and their readers will be told; keep cleaners (tmpfiles, cron) away from {}",
       segments, first.to_string(), first.first_sequence, next.first_sequence - 1, directory_.path);
 }
 

@@ -222,8 +222,8 @@ void register_bench(cmdline::Command& app, Commands& commands) {
   add_integer(*bench, "--batch", options->batch, 2, 4096, "events of a batch", "64");
   add_choice(*bench, "--idle", options->idle, {"spin", "adaptive", "block"}, "the broker's idle strategy");
   bench->add_option("--dir", options->directory,
-                    "where the journal is written: the file system to be measured "
-                    "(default: the directory for temporary files)");
+                    "where the journal is written: the file system to be measured (default: the directory for "
+                    "temporary files)");
   add_choice(*bench, "--format", options->format, {"text", "json"}, "how to print");
   commands.push_back({bench, [options] { return Bench(*options).run(); }, {"leat bench", "leat bench --format json"}});
 }

@@ -56,8 +56,7 @@ const char* const kExitCodesHelp =
     "  Ctrl-C, SIGTERM, SIGHUP: whole lines are written, then leat ends by that signal (130, 143, 129 in a shell).\n"
     "\n"
     "Environment: LEAT_RUNTIME_DIR, LEAT_DATA_DIR, LEAT_OWNER (see --runtime-dir, --data-dir, --owner of each "
-    "command), "
-    "NO_COLOR.";
+    "command), NO_COLOR.";
 
 ExitCode exit_code_for(ErrorCode code) noexcept {
   switch (code) {

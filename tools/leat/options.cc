@@ -61,9 +61,9 @@ void add_choice(cmdline::Command& app, const std::string& name, std::string& val
 }
 
 const char* const kStartHelp =
-    "Where to start: earliest, latest, N (the first event wanted), CURSOR (after it: <16 hex>-<n>, as in "
-    "--format json), time:2026-08-01T12:34:56.5+02:00 (UTC unless it says otherwise), "
-    "time:@SECONDS or time:NANOSECONDS (since 1970)";
+    "Where to start: earliest, latest, N (the first event wanted), CURSOR (after it: <16 hex>-<n>, as in --format "
+    "json), time:2026-08-01T12:34:56.5+02:00 (UTC unless it says otherwise), time:@SECONDS or time:NANOSECONDS "
+    "(since 1970)";
 
 Result<Start> parse_start(std::string_view text) {
   constexpr std::string_view kTime = "time:";
@@ -98,9 +98,8 @@ void add_reading_options(cmdline::Command& app, ReadingOptions& options) {
       "text: sequence, time, topic, key (- if none), payload, escaped so that no terminal acts on it; "
       "json: one object a line, bytes that are not UTF-8 as ..._base64; raw: payload bytes as they are and a newline");
   add_choice(app, "--payload", options.payload, {"text", "json"},
-             "With --format json. text: the payload as a string, byte for byte; json: nested where it is JSON (but no "
-             "string), "
-             "without blanks");
+             "With --format json. text: the payload as a string, byte for byte; json: nested where it is JSON (but "
+             "no string), without blanks");
   add_seconds(app, "--timeout", options.timeout, 0.001, kMaxSeconds, "End with status 5 after so long without an event",
               "none");
   app.add_flag("--strict", options.strict,

@@ -95,8 +95,7 @@ int run_repair(const RepairOptions& options) {
   Output output;
   if (!worker.empty()) {
     print(output, "note: the journal is in use (its lock: " + worker +
-                      "): it changes while it is looked at, and a repair "
-                      "without --dry-run needs it stopped");
+                      "): it changes while it is looked at, and a repair without --dry-run needs it stopped");
   }
   for (const std::string& line : report_lines(journal->directory, *check)) print(output, line);
   for (const Damage& damage : check->damages) print(output, "plan: " + damage.file + ": " + remedy_for(damage));

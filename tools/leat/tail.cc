@@ -159,10 +159,9 @@ void register_tail(cmdline::Command& app, Commands& commands) {
   tail->add_flag("--offline", options->offline,
                  "Without a broker read the journal, and join the broker when it comes (default: status 3)");
   tail->footer(
-      "A reset (the place asked for is gone) is reported on standard error, or as {\"reset\":...} in json, and "
-      "tail goes on at the earliest event, or behind the gap if a repair left one. A reset is not acknowledged. When "
-      "the reader goes away tail ends, and "
-      "what was not acknowledged comes again with the same --cursor: at least once.");
+      "A reset (the place asked for is gone) is reported on standard error, or as {\"reset\":...} in json, and tail "
+      "goes on at the earliest event, or behind the gap if a repair left one. A reset is not acknowledged. When the "
+      "reader goes away tail ends, and what was not acknowledged comes again with the same --cursor: at least once.");
   commands.push_back({tail,
                       [options, tail] { return run_tail(*options, *tail); },
                       {"leat tail --feed demo --from earliest --filter 'session.>'",
