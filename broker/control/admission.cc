@@ -1,7 +1,5 @@
 #include "broker/control/admission.h"
 
-#include <grp.h>
-#include <pwd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -10,6 +8,7 @@
 #include <charconv>
 #include <optional>
 
+#include "base/users.h"
 #include "broker/user_share.h"
 
 namespace leat::broker {
@@ -40,13 +39,15 @@ Result<std::vector<Admission::Rule>> Admission::parse_rules(const std::vector<st
     if (rule == "any") {
       parsed.push_back({.kind = Rule::Kind::any, .id = 0, .text = rule});
     } else if (kind == "user") {
-      const passwd* user = ::getpwnam(name.c_str());
-      if (user == nullptr) return bad("no such user");
-      parsed.push_back({.kind = Rule::Kind::user, .id = user->pw_uid, .text = rule});
+      const auto user = internal::find_user(name);
+      if (!user) return user.error().in(std::string(option) + " " + rule);
+      if (!*user) return bad("no such user");
+      parsed.push_back({.kind = Rule::Kind::user, .id = **user, .text = rule});
     } else if (kind == "group") {
-      const group* found = ::getgrnam(name.c_str());
-      if (found == nullptr) return bad("no such group");
-      parsed.push_back({.kind = Rule::Kind::group, .id = found->gr_gid, .text = rule});
+      const auto group = internal::find_group(name);
+      if (!group) return group.error().in(std::string(option) + " " + rule);
+      if (!*group) return bad("no such group");
+      parsed.push_back({.kind = Rule::Kind::group, .id = **group, .text = rule});
     } else if (kind == "uid" || kind == "gid") {
       const auto id = parse_id(name);
       if (!id) return bad("not a number");

@@ -1,6 +1,5 @@
 #include "client-lib/connect/trust.h"
 
-#include <pwd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,7 +8,8 @@
 #include <charconv>
 #include <cstdlib>
 #include <list>
-#include <vector>
+
+#include "base/users.h"
 
 namespace leat::client {
 namespace {
@@ -19,16 +19,11 @@ namespace fs = std::filesystem;
 constexpr mode_t kWritableByOthers = S_IWGRP | S_IWOTH;
 constexpr int kMaxLinks = 40;
 
-std::optional<uid_t> find_user(const std::string& text) {
+Result<std::optional<uid_t>> owner_by(const std::string& text) {
   uid_t uid = 0;
   const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), uid);
-  if (failed == std::errc{} && end == text.data() + text.size()) return uid;
-  passwd entry{};
-  passwd* found = nullptr;
-  std::vector<char> room(16 * 1024);
-  if (::getpwnam_r(text.c_str(), &entry, room.data(), room.size(), &found) != 0 || found == nullptr)
-    return std::nullopt;
-  return found->pw_uid;
+  if (failed == std::errc{} && end == text.data() + text.size()) return std::optional<uid_t>{uid};
+  return internal::find_user(text);
 }
 
 // Only `uid`, root and `self` can have put the last component of `path` there: every directory above it is theirs, and
@@ -76,7 +71,9 @@ Result<Trust> Trust::of(const FeedAddress& address, const FeedPaths& paths) {
   std::string owner = address.owner;
   if (const char* const named = std::getenv("LEAT_OWNER"); owner.empty() && named != nullptr) owner = named;
   if (owner.empty()) return trust;
-  trust.owner_ = find_user(owner);
+  const auto found = owner_by(owner);
+  if (!found) return found.error().in("the owner of the feed (--owner, LEAT_OWNER)");
+  trust.owner_ = *found;
   if (trust.owner_) return trust;
   return Error{ErrorCode::invalid_argument,
                "no user '" + owner + "': the owner of a feed (--owner, LEAT_OWNER) is a user's name or number"};
