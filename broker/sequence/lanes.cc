@@ -1,6 +1,5 @@
 #include "broker/sequence/lanes.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace leat::broker {
@@ -16,6 +15,7 @@ Lanes::Lanes(LaneQueues& queues, InboundConsumer& inbound, std::uint32_t produce
       lanes_(producer_slots),
       recent_(lanes_.data()) {
   LEAT_ASSERT(producer_slots > 0 && producer_slots <= kMaxProducerSlots);
+  leavers_.reserve(producer_slots);
 }
 
 void Lanes::take_commands() {
@@ -55,21 +55,21 @@ void Lanes::leave(const LaneCommand& command) {
   if (!lane.live || lane.leaving || lane.generation != command.generation) return;
   lane.leaving = true;
   lane.leave_at_ticket = inbound_.tail();
-  ++leaving_;
+  leavers_.push_back(command.slot);
 }
 
 void Lanes::release_who_can_go() {
   const std::uint64_t head = inbound_.head();
-  for (Lane& lane : lanes_) {
-    if (!lane.leaving || lane.touched || static_cast<std::int64_t>(lane.leave_at_ticket - head) > 0) continue;
-    if (lane.owed_bytes() > 0) continue;  // its ticket is lost: see InboundRepair::take_lost_tickets
-    LEAT_ASSERT(lane.live && leaving_ > 0);
+  std::erase_if(leavers_, [&](std::uint32_t slot) {
+    Lane& lane = lanes_[slot];
+    LEAT_ASSERT(lane.live && lane.leaving);
+    if (lane.touched || static_cast<std::int64_t>(lane.leave_at_ticket - head) > 0) return false;
+    if (lane.owed_bytes() > 0) return false;  // its ticket is lost: see InboundRepair::take_lost_tickets
     lane.live = lane.leaving = false;
     lane.close();
-    --leaving_;
     notify(lane, LaneNotice::Kind::released, Refusal::none);
-  }
-  LEAT_DCHECK(leaving_ == static_cast<std::uint32_t>(std::ranges::count_if(lanes_, &Lane::leaving)));
+    return true;
+  });
 }
 
 void Lanes::revoke(Lane& lane, Refusal reason) {

@@ -25,7 +25,7 @@ class Lanes {
 
   /// Lets a producer that leaves go, once every ticket that had been taken when it left has been dealt with.
   void release_leavers() {
-    if (leaving_ > 0) release_who_can_go();
+    if (!leavers_.empty()) release_who_can_go();
   }
 
   /// The lane whose tenant is served and has filled this ticket, by the ticket's own word. nullptr: there is none.
@@ -70,7 +70,7 @@ class Lanes {
   std::uint32_t slots_;
   std::vector<Lane> lanes_;  // `slots_` of them; never grows, so that pointers into it hold
   Lane* recent_;
-  std::uint32_t leaving_ = 0;  // how many lanes have `leaving`
+  std::vector<std::uint32_t> leavers_;  // slots of the lanes that have `leaving`
 };
 
 }  // namespace leat::broker
