@@ -7,66 +7,16 @@
 #include <leat/topic_filter.h>
 
 #include "client-lib/connect/idle_strategy.h"
+#include "client-lib/publish/outcome.h"
 #include "client-lib/publish/producer_impl.h"
 
 namespace leat {
 
 using namespace internal;
 
-std::string_view to_string(Publish outcome) noexcept {
-  switch (outcome) {
-    case Publish::ok: return "published";
-    case Publish::would_block: return "would block: arena or inbound ring full; try again, or wait with publish()";
-    case Publish::too_large:
-      return "too large: over max_event_bytes(), or a batch over a quarter of the ring, a segment, or half the arena";
-    case Publish::bad_topic: return "bad topic: 1 to 255 printable bytes in non-empty tokens separated by dots";
-    case Publish::bad_field: return "bad field: key or message id over 255 bytes, a bad batch size, or an open claim";
-    case Publish::ephemeral: return "ephemeral: durable=false events never enter a feed";
-    case Publish::feed_failed: return "the feed has failed and takes nothing any more; see the broker's log";
-    case Publish::revoked: return "the broker has revoked this producer; see the broker's log";
-    case Publish::used_after_fork:
-      return "used after fork: this producer belongs to the parent process; connect anew here";
-    case Publish::earlier_lost: return "earlier events are lost with their ring: publish them again, then this one";
-  }
-  return "unknown outcome";
-}
-
 namespace {
 
 constexpr std::int64_t kSpinNs = 20 * kNanosPerMicro;
-
-ErrorCode code_of(Publish outcome) {
-  switch (outcome) {
-    case Publish::ok: return ErrorCode::ok;
-    case Publish::would_block: return ErrorCode::would_block;
-    case Publish::too_large: return ErrorCode::too_large;
-    case Publish::bad_topic: return ErrorCode::bad_topic;
-    case Publish::bad_field: return ErrorCode::invalid_argument;
-    case Publish::ephemeral: return ErrorCode::ephemeral;
-    case Publish::feed_failed: return ErrorCode::feed_failed;
-    case Publish::revoked: return ErrorCode::revoked;
-    case Publish::used_after_fork: return ErrorCode::used_after_fork;
-    case Publish::earlier_lost: return ErrorCode::closed;
-  }
-  return ErrorCode::invalid_argument;
-}
-
-// The end of the outcome's sentence.
-std::string_view advice_for(Publish outcome) {
-  switch (outcome) {
-    case Publish::would_block: return "try again, or wait with publish()";
-    case Publish::feed_failed:
-    case Publish::revoked: return "see the broker's log";
-    case Publish::used_after_fork: return "connect anew here";
-    case Publish::earlier_lost: return "publish them again, then this one";
-    case Publish::ok:
-    case Publish::too_large:
-    case Publish::bad_topic:
-    case Publish::bad_field:
-    case Publish::ephemeral: break;
-  }
-  return {};
-}
 
 std::uint64_t record_bytes_of(const Event& event) {
   return padded_record_bytes(
@@ -88,12 +38,6 @@ Error too_large_error(const std::string& what, std::uint64_t bytes, std::uint64_
 }
 
 }  // namespace
-
-Error client::error_of(Publish outcome) {
-  const std::string_view sentence = to_string(outcome);
-  const std::string_view advice = advice_for(outcome);
-  return Error::from_sentence(code_of(outcome), std::string(sentence), sentence.size() - advice.size());
-}
 
 Producer::Producer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Producer::Producer(Producer&&) noexcept = default;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/random.h"
+#include "client-lib/publish/outcome.h"
 
 namespace leat {
 

@@ -218,10 +218,4 @@ struct Producer::Impl {
   Result<void> sleep_until(const Receipt& receipt, std::uint32_t reason, internal::Deadline deadline, Done done);
 };
 
-namespace client {
-
-/// The outcome's sentence as an error, for what the outcome alone says.
-Error error_of(Publish outcome);
-
-}  // namespace client
 }  // namespace leat

@@ -1,6 +1,6 @@
-// What a Reset, and the end of a loop, say in words.
+#include "client-lib/read/reset_text.h"
+
 #include <ctime>
-#include <string>
 
 #include <leat/consumer.h>
 
@@ -42,13 +42,18 @@ std::string format_time(std::int64_t time_ns) {
 
 }  // namespace
 
-std::string Reset::to_string() const {
-  const std::string wanted = wanted_time_ns ? "all from time " + format_time(*wanted_time_ns) + " on"
-                                            : "sequence " + std::to_string(wanted_sequence);
-  return "reset (" + std::string(leat::to_string(reason)) + "): " + wanted + " cannot be had; retained are " +
-         std::to_string(earliest_sequence) + " to " + std::to_string(latest_sequence) +
-         "; take a fresh snapshot and go on after cursor " + resume.to_string();
+std::string client::what_of(const Reset& reset) {
+  const std::string wanted = reset.wanted_time_ns ? "all from time " + format_time(*reset.wanted_time_ns) + " on"
+                                                  : "sequence " + std::to_string(reset.wanted_sequence);
+  return "reset (" + std::string(to_string(reset.reason)) + "): " + wanted + " cannot be had; retained are " +
+         std::to_string(reset.earliest_sequence) + " to " + std::to_string(reset.latest_sequence);
 }
+
+std::string client::advice_of(const Reset& reset) {
+  return "take a fresh snapshot and go on after cursor " + reset.resume.to_string();
+}
+
+std::string Reset::to_string() const { return client::what_of(*this) + "; " + client::advice_of(*this); }
 
 std::string Ended::to_string() const {
   switch (why) {

@@ -13,6 +13,9 @@
 #include <thread>
 #include <utility>
 
+#include "client-lib/publish/outcome.h"
+#include "client-lib/read/reset_text.h"
+
 namespace leat::tool {
 namespace {
 
@@ -35,10 +38,11 @@ Error gave_up(const char* doing) {
   return {ErrorCode::timed_out, std::string("gave up after ten seconds without progress while ") + doing};
 }
 
-// Where an outcome's or a reset's sentence has a last clause, that is what to do.
-Error ending_in_advice(ErrorCode code, std::string sentence) {
-  const std::size_t last = sentence.rfind("; ");
-  return Error::from_sentence(code, std::move(sentence), last == std::string::npos ? 0 : last + 2);
+// One code for every outcome but ok: the exit status of leat depends on the code.
+Error refused(Publish outcome) {
+  Error error = client::error_of(outcome);
+  error.code = ErrorCode::refused;
+  return error;
 }
 
 // Publishes `events` events as fast as they are taken.
@@ -53,7 +57,7 @@ Result<void> publish_all(Producer& producer, const Load& load, const std::string
       stuck_since = 0;
       continue;
     }
-    if (outcome != Publish::would_block) return ending_in_advice(ErrorCode::refused, std::string(to_string(outcome)));
+    if (outcome != Publish::would_block) return refused(outcome);
     const std::int64_t now = now_ns();
     if (stuck_since == 0) stuck_since = now;
     if (now - stuck_since > std::chrono::nanoseconds(kPatience).count()) return gave_up("publishing");
@@ -69,7 +73,8 @@ Result<void> consume_all(Consumer& consumer, std::uint64_t events) {
     if (found == Poll::event) continue;
     if (found == Poll::empty) return gave_up("consuming");
     if (found == Poll::error) return consumer.last_error();
-    return ending_in_advice(ErrorCode::io_error, consumer.last_reset().to_string());
+    const Reset& reset = consumer.last_reset();
+    return Error{ErrorCode::io_error, client::what_of(reset), client::advice_of(reset)};
   }
   return {};
 }

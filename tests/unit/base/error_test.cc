@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-#include "client-lib/publish/producer_impl.h"
+#include "client-lib/publish/outcome.h"
 
 namespace leat {
 namespace {
