@@ -18,30 +18,30 @@ std::string payload_of(std::uint32_t id, std::uint64_t number, bool in_batch) {
 
 void ProducerRole::attach(std::byte* inbound, std::uint64_t slots, std::uint32_t producers, std::byte* arena,
                           std::uint64_t arena_bytes, std::uint64_t ring_bytes) {
-  auto impl = std::make_unique<Producer::Impl>();
-  impl->options.publish_timeout = std::chrono::hours(1);
-  impl->inbound = InboundProducer(inbound, slots, producers);
-  impl->arena = ArenaWriter(arena, arena_bytes, 0);
-  impl->slot = slot();
-  impl->generation = 1;
-  impl->producer_id = id_;
-  impl->broker_life = 1;
-  impl->ticket_base = full_slot(slot(), 1, 0);
+  auto impl =
+      std::make_unique<Producer::Impl>(ProducerOptions{.idle = Idle::block, .publish_timeout = std::chrono::hours(1)});
+  client::Registration& registration = impl->link_.registration_;
+  registration.inbound_ = InboundProducer(inbound, slots, producers);
+  registration.arena_ = ArenaWriter(arena, arena_bytes, 0);
+  registration.slot_ = slot();
+  registration.producer_id_ = id_;
+  registration.broker_life_ = 1;
+  registration.ticket_base_ = full_slot(slot(), 1, 0);
+  registration.id_ = id_;
   WelcomeMessage welcome{};
   welcome.max_record_bytes = welcome.max_batch_bytes = static_cast<std::uint32_t>(ring_bytes / 4);
-  impl->set_bounds(welcome);
-  impl->registration = id_;
+  impl->bounds_.set(welcome, arena_bytes);
   // No real clock decides what is looked at.
-  impl->quiet_ns = impl->next_connection_look_ns = std::numeric_limits<std::int64_t>::max();
+  impl->link_.quiet_ns_ = impl->link_.next_connection_look_ns_ = std::numeric_limits<std::int64_t>::max();
   impl_ = impl.get();
   producer_ = std::unique_ptr<Producer>(new Producer(std::move(impl)));
 }
 
-std::uint64_t ProducerRole::open_position() const { return impl_->arena.tail_; }
+std::uint64_t ProducerRole::open_position() const { return impl_->registration().arena().tail_; }
 
 bool ProducerRole::has_work() const {
   if (!waits_for_receipt_) return false;
-  const std::byte* const entry = impl_->arena.place(receipt_position_);
+  const std::byte* const entry = impl_->registration().arena().place(receipt_position_);
   return Memory::newest(entry, 8) != 0;
 }
 

@@ -7,8 +7,6 @@
 #include <string>
 #include <utility>
 
-#include "client-lib/publish/outcome.h"
-
 namespace leat {
 namespace {
 
@@ -89,18 +87,6 @@ TEST(Error, OfTheSystemAdvisesWhereTheErrnoAloneSaysWhatToDo) {
                "writing /x: No space left on device (errno 28)", "free some space there");
   expect_parts(system_error(ENOENT, "opening /x"), "opening /x: No such file or directory (errno 2)",
                "opening /x: No such file or directory (errno 2)", "");
-}
-
-TEST(Error, OfAnOutcomeSaysItsSentence) {
-  for (int i = 0; i <= static_cast<int>(Publish::earlier_lost); ++i) {
-    const auto outcome = static_cast<Publish>(i);
-    const Error error = client::error_of(outcome);
-    EXPECT_EQ(error.message, to_string(outcome));
-    EXPECT_TRUE(error.advice().empty() || error.message.ends_with(error.advice()));
-  }
-  EXPECT_EQ(client::error_of(Publish::would_block).advice(), "try again, or wait with publish()");
-  EXPECT_EQ(client::error_of(Publish::earlier_lost).advice(), "publish them again, then this one");
-  EXPECT_EQ(client::error_of(Publish::ephemeral).advice(), "");
 }
 
 }  // namespace
