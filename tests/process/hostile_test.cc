@@ -12,6 +12,7 @@
 
 #include "process/helpers/scribbler.h"
 #include "process/load.h"
+#include "process/spoil.h"
 #include "base/mapping.h"
 #include "shm/ingest/arena_layout.h"
 #include "shm/ingest/inbound_layout.h"
@@ -222,6 +223,25 @@ TEST_F(Hostile, OneThatHadAnotherEntryTakenLeavesNoReceiptPending) {
   ASSERT_FALSE(waited.ok());
   EXPECT_EQ(waited.error().code, ErrorCode::refused);
   broker_->cont();
+}
+
+// flush() reports what the broker counts. The broker does not count an entry that is passed over, so nothing is to be
+// taken off what flush() has reported.
+TEST_F(Hostile, OneThatHadAnotherEntryTakenHidesNoRefusalFromFlush) {
+  start();
+  Producer producer = connect_producer();
+  const internal::Mapping arena = broker_->map("arena-0-1", internal::Access::read_write);
+  broker_->stop();
+  ASSERT_EQ(producer.try_publish({.topic = "t"}), Publish::ok);
+  auto& header = *reinterpret_cast<internal::ArenaHeader*>(arena.data());
+  header.consumed.store(header.tail.load());
+  (void)producer.flush(Ack::committed, kPatience);
+  for (const char* payload : {"to be spoilt", "good"}) {
+    ASSERT_TRUE(producer.publish({.topic = "a.b", .payload = payload}).ok());
+  }
+  spoil_accepted(*broker_, "arena-0-1", "to be spoilt");
+  broker_->cont();
+  expect_error(producer.flush(Ack::committed, kPatience), ErrorCode::refused, {"1 events", "topic"});
 }
 
 class HeaderLeftBehind : public Hostile, public testing::WithParamInterface<std::size_t> {};
