@@ -150,10 +150,18 @@ Result<std::uint64_t> ReceiptWaiter::wait(const Receipt& receipt, Ack level, Dea
   if (auto ours = check(receipt); !ours) return ours.error();
   if (level == Ack::accepted) return std::uint64_t{0};
   auto sequence = await(receipt, level, deadline);
-  if (!sequence && sequence.error().code == ErrorCode::refused && was_refused(receipt)) {
-    refusals_.note_reported(receipt);
+  if (!sequence && sequence.error().code == ErrorCode::refused) {
+    if (was_refused(receipt)) refusals_.note_reported(receipt);
+    else refusals_.note_passed_over(receipt);
   }
   return sequence;
+}
+
+// The broker does not count such an entry, so no count says that it is missing. True once for each.
+bool ReceiptWaiter::is_unreported_passing_over(const Receipt& newest) noexcept {
+  if (was_refused(newest) || refusals_.is_reported(newest)) return false;
+  refusals_.note_passed_over(newest);
+  return true;
 }
 
 // The sequencer takes entries in order: with the newest, all of them have their outcome. A refusal of the newest is
@@ -162,13 +170,17 @@ Result<void> ReceiptWaiter::flush(Ack level, Deadline deadline) {
   if (!link_.is_ours()) return used_after_fork("producer");
   link_.look();
   Result<void> newest;
+  bool passed_over = false;
   if (link_.registration().has_published() && level != Ack::accepted) {
     auto waited = await(link_.registration().newest(), level, deadline);
     if (!waited && waited.error().code != ErrorCode::refused) return waited.error();
-    if (!waited && level == Ack::durable) newest = waited.error();
+    passed_over = !waited && is_unreported_passing_over(link_.registration().newest());
+    if (passed_over || (!waited && level == Ack::durable)) newest = waited.error();
   }
   if (losses_.report()) return losses_.error();
-  if (auto refused = refusals_.report_all(link_.registration()); !refused) return refused;
+  if (auto refused = refusals_.report_all(link_.registration()); !refused) {
+    return passed_over ? refused.error().with_advice("the newest event: " + newest.error().message) : refused.error();
+  }
   return newest;
 }
 

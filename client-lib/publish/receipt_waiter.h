@@ -33,6 +33,7 @@ class ReceiptWaiter {
   template <typename Done>
   Result<void> sleep_until(const Receipt& receipt, std::uint32_t reason, internal::Deadline deadline, Done done);
   [[nodiscard]] bool was_refused(const Receipt& receipt) const noexcept;
+  bool is_unreported_passing_over(const Receipt& newest) noexcept;
   [[nodiscard]] Error late_error(std::uint32_t reason) const;
 
   [[nodiscard]] internal::ArenaWriter& arena() noexcept { return link_.registration().arena(); }

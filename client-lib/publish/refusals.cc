@@ -1,5 +1,6 @@
 #include "client-lib/publish/refusals.h"
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -47,6 +48,10 @@ void Refusals::note_reported(const Receipt& receipt) noexcept {
   if (receipt.arena_position < reported_end_) return;
   reported_end_ = receipt.arena_position + 1;
   reported_ += receipt.events;
+}
+
+void Refusals::note_passed_over(const Receipt& receipt) noexcept {
+  reported_end_ = std::max(reported_end_, receipt.arena_position + 1);
 }
 
 Result<void> Refusals::report_all(const Registration& current) {

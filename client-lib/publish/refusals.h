@@ -26,6 +26,11 @@ class Refusals {
   [[nodiscard]] static Error error(internal::Refusal reason);
   /// The caller has heard that the entry of `receipt` was refused.
   void note_reported(const Receipt& receipt) noexcept;
+  /// The caller has heard that the entry of `receipt`, which no count holds, was passed over.
+  void note_passed_over(const Receipt& receipt) noexcept;
+  [[nodiscard]] bool is_reported(const Receipt& receipt) const noexcept {
+    return receipt.arena_position < reported_end_;
+  }
   /// An error about all that the caller has not heard of, if there is anything.
   [[nodiscard]] Result<void> report_all(const Registration& current);
 

@@ -98,7 +98,7 @@ TEST_F(FullDisk, AtARollHoldsProducersBackAndGoesOnWithoutLossWhenThereIsRoomAga
   checker.expect_sequence(1);
   while (checker.count() < number) ASSERT_TRUE(checker.take(take_event(consumer))) << checker.error();
   EXPECT_EQ(status().state, "running");
-  EXPECT_NE(broker_->log().find("a segment could be prepared again"), std::string::npos);
+  expect_log("a segment could be prepared again");
   EXPECT_EQ(broker_->terminate(), 0);
 }
 
@@ -181,7 +181,7 @@ TEST_F(FullRuntime, IsSaidAtTheStartAndToNewProducersAndDisturbsNobodyElse) {
   broker_->expect_log("[critical]");
   fill();
   EXPECT_EQ(broker_->run_to_exit(), 1);
-  EXPECT_NE(broker_->log().find(mount_.string()), std::string::npos) << broker_->log();
+  expect_log(mount_.string());
   free_again();
   start();
   add_consumer();

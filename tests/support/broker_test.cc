@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <stdexcept>
+#include <thread>
 
 namespace leat::test {
 
@@ -37,6 +38,17 @@ void BrokerTest::TearDown() {
 void BrokerTest::start() {
   const auto started = broker_->start();
   if (!started) throw std::runtime_error(started.error().message);
+}
+
+void BrokerTest::expect_log(const std::string& text) {
+  const auto give_up = std::chrono::steady_clock::now() + kPatience;
+  while (broker_->log().find(text) == std::string::npos) {
+    if (std::chrono::steady_clock::now() > give_up) {
+      ADD_FAILURE() << "no '" << text << "' in the log of leatd:\n" << broker_->log();
+      return;
+    }
+    std::this_thread::sleep_for(milliseconds(5));
+  }
 }
 
 Producer BrokerTest::connect_producer(std::size_t arena_bytes) {

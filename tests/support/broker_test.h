@@ -38,6 +38,9 @@ class BrokerTest : public testing::Test {
   /// From here on, TearDown neither stops the broker cleanly nor minds how it ended.
   void expect_no_clean_stop() { clean_stop_ = false; }
 
+  /// Waits until leatd's log, which a thread of its own writes, holds `text`.
+  void expect_log(const std::string& text);
+
   Producer connect_producer(std::size_t arena_bytes = 0);
   Consumer connect_consumer(Start from = Start::earliest());
   FeedStatus status();

@@ -35,7 +35,8 @@ double per_second(std::uint64_t events, std::int64_t ns) {
 }
 
 Error gave_up(const char* doing) {
-  return {ErrorCode::timed_out, std::string("gave up after ten seconds without progress while ") + doing};
+  return {ErrorCode::timed_out, std::string("gave up after ten seconds without progress while ") + doing,
+          "see what else needs the cores; a broker that sleeps (--idle block) needs none of its own"};
 }
 
 // One code for every outcome but ok: the exit status of leat depends on the code.
