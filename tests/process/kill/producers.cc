@@ -64,8 +64,8 @@ class ProducerAttack {
   [[nodiscard]] std::uint64_t first_visible() const { return first_visible_; }
 
  private:
-  // One instruction, the swap of the slot, makes the difference. On a busy machine it comes some instructions later: when
-  // the ticket is given up before, the producer takes another one; when 50 ms have passed since the last look, the
+  // One instruction, the swap of the slot, makes the difference. On a busy machine it comes some instructions later:
+  // when the ticket is given up before, the producer takes another one; when 50 ms have passed since the last look, the
   // producer asks whether its connection is still there.
   static constexpr std::uint64_t kLongerWay = 300;
   void note_visible(std::uint64_t instruction, bool visible) {
