@@ -149,6 +149,10 @@ Option* Option::expected(int least, int most) {
   option_->expected(least, most);
   return this;
 }
+Option* Option::one_value_each() {
+  option_->allow_extra_args(false);
+  return this;
+}
 Option* Option::default_str(const std::string& text) {
   option_->default_str(text);
   return this;

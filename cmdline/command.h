@@ -55,6 +55,8 @@ class Option {
   Option* group(const std::string& heading);
   /// How many values.
   Option* expected(int least, int most);
+  /// Of an option with many values: each is given behind the option's name, so that a positional one may follow.
+  Option* one_value_each();
   Option* default_str(const std::string& text);
   Option* default_function(const std::function<std::string()>& text);
   Option* capture_default_str();

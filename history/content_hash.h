@@ -22,10 +22,15 @@ class ContentHash {
   std::uint64_t value_ = 0xcbf29ce484222325ULL;
 };
 
-/// Of anything with the fields of an event.
+/// Of anything with the fields of an event. Headers and a tombstone count where there are any, so an event without them
+/// has the hash that it always had.
 template <typename AnyEvent>
 std::uint64_t content_hash(const AnyEvent& event) {
-  return ContentHash().add(event.topic).add(event.key).add(event.message_id).add(event.payload).value();
+  ContentHash hash;
+  hash.add(event.topic).add(event.key).add(event.message_id).add(event.payload);
+  for (const auto& header : event.headers) hash.add(header.name).add(header.value);
+  if (event.tombstone) hash.add("tombstone");
+  return hash.value();
 }
 
 }  // namespace leat::history

@@ -14,6 +14,7 @@
 
 #include "base/words.h"
 #include "record/feed_uuid.h"
+#include "record/headers.h"
 #include "record/record_layout.h"
 
 namespace leat::internal {
@@ -33,10 +34,24 @@ inline std::uint64_t record_checksum(const void* record, std::size_t length, std
 /// XXH3-64 of arbitrary bytes, for headers and index entries.
 std::uint64_t checksum_bytes(const void* bytes, std::size_t count, std::uint64_t seed) noexcept;
 
-/// Bytes of the record that encodes an event with these field sizes, before padding.
-constexpr std::size_t record_length(std::size_t topic, std::size_t key, std::size_t message_id,
-                                    std::size_t payload) noexcept {
-  return kRecordHeaderBytes + topic + key + message_id + payload;
+/// Bytes of the record that encodes an event with these field sizes, before padding. `headers`: encoded.
+constexpr std::size_t record_length(std::size_t topic, std::size_t key, std::size_t message_id, std::size_t payload,
+                                    std::size_t headers = 0) noexcept {
+  return kRecordHeaderBytes + topic + key + message_id + headers + payload;
+}
+/// All fields of a record but its payload, its header included.
+constexpr std::size_t bytes_before_payload(const RecordHeader& header) noexcept {
+  return record_length(header.topic_length, header.key_length, header.message_id_length, 0,
+                       std::size_t{header.headers_units} * kHeadersUnit);
+}
+/// Encoded size of an event's headers, which are valid.
+inline std::size_t headers_bytes(const Event& event) noexcept {
+  return event.headers.empty() ? 0 : headers_units(event.headers) * kHeadersUnit;
+}
+/// Room that the record of this event takes, padding included.
+inline std::size_t record_bytes_of(const Event& event) noexcept {
+  return padded_record_bytes(record_length(event.topic.size(), event.key.size(), event.message_id.size(),
+                                           event.payload.size(), headers_bytes(event)));
 }
 
 /// memcpy that knows that most fields are short: 8 to 64 bytes by two or four overlapping moves, without a call.
@@ -70,8 +85,10 @@ inline void copy_field(std::byte* to, std::string_view field) noexcept {
 /// padding. Precondition: field sizes within bounds. About 50 instructions for small fields.
 inline std::byte* encode_event(std::byte* to, const Event& event, std::size_t payload_bytes,
                                std::uint64_t producer_sequence, std::uint16_t flags) noexcept {
+  const std::size_t headers = headers_bytes(event);
   const std::size_t length =
-      record_length(event.topic.size(), event.key.size(), event.message_id.size(), payload_bytes);
+      record_length(event.topic.size(), event.key.size(), event.message_id.size(), payload_bytes, headers);
+  flags |= event.tombstone ? kFlagTombstone : 0;
   const auto put = [&](std::size_t offset, std::uint64_t word) { std::memcpy(to + offset, &word, sizeof word); };
   // The padding lies in the last word; the fields overwrite what of it is not padding.
   put(padded_record_bytes(length) - kWordBytes, 0);
@@ -83,7 +100,8 @@ inline std::byte* encode_event(std::byte* to, const Event& event, std::size_t pa
   put(offsetof(RecordHeader, producer_sequence), producer_sequence);
   put(offsetof(RecordHeader, producer_id), static_cast<std::uint64_t>(event.topic.size()) << 32 |
                                                static_cast<std::uint64_t>(event.key.size()) << 40 |
-                                               static_cast<std::uint64_t>(event.message_id.size()) << 48);
+                                               static_cast<std::uint64_t>(event.message_id.size()) << 48 |
+                                               static_cast<std::uint64_t>(headers / kHeadersUnit) << 56);
   std::byte* cursor = to + kRecordHeaderBytes;
   copy_field(cursor, event.topic);
   cursor += event.topic.size();
@@ -92,6 +110,8 @@ inline std::byte* encode_event(std::byte* to, const Event& event, std::size_t pa
     copy_field(cursor + event.key.size(), event.message_id);
     cursor += event.key.size() + event.message_id.size();
   }
+  if (headers > 0) [[unlikely]]
+    cursor += encode_headers(cursor, event.headers);
   if (event.payload.data() != nullptr) copy_field(cursor, {event.payload.data(), payload_bytes});
   return cursor;
 }
@@ -108,6 +128,7 @@ struct RecordView {
   std::string_view topic;
   std::string_view key;
   std::string_view message_id;
+  std::string_view headers;  ///< encoded
   std::string_view payload;
 };
 
@@ -119,8 +140,7 @@ enum class [[nodiscard]] Decode{
 
 /// The header alone: true if its lengths are consistent and within `max_length`.
 inline bool header_is_sane(const RecordHeader& header, std::size_t max_length) noexcept {
-  const std::size_t fields = kRecordHeaderBytes + header.topic_length + header.key_length + header.message_id_length;
-  return header.length >= fields && header.length <= max_length;
+  return header.length >= bytes_before_payload(header) && header.length <= max_length;
 }
 
 /// Reads the record at `from` (8-byte aligned), of which `available` bytes are there. Checks lengths, not the checksum.
@@ -139,7 +159,8 @@ inline Decode decode_record(const std::byte* from, std::size_t available, std::s
   out.topic = {cursor, out.header.topic_length};
   out.key = {cursor += out.header.topic_length, out.header.key_length};
   out.message_id = {cursor += out.header.key_length, out.header.message_id_length};
-  cursor += out.header.message_id_length;
+  out.headers = {cursor += out.header.message_id_length, out.header.headers_units * kHeadersUnit};
+  cursor += out.headers.size();
   out.payload = {cursor, static_cast<std::size_t>(reinterpret_cast<const char*>(from) + out.header.length - cursor)};
   return Decode::ok;
 }

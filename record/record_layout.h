@@ -19,7 +19,7 @@ enum class RecordType : std::uint16_t {
 enum RecordFlags : std::uint16_t {
   kFlagMoreInBatch = 1 << 0,  ///< the next event belongs to the same ticket; a batch is visible whole or not at all
   kFlagCleanClose = 1 << 1,   ///< on a mark: the broker closed the journal here
-  kKnownFlags = kFlagMoreInBatch | kFlagCleanClose,
+  kFlagTombstone = 1 << 2,    ///< on an event with a key and without payload: what the key names is gone
 };
 
 // Little-endian, 8-byte aligned; `length` bytes, padded with zeros to a multiple of 8.
@@ -38,8 +38,8 @@ enum RecordFlags : std::uint16_t {
 //    44    1 topic_length        producer
 //    45    1 key_length          producer
 //    46    1 message_id_length   producer
-//    47    1 reserved            producer      0
-//    48      topic, key, message id, payload
+//    47    1 headers_units       producer      how many kHeadersUnit bytes the headers take
+//    48      topic, key, message id, headers (record/headers.h), payload
 //
 // may_alias: it is read in place, in buffers that are made of words.
 struct [[gnu::may_alias]] RecordHeader {
@@ -54,7 +54,7 @@ struct [[gnu::may_alias]] RecordHeader {
   std::uint8_t topic_length;
   std::uint8_t key_length;
   std::uint8_t message_id_length;
-  std::uint8_t reserved;
+  std::uint8_t headers_units;
 };
 inline constexpr std::size_t kRecordHeaderBytes = 48;
 inline constexpr std::size_t kRecordAlignment = 8;
@@ -63,7 +63,8 @@ static_assert(offsetof(RecordHeader, length) == 8 && offsetof(RecordHeader, type
 static_assert(offsetof(RecordHeader, flags) == 14 && offsetof(RecordHeader, sequence) == 16);
 static_assert(offsetof(RecordHeader, timestamp_ns) == 24 && offsetof(RecordHeader, producer_sequence) == 32);
 static_assert(offsetof(RecordHeader, producer_id) == 40 && offsetof(RecordHeader, topic_length) == 44);
-static_assert(offsetof(RecordHeader, key_length) == 45 && offsetof(RecordHeader, message_id_length) == 46);
+static_assert(offsetof(RecordHeader, key_length) == 45 && offsetof(RecordHeader, message_id_length) == 46 &&
+              offsetof(RecordHeader, headers_units) == 47);
 
 // Payload of a mark (one whose payload has another size proves nothing: a repair fills holes with such):
 //   0 8 durable_position   everything below is on disk
@@ -86,6 +87,9 @@ struct GapBody {
   std::uint64_t last_missing;
 };
 static_assert(sizeof(GapBody) == 16 && std::is_trivially_copyable_v<GapBody>);
+
+/// Headers are padded to a multiple of it.
+inline constexpr std::size_t kHeadersUnit = 32;
 
 inline constexpr std::size_t kMarkRecordBytes = kRecordHeaderBytes + sizeof(MarkBody);
 inline constexpr std::size_t kGapRecordBytes = kRecordHeaderBytes + sizeof(GapBody);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -16,8 +17,9 @@ namespace {
 constexpr std::array<std::string_view, 7> kIgnored = {"sequence",         "cursor", "epoch",
                                                       "timestamp_ns",     "time",   "producer_id",
                                                       "producer_sequence"};
-constexpr std::array<std::string_view, 8> kTaken =
-    {"topic", "key", "key_base64", "message_id", "message_id_base64", "payload", "payload_base64", "durable"};
+constexpr std::array<std::string_view, 10> kTaken =
+    {"topic",   "key",     "key_base64",     "message_id", "message_id_base64",
+     "payload", "headers", "payload_base64", "tombstone",  "durable"};
 
 /// Of what a message quotes from the input.
 constexpr std::size_t kMaxQuotedBytes = 200;
@@ -53,6 +55,40 @@ Result<void> take_field(const Members& members, const std::string& name, std::st
   return {};
 }
 
+Result<void> take_truth(const Members& members, const std::string& name, bool& value) {
+  const JsonMember* const found = find(members, name);
+  if (found == nullptr) return {};
+  if (found->kind != JsonKind::truth) return bad(name + " is neither true nor false");
+  value = found->text == "true";
+  return {};
+}
+
+/// {"base64": "..."}, or nothing.
+std::optional<std::string> bytes_of(const JsonMember& value) {
+  if (value.kind != JsonKind::object) return std::nullopt;
+  const auto members = read_json_object(value.text);
+  const bool fits =
+      members && members->size() == 1 && members->front().name == "base64" && members->front().kind == JsonKind::string;
+  return fits ? decode_base64(members->front().bytes) : std::nullopt;
+}
+
+Result<void> take_headers(const Members& members, NdjsonEvent& event) {
+  const JsonMember* const headers = find(members, "headers");
+  if (headers == nullptr) return {};
+  if (headers->kind != JsonKind::object) return bad("headers is not an object");
+  auto pairs = read_json_object(headers->text);
+  if (!pairs) return pairs.error().in("headers");
+  for (const JsonMember& pair : *pairs) {
+    std::optional<std::string> value = pair.kind == JsonKind::string ? pair.bytes : bytes_of(pair);
+    if (!value) {
+      return bad("header '" + shortened(pair.name) + "' is neither a string nor an object with base64",
+                 "write \"" + shortened(pair.name) + "\":\"...\", or {\"base64\":\"...\"}");
+    }
+    event.headers.emplace_back(pair.name, std::move(*value));
+  }
+  return {};
+}
+
 Result<void> check_names(const Members& members) {
   std::vector<std::string> known;
   for (const std::string_view name : kTaken) known.emplace_back(name);
@@ -61,7 +97,7 @@ Result<void> check_names(const Members& members) {
     if (std::ranges::find(kIgnored, name) == kIgnored.end() && std::ranges::find(kTaken, name) == kTaken.end()) {
       const std::string meant = internal::nearest(shortened(name), known);
       return bad("unknown field '" + shortened(name) + "'" + (meant.empty() ? "" : " (did you mean " + meant + "?)"),
-                 "known: topic, key, message_id, payload, payload_base64, durable");
+                 "known: topic, key, message_id, payload, payload_base64, headers, tombstone, durable");
     }
     for (std::size_t j = 0; j < i; ++j) {
       if (members[j].name == name) return bad("field '" + shortened(name) + "' appears twice");
@@ -92,10 +128,9 @@ Result<NdjsonEvent> parse_ndjson(std::string_view line) {
     if (topic->kind != JsonKind::string) return bad("topic is not a string");
     event.topic = topic->bytes;
   }
-  if (const JsonMember* const durable = find(*members, "durable"); durable != nullptr) {
-    if (durable->kind != JsonKind::truth) return bad("durable is neither true nor false");
-    event.durable = durable->text == "true";
-  }
+  if (auto taken = take_headers(*members, event); !taken) return taken.error();
+  if (auto taken = take_truth(*members, "durable", event.durable); !taken) return taken.error();
+  if (auto taken = take_truth(*members, "tombstone", event.tombstone); !taken) return taken.error();
   return event;
 }
 

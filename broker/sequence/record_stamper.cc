@@ -12,18 +12,25 @@ namespace {
 constexpr std::uint64_t kPrefetchBytes = 8 * kCacheLineBytes;
 
 /// Word 1 of a record: length, type and flags.
+constexpr std::uint64_t type_bits(std::uint16_t flags) noexcept { return static_cast<std::uint64_t>(flags) << 16; }
 constexpr std::uint64_t type_and_flags(std::uint16_t flags) noexcept {
-  return static_cast<std::uint64_t>(RecordType::event) | static_cast<std::uint64_t>(flags) << 16;
+  return static_cast<std::uint64_t>(RecordType::event) | type_bits(flags);
 }
 
-/// Word 5 of a record: producer id, the lengths of the fields, a reserved byte.
+/// Word 5 of a record: producer id, the lengths of the fields.
 struct FieldLengths {
   explicit FieldLengths(std::uint64_t word) noexcept
-      : topic(word >> 32 & 0xff), key(word >> 40 & 0xff), message_id(word >> 48 & 0xff), reserved(word >> 56) {}
+      : topic(word >> 32 & 0xff),
+        key(word >> 40 & 0xff),
+        message_id(word >> 48 & 0xff),
+        headers((word >> 56) * kHeadersUnit) {}
+  [[nodiscard]] std::uint64_t before_payload() const noexcept {
+    return kRecordHeaderBytes + topic + key + message_id + headers;
+  }
   std::uint64_t topic;
   std::uint64_t key;
   std::uint64_t message_id;
-  std::uint64_t reserved;
+  std::uint64_t headers;
 };
 
 void zero_padding(std::byte* record, std::size_t length, std::size_t padded) noexcept {
@@ -53,8 +60,9 @@ Refusal RecordStamper::take(std::byte* to, const Entry& entry, const Stamp& stam
     const std::uint64_t padded = padded_record_bytes(length);
     const FieldLengths fields(id_and_lengths);
     if (length > stamp.max_record_bytes) return Refusal::too_large;
-    if (length < kRecordHeaderBytes + fields.topic + fields.key + fields.message_id || padded > left ||
-        fields.reserved != 0 || sizes >> 32 != type_and_flags(i + 1 < entry.count ? kFlagMoreInBatch : 0)) {
+    const std::uint64_t tombstone = sizes >> 32 & type_bits(kFlagTombstone);
+    if (length < fields.before_payload() || padded > left ||
+        sizes >> 32 != (type_and_flags(i + 1 < entry.count ? kFlagMoreInBatch : 0) | tombstone)) {
       return Refusal::bad_record;
     }
 
@@ -67,6 +75,11 @@ Refusal RecordStamper::take(std::byte* to, const Entry& entry, const Stamp& stam
     zero_padding(record, length, padded);
     if (!topics_.valid({reinterpret_cast<const char*>(record) + kRecordHeaderBytes, fields.topic})) {
       return Refusal::bad_topic;
+    }
+    if ((tombstone | fields.headers) != 0) [[unlikely]] {
+      if (tombstone != 0 && (fields.key == 0 || length != fields.before_payload())) return Refusal::bad_record;
+      const char* const headers = reinterpret_cast<const char*>(record) + fields.before_payload() - fields.headers;
+      if (!headers_are_valid(std::string_view(headers, fields.headers))) return Refusal::bad_headers;
     }
     if (producer_sequence != entry.producer_sequence + i) return Refusal::bad_sequence;
     store_word(record, record_checksum(record, length, feed_seed_, stamp.position + offset));

@@ -19,6 +19,7 @@ std::string why(Refusal reason) {
     case Refusal::bad_topic: return "bad topic";
     case Refusal::too_large: return "it is too large";
     case Refusal::bad_sequence: return "its producer sequence does not follow on";
+    case Refusal::bad_headers: return "bad headers";
   }
   return "unknown reason";
 }

@@ -290,6 +290,7 @@ Result<Recovered> recover_journal(const JournalDirectory& directory, const LastI
   if (recovered.new_epoch != NewEpoch::no) {
     begin_epoch(recovered, reason_for(recovered.new_epoch, *identity, last, recovered, *inode));
   }
+  recovered.identity.format = kJournalFormatVersion;  // from here on, a release of an earlier one has no business here
   recovered.identity.directory_inode = *inode;
   recovered.identity.closed_position = kNotClosed;
   recovered.identity.closed_sequence = 0;

@@ -10,15 +10,6 @@ namespace leat::client {
 
 using namespace internal;
 
-namespace {
-
-std::uint64_t record_bytes_of(const Event& event) {
-  return padded_record_bytes(
-      record_length(event.topic.size(), event.key.size(), event.message_id.size(), event.payload.size()));
-}
-
-}  // namespace
-
 void Bounds::set(const WelcomeMessage& welcome, std::uint64_t arena_bytes) noexcept {
   const std::uint64_t arena_bound = max_entry_record_bytes(arena_bytes);
   arena_bytes_ = arena_bytes;
@@ -61,7 +52,7 @@ Error Bounds::error_of(const char* what, std::uint64_t bytes, std::uint64_t feed
 }
 
 Error Bounds::too_large(const Event& event) const {
-  return error_of("the record (48 bytes, topic, key, message id and payload)", record_bytes_of(event),
+  return error_of("the record (48 bytes, topic, key, message id, headers and payload)", record_bytes_of(event),
                   feed_event_bytes_, "--max-event-bytes");
 }
 

@@ -26,8 +26,10 @@ constexpr Words words_of(Publish outcome) noexcept {
     case Publish::bad_topic:
       return {"bad topic: 1 to 255 printable bytes in non-empty tokens separated by dots", ErrorCode::bad_topic};
     case Publish::bad_field:
-      return {"bad field: key or message id over 255 bytes, a bad batch size, or an open claim",
-              ErrorCode::invalid_argument};
+      return {
+          "bad field: key or message id over 255 bytes, bad headers, a tombstone without key or with a payload, a bad "
+          "batch size, or an open claim",
+          ErrorCode::invalid_argument};
     case Publish::ephemeral: return {"ephemeral: durable=false events never enter a feed", ErrorCode::ephemeral};
     case Publish::feed_failed:
       return {"the feed has failed and takes nothing any more; see the broker's log", ErrorCode::feed_failed,

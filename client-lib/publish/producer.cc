@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "client-lib/connect/connection.h"
+#include "client-lib/publish/event_fields.h"
 #include "client-lib/publish/producer_impl.h"
 
 namespace leat {
@@ -80,8 +81,10 @@ Result<Receipt> Producer::publish_batch(std::span<const Event> events) {
   const Publish outcome = impl_->until(deadline, [&] { return try_publish_batch(events, &receipt); });
   if (outcome == Publish::ok) return receipt;
   if (outcome == Publish::too_large) return impl_->bounds().too_large(events);
-  if (outcome != Publish::bad_topic) return error_of(outcome, {});
-  return error_of(outcome, *std::ranges::find_if(events, [](const Event& e) { return !topic_is_valid(e.topic); }));
+  const auto bad = std::ranges::find_if(events, [&](const Event& event) {
+    return outcome == Publish::bad_topic ? !topic_is_valid(event.topic) : !client::check_fields(event);
+  });
+  return error_of(outcome, bad == events.end() ? Event{} : *bad);
 }
 
 Result<std::uint64_t> Producer::wait(const Receipt& receipt, Ack level, Timeout timeout) {

@@ -135,6 +135,9 @@ Error Producer::Impl::error_of(Publish outcome, const Event& event) const {
   if (outcome == Publish::earlier_lost) return losses_.error();
   if (outcome == Publish::used_after_fork) return client::used_after_fork("producer");
   if (outcome == Publish::bad_topic) return check_topic(event.topic).error();
+  if (outcome == Publish::bad_field) {
+    if (auto checked = client::check_fields(event); !checked) return checked.error();
+  }
   return client::error_of(outcome);
 }
 

@@ -12,6 +12,7 @@
 #include "base/deadline.h"
 #include "client-lib/publish/bounds.h"
 #include "client-lib/publish/broker_link.h"
+#include "client-lib/publish/event_fields.h"
 #include "client-lib/publish/losses.h"
 #include "client-lib/publish/open_claim.h"
 #include "client-lib/publish/receipt_waiter.h"
@@ -65,8 +66,7 @@ struct Producer::Impl {
       const bool last = i + 1 == events.size();
       internal::encode_event(to, event, event.payload.size(), link_.registration().producer_sequence() + i,
                              static_cast<std::uint16_t>(last ? 0 : internal::kFlagMoreInBatch));
-      to += internal::padded_record_bytes(
-          internal::record_length(event.topic.size(), event.key.size(), event.message_id.size(), event.payload.size()));
+      to += internal::record_bytes_of(event);
     }
     return publish_entry(static_cast<std::uint32_t>(bytes), static_cast<std::uint32_t>(events.size()), receipt);
   }
@@ -107,9 +107,12 @@ struct Producer::Impl {
       return fault(Publish::bad_field);
     }
     if (!topics_.valid(event.topic)) return fault(Publish::bad_topic);
+    if (event.tombstone || !event.headers.empty()) [[unlikely]] {
+      if (!client::extras_are_valid(event, payload_bytes)) return fault(Publish::bad_field);
+    }
     std::size_t length = 0;
     if (__builtin_add_overflow(internal::record_length(event.topic.size(), event.key.size(), event.message_id.size(),
-                                                       internal::kRecordAlignment - 1),
+                                                       internal::kRecordAlignment - 1, internal::headers_bytes(event)),
                                payload_bytes, &length)) {
       return fault(Publish::too_large);
     }

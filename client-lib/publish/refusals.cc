@@ -19,6 +19,7 @@ std::string describe(Refusal reason) {
     case Refusal::bad_topic: return "bad topic";
     case Refusal::too_large: return "larger than the feed allows since the broker was started with other options";
     case Refusal::bad_sequence: return "its producer sequence does not follow on";
+    case Refusal::bad_headers: return "bad headers";
   }
   return "unknown reason";
 }

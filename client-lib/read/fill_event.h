@@ -19,22 +19,27 @@ inline void fill_event(EventView& out, const std::byte* record, std::uint64_t ep
   const std::size_t topic = header.topic_length;
   const std::size_t key = header.key_length;
   const std::size_t message_id = header.message_id_length;
+  const std::size_t headers = std::size_t{header.headers_units} * internal::kHeadersUnit;
   const std::uint64_t sequence = header.sequence;
   const std::int64_t timestamp_ns = header.timestamp_ns;
   const std::uint64_t producer_sequence = header.producer_sequence;
   const std::uint32_t producer_id = header.producer_id;
   const bool more_in_batch = (header.flags & internal::kFlagMoreInBatch) != 0;
+  const bool tombstone = (header.flags & internal::kFlagTombstone) != 0;
   const char* const fields = reinterpret_cast<const char*>(record) + internal::kRecordHeaderBytes;
-  const std::size_t before_payload = topic + key + message_id;
+  const std::size_t before_headers = topic + key + message_id;
+  const std::size_t before_payload = before_headers + headers;
   out.sequence = sequence;
   out.timestamp_ns = timestamp_ns;
   out.producer_sequence = producer_sequence;
   out.producer_id = producer_id;
   out.more_in_batch = more_in_batch;
+  out.tombstone = tombstone;
   out.topic = {fields, topic};
   out.key = {fields + topic, key};
   out.message_id = {fields + topic + key, message_id};
   out.payload = {fields + before_payload, length - internal::kRecordHeaderBytes - before_payload};
+  out.headers = HeaderList({fields + before_headers, headers});
   out.cursor = {.epoch = epoch, .sequence = sequence};
 }
 

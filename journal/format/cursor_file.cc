@@ -46,10 +46,10 @@ Result<std::vector<CursorEntry>> decode_cursors(const std::string& bytes, const 
   if (bytes.size() < sizeof header + kWordBytes) return corrupt("too short");
   std::memcpy(&header, bytes.data(), sizeof header);
   if (header.magic != kCursorsMagic) return corrupt("bad magic");
-  if (header.layout_version != kJournalFormatVersion) {
+  if (!is_known_journal_format(header.layout_version)) {
     return Error{ErrorCode::layout_mismatch,
                  path + " has layout version " + std::to_string(header.layout_version) + ", this program knows " +
-                     std::to_string(kJournalFormatVersion),
+                     std::to_string(kOldestJournalFormatVersion) + " to " + std::to_string(kJournalFormatVersion),
                  "use the release that wrote it, or a later one"};
   }
   if (header.count > kMaxCursors || bytes.size() != sizeof header + header.count * sizeof(CursorEntry) + kWordBytes) {

@@ -54,7 +54,7 @@ namespace {
 
 std::string encode(const FeedIdentity& identity) {
   const IdentityHeader header{.magic = kIdentityMagic,
-                              .layout_version = kJournalFormatVersion,
+                              .layout_version = identity.format,
                               .epoch_count = static_cast<std::uint32_t>(identity.epochs.size()),
                               .feed_uuid = identity.uuid,
                               .directory_inode = identity.directory_inode,
@@ -97,10 +97,11 @@ Result<FeedIdentity> decode_identity(const std::string& bytes, const std::string
   if (bytes.size() < sizeof header + sizeof(EpochEntry) + 8) return corrupt("too short");
   std::memcpy(&header, bytes.data(), sizeof header);
   if (header.magic != kIdentityMagic) return corrupt("bad magic");
-  if (header.layout_version != kJournalFormatVersion) {
+  if (!is_known_journal_format(header.layout_version)) {
     return Error{ErrorCode::layout_mismatch,
                  directory + " has journal layout version " + std::to_string(header.layout_version) +
-                     ", this program knows " + std::to_string(kJournalFormatVersion),
+                     ", this program knows " + std::to_string(kOldestJournalFormatVersion) + " to " +
+                     std::to_string(kJournalFormatVersion),
                  "use the release that wrote it, or a later one"};
   }
   const std::size_t epochs_bytes = header.epoch_count * sizeof(EpochEntry);
@@ -115,6 +116,7 @@ Result<FeedIdentity> decode_identity(const std::string& bytes, const std::string
   identity.closed_position = header.closed_position;
   identity.closed_sequence = header.closed_sequence;
   identity.closed_change_ns = header.closed_change_ns;
+  identity.format = header.layout_version;
   identity.epochs.resize(header.epoch_count);
   std::memcpy(identity.epochs.data(), bytes.data() + sizeof header, epochs_bytes);
   return identity;

@@ -9,6 +9,7 @@
 #include <leat/cursor.h>
 #include <leat/result.h>
 
+#include "journal/format/format_version.h"
 #include "journal/format/journal_directory.h"
 #include "record/feed_uuid.h"
 
@@ -68,6 +69,7 @@ struct FeedIdentity {
   std::uint64_t closed_sequence = 0;
   std::int64_t closed_change_ns = 0;
   std::vector<EpochEntry> epochs;
+  std::uint32_t format = kJournalFormatVersion;  ///< of the journal: the newest that any of its files may have
 
   [[nodiscard]] const EpochEntry& current() const { return epochs.back(); }
   [[nodiscard]] bool closed_cleanly() const noexcept { return closed_position != kNotClosed; }

@@ -40,7 +40,7 @@ SegmentHeader make_segment_header(const FeedUuid& uuid, std::uint64_t segment_by
 bool segment_header_is_valid(const SegmentHeader& header, const FeedUuid& uuid, std::uint64_t file_bytes,
                              std::uint64_t first_sequence, std::uint64_t first_position) noexcept {
   const SegmentGeometry geometry = segment_geometry(file_bytes);
-  return header.magic == kSegmentMagic && header.layout_version == kJournalFormatVersion && header.feed_uuid == uuid &&
+  return header.magic == kSegmentMagic && is_known_journal_format(header.layout_version) && header.feed_uuid == uuid &&
          header.index_entries == geometry.index_entries && header.data_offset == geometry.data_offset &&
          header.data_bytes == geometry.data_bytes && header.first_sequence == first_sequence &&
          header.first_position == first_position && header.checksum == header_checksum(header);

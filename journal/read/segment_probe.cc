@@ -85,9 +85,7 @@ bool SegmentProbe::candidate(std::uint64_t position, std::uint64_t limit, Probed
   if (!header_is_sane(out.header, limit - position)) return false;
   out.position = position;
   out.bytes = padded_record_bytes(out.header.length);
-  const std::size_t fields =
-      kRecordHeaderBytes + out.header.topic_length + out.header.key_length + out.header.message_id_length;
-  out.payload_bytes = out.header.length - fields;
+  out.payload_bytes = out.header.length - bytes_before_payload(out.header);
   return out.bytes <= limit - position;
 }
 

@@ -68,7 +68,7 @@ class BehindTheEnd {
     RecordHeader header;
     std::memcpy(&header, at, sizeof header);
     const std::uint64_t most = (position - end_) / kRecordHeaderBytes + 1;
-    if (header.checksum == 0 || !header_is_sane(header, data_bytes_) || header.reserved != 0 || header.type == 0 ||
+    if (header.checksum == 0 || !header_is_sane(header, data_bytes_) || header.type == 0 ||
         header.type > static_cast<std::uint16_t>(RecordType::gap) || header.sequence - sequence_ > most) {
       return false;
     }

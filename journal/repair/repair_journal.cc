@@ -127,6 +127,7 @@ class Repair {
         {.id = random_id(), .first_sequence = check_.end_sequence + 1, .first_position = end_position_});
     // Without any segment there is no gap to write: the journal begins anew behind what it lost.
     if (check_.segments.empty()) identity_.closed_position = kNotClosed;
+    identity_.format = kJournalFormatVersion;
     return store_identity(files_.directory(), identity_);
   }
 
@@ -308,6 +309,7 @@ class Repair {
     identity_.closed_position = end_position_;
     identity_.closed_sequence = check_.end_sequence;
     identity_.closed_change_ns = status.st_ctim.tv_sec * kNanosPerSecond + status.st_ctim.tv_nsec;
+    identity_.format = kJournalFormatVersion;
     return store_identity(files_.directory(), identity_);
   }
 

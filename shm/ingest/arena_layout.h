@@ -21,6 +21,7 @@ enum class Refusal : std::uint8_t {
   bad_topic = 3,
   too_large = 4,     ///< over max_event_bytes, or more than a segment holds
   bad_sequence = 5,  ///< producer_sequence does not follow on
+  bad_headers = 6,   ///< names or bounds of an event's headers, or their encoding
 };
 
 enum class ArenaState : std::uint32_t {

@@ -150,8 +150,8 @@ TEST_F(NamedCursors, DamagedOnDiskKeepTheBrokerFromStartingAndSayWhatToDo) {
   std::filesystem::resize_file(file, std::filesystem::file_size(file) - 1);
   broker_->expect_log("cursors is damaged");
   EXPECT_EQ(broker_->run_to_exit(), 1);
-  expect_log("cursors is damaged");
-  expect_log("remove it");
+  wait_for_log("cursors is damaged");
+  wait_for_log("remove it");
   std::filesystem::remove(file);
   start();
 }

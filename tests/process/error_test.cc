@@ -293,7 +293,7 @@ TEST_F(Errors, ASharedFileOfAnotherLayoutVersionIsNotAdopted) {
     ASSERT_TRUE(file.good());
   }
   start();
-  expect_log("layout version 4711, this program knows 2");
+  wait_for_log("layout version 4711, this program knows " + std::to_string(internal::kSharedLayoutVersion));
   Consumer consumer = connect_consumer();
   EXPECT_EQ(take_event(consumer).sequence, 1U);
   EXPECT_EQ(connect_producer().publish_and_wait({.topic = "t"}, Ack::committed, kPatience).value(), 2U);

@@ -134,7 +134,7 @@ TEST_F(FailingSync, StopsTheFeedForGoodButNotItsReadersAndWhatWasDurableIsThereA
     const std::uint64_t committed = status().latest_sequence;
     EXPECT_GE(committed, already + 10);
     for (std::uint64_t next = already + 1; next <= committed; ++next) EXPECT_EQ(take_event(consumer).sequence, next);
-    expect_log("repair the disk, then restart leatd");
+    wait_for_log("repair the disk, then restart leatd");
     EXPECT_EQ(broker_->terminate(), 1);
 
     start();
@@ -153,7 +153,7 @@ TEST_F(FailingSync, AtTheStartIsAFailedStart) {
   broker_->expect_log("syncing ");
   broker_->expect_log("(errno 5)");
   EXPECT_EQ(broker_->run_to_exit(), 1);
-  expect_log("Input/output error");
+  wait_for_log("Input/output error");
 }
 
 TEST_F(FailingSync, WhenStoppingIsAFailedStop) {

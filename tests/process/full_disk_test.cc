@@ -98,7 +98,7 @@ TEST_F(FullDisk, AtARollHoldsProducersBackAndGoesOnWithoutLossWhenThereIsRoomAga
   checker.expect_sequence(1);
   while (checker.count() < number) ASSERT_TRUE(checker.take(take_event(consumer))) << checker.error();
   EXPECT_EQ(status().state, "running");
-  expect_log("a segment could be prepared again");
+  wait_for_log("a segment could be prepared again");
   EXPECT_EQ(broker_->terminate(), 0);
 }
 
@@ -181,7 +181,7 @@ TEST_F(FullRuntime, IsSaidAtTheStartAndToNewProducersAndDisturbsNobodyElse) {
   broker_->expect_log("[critical]");
   fill();
   EXPECT_EQ(broker_->run_to_exit(), 1);
-  expect_log(mount_.string());
+  wait_for_log(mount_.string());
   free_again();
   start();
   add_consumer();

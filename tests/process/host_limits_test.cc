@@ -51,7 +51,7 @@ TEST_F(HostLimits, ALimitOnFileSizesIsAnErrorAtTheStart) {
   broker_->set_prefix(in_shell("ulimit -f 1024; "));  // of 512 or 1024 bytes each
   broker_->expect_log("cannot allocate");
   EXPECT_EQ(broker_->run_to_exit(), 1) << broker_->log();
-  expect_log("LimitFSIZE");
+  wait_for_log("LimitFSIZE");
 }
 
 TEST_F(HostLimits, TheSoftLimitOnDescriptorsIsRaisedToTheHardOne) {
@@ -175,7 +175,7 @@ TEST_F(HostLimits, WithoutPidfdsTheEndOfAProcessIsFoundInProc) {
     broker_->kill9();
     start();
     ASSERT_TRUE(living.publish_and_wait({.topic = "t"}, Ack::durable, kPatience).ok());
-    expect_log("pidfd_open");
+    wait_for_log("pidfd_open");
     EXPECT_EQ(broker_->terminate(), 0);
   }
 }
@@ -189,8 +189,8 @@ TEST_F(HostLimits, EveryCallThatMayBeMissingIsSaidOrDoneWithout) {
     broker_->set_prefix(confined({{.number = number, .error = ENOSYS}}));
     broker_->expect_log(name);
     EXPECT_EQ(broker_->run_to_exit(), 1) << name;
-    expect_log(std::string(name) + ": Function not implemented");
-    expect_log("seccomp");
+    wait_for_log(std::string(name) + ": Function not implemented");
+    wait_for_log("seccomp");
   }
   const long without[] =
       {SYS_getrandom, SYS_signalfd4, SYS_timerfd_create, SYS_memfd_create, SYS_copy_file_range,   SYS_membarrier,
@@ -276,7 +276,7 @@ TEST_F(HostCgroup, WithoutRoomForTheRingsRefusesToStartInsteadOfBeingKilled) {
   broker_->set_prefix(in_shell("echo $$ >" + (group_ / "cgroup.procs").string() + "; "));
   broker_->expect_log("not enough memory");
   EXPECT_EQ(broker_->run_to_exit(), 1) << broker_->log();
-  expect_log("the memory cgroup " + group_.string());
+  wait_for_log("the memory cgroup " + group_.string());
 }
 
 TEST_F(HostCgroup, WithoutRoomForAnotherArenaRefusesTheProducerAndServesTheOthers) {

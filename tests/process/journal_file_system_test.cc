@@ -74,7 +74,7 @@ TEST_P(WrittenJournal, HoldsProducersBackOnAFullDiskAndGoesOnWithoutLoss) {
     free_again();
     wait_for_state("running");
   }
-  expect_log("the journal could be written again");
+  wait_for_log("the journal could be written again");
   wait_for_accepted(accepted() + 100);
   finish_producers();
   finish_consumers();

@@ -130,7 +130,7 @@ TEST_F(JournalOwner, RootsRepairLeavesTheJournalToItsOwner) {
   // Its broker is not for root to run, nor another's.
   broker_->expect_log("belongs to user 65534");
   EXPECT_EQ(broker_->run_to_exit(), 1);
-  expect_log("belongs to user 65534, and leatd runs as user 0");
+  wait_for_log("belongs to user 65534, and leatd runs as user 0");
 }
 
 TEST_F(JournalOwner, TakesALinkToADirectoryOfItsOwnAndSaysWhatADanglingOneIs) {
@@ -139,7 +139,7 @@ TEST_F(JournalOwner, TakesALinkToADirectoryOfItsOwnAndSaysWhatADanglingOneIs) {
   fs::create_directory_symlink(elsewhere, broker_->journal());
   broker_->expect_log("is a symbolic link to");
   EXPECT_EQ(broker_->run_to_exit(), 2);
-  expect_log("which is not there");
+  wait_for_log("which is not there");
   EXPECT_EQ(broker_->log().find("is not a directory"), std::string::npos) << "that would not be so";
   fs::create_directories(elsewhere);
   const fs::path runtime = broker_->scratch() / "real-runtime";

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
+#include <cstring>
 #include <map>
 #include <thread>
 
@@ -46,6 +47,71 @@ TEST_F(Publishing, ABatchWithOneBadEventPublishesNothing) {
     EXPECT_FALSE(producer.publish_batch(batch).ok());
   }
   ASSERT_EQ(producer.publish_and_wait({.topic = "a"}, Ack::committed, kPatience).value(), 1U);
+}
+
+TEST_F(Publishing, HeadersAndTombstonesComeToLiveConsumersAndToThoseOfTheJournal) {
+  start();
+  Producer producer = connect_producer();
+  Consumer live = connect_consumer(Start::latest());
+  const std::string large(4000, '\0');
+  const Header headers[] = {{.name = "traceparent", .value = "00-ab-cd-01"}, {.name = "x", .value = large}};
+  const std::array<Event, 3> events =
+      {Event{.topic = "t", .key = "k", .message_id = "m", .payload = "p", .headers = headers},
+       Event{.topic = "t", .key = "k", .tombstone = true, .headers = {headers, 1}},
+       Event{.topic = "t", .payload = "plain"}};
+  ASSERT_TRUE(producer.publish(events[0]).ok());
+  ASSERT_TRUE(producer.publish_batch({&events[1], 2}).ok());
+  std::span<std::byte> room;
+  ASSERT_EQ(producer.claim({.topic = "t", .key = "k", .headers = {headers, 1}}, 3, room), Publish::ok);
+  std::memcpy(room.data(), "abc", 3);
+  ASSERT_EQ(producer.commit(), Publish::ok);
+  ASSERT_TRUE(producer.flush(Ack::committed, kPatience).ok());
+  Consumer replaying = connect_consumer();
+  for (Consumer* consumer : {&live, &replaying}) {
+    EventView event = take_event(*consumer);
+    EXPECT_EQ(event.payload, "p");
+    EXPECT_EQ(event.headers.find("traceparent"), "00-ab-cd-01");
+    EXPECT_EQ(event.headers.find("x"), large);
+    EXPECT_EQ(event.headers.find("y"), std::nullopt);
+    EXPECT_FALSE(event.tombstone);
+    event = take_event(*consumer);
+    EXPECT_TRUE(event.tombstone && event.more_in_batch && event.payload.empty());
+    EXPECT_EQ(event.headers.find("traceparent"), "00-ab-cd-01");
+    event = take_event(*consumer);
+    EXPECT_TRUE(event.headers.empty() && !event.tombstone);
+    EXPECT_EQ(event.payload, "plain");
+    event = take_event(*consumer);
+    EXPECT_EQ(event.payload, "abc");
+    EXPECT_EQ(event.headers.find("traceparent"), "00-ab-cd-01");
+  }
+}
+
+TEST_F(Publishing, BadHeadersAndTombstonesAreRefusedByName) {
+  start();
+  Producer producer = connect_producer();
+  const std::string long_value(4097, 'v');
+  const Header twice[] = {{.name = "a"}, {.name = "a"}};
+  const Header no_name[] = {{.name = "", .value = "v"}};
+  const Header blank[] = {{.name = "a b", .value = "v"}};
+  const Header too_long[] = {{.name = "a", .value = long_value}};
+  const std::vector<Header> many(65, Header{.name = "n"});
+  const std::pair<Event, const char*> cases[] = {
+      {{.topic = "t", .headers = twice}, "header 'a' stands there twice"},
+      {{.topic = "t", .headers = no_name}, "header '' is no name"},
+      {{.topic = "t", .headers = blank}, "header 'a b' is no name"},
+      {{.topic = "t", .headers = too_long}, "4098 bytes, at most 4096"},
+      {{.topic = "t", .headers = many}, "65 headers, at most 64"},
+      {{.topic = "t", .tombstone = true}, "a tombstone without key"},
+      {{.topic = "t", .key = "k", .payload = "p", .tombstone = true}, "a tombstone with a payload"},
+  };
+  for (const auto& [event, part] : cases) {
+    EXPECT_EQ(producer.try_publish(event), Publish::bad_field) << part;
+    expect_error(producer.publish(event), ErrorCode::invalid_argument, {part});
+    const std::array<Event, 2> batch = {Event{.topic = "t"}, event};
+    expect_error(producer.publish_batch(batch), ErrorCode::invalid_argument, {part});
+  }
+  ASSERT_EQ(producer.publish_and_wait({.topic = "t"}, Ack::committed, kPatience).value(), 1U)
+      << "nothing of it came in";
 }
 
 // Reads all of the journal: every batch that was accepted is there once, whole and adjacent.

@@ -115,7 +115,7 @@ TEST_F(RepairTool, MendsWhatKeepsAKilledBrokerFromStarting) {
   damage(segments()[0], static_cast<std::streamoff>(bytes.find(std::string(500, 'x'))), "damaged");
   broker_->expect_log("corrupt journal");
   EXPECT_EQ(broker_->run_to_exit(), 1);
-  expect_log("leat repair");
+  wait_for_log("leat repair");
   const Outcome repaired = leat({"repair", "--yes"});
   ASSERT_EQ(repaired.status, 0) << repaired.text;
   start();

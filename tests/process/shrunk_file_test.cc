@@ -37,7 +37,7 @@ TEST_F(ShrunkFile, TheCurrentSegmentTruncatedUnderTheBrokerEndsItWithAClearMessa
   ASSERT_EQ(::truncate(segments().back().c_str(), 0), 0);
   (void)producer.publish({.topic = "t"}).ok();
   EXPECT_EQ(broker_->wait(), kExitIoError);
-  expect_log("the segment was truncated under the broker");
+  wait_for_log("the segment was truncated under the broker");
   EXPECT_EQ(producer.try_publish({.topic = "t"}), Publish::feed_failed);
   // What is gone is said at the next start; nothing is made up for it.
   broker_->expect_log("[critical]");
@@ -128,7 +128,7 @@ TEST_F(ShrunkFile, AFileOfTheRuntimeDirectoryTruncatedEndsTheBrokerWithAClearMes
       (void)asks.wait();
     }
     EXPECT_EQ(broker_->wait(), kExitIoError);
-    expect_log(message);
+    wait_for_log(message);
   }
   start();
   EXPECT_TRUE(connect_producer().publish_and_wait({.topic = "t"}, Ack::committed, kPatience).ok());

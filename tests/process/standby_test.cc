@@ -49,7 +49,7 @@ class Standby : public LoadTest {
     broker_->kill9();
     expect_served_by(standby);
     broker_->replace_by(std::move(standby));
-    expect_log("were moved or removed meanwhile");
+    wait_for_log("were moved or removed meanwhile");
   }
   void start_load() {
     start();
@@ -88,7 +88,7 @@ TEST_F(Standby, ServesAfterAKillAndNobodySeesAGap) {
   EXPECT_EQ(after.epoch, before.epoch);
   EXPECT_EQ(after.broker_life, before.broker_life + 5);
   EXPECT_EQ(after.latest_sequence, accepted());
-  expect_log("standby: takes over feed 'test' after ");
+  wait_for_log("standby: takes over feed 'test' after ");
 }
 
 TEST_F(Standby, ServesAfterACleanStopToo) {
@@ -152,7 +152,7 @@ TEST_F(Standby, WaitsAsleepAndEndsWithZeroWhenItIsToldTo) {
     standby.send_signal(signal);
     EXPECT_EQ(standby.wait(), 0);
   }
-  expect_log("standby: told to stop while it waited");
+  wait_for_log("standby: told to stop while it waited");
   EXPECT_TRUE(connect_producer().publish_and_wait({.topic = "a"}, Ack::committed, kPatience).ok());
 }
 

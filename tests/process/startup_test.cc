@@ -109,7 +109,7 @@ TEST_F(Startup, ADirectoryOfSomebodyElseIsRefused) {
   ASSERT_EQ(::chown(broker_->runtime().c_str(), 65534, 65534), 0);
   broker_->expect_log("belongs to user 65534");
   EXPECT_EQ(broker_->run_to_exit(), 1);
-  expect_log("choose another --runtime-dir");
+  wait_for_log("choose another --runtime-dir");
 }
 
 }  // namespace

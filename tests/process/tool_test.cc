@@ -1,5 +1,6 @@
 // leat, the command line, as a user or a script meets it: outputs, exit statuses, one line that says what and what to
 // do.
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <thread>
@@ -97,6 +98,43 @@ TEST_F(Tool, PublishesWhatTailPrintsAndPassesOverItsResets) {
   EXPECT_NE(copied.err.find("line 1: a reset, not an event"), std::string::npos) << copied.err;
   EXPECT_NE(copied.err.find("2 published, 0 refused"), std::string::npos) << copied.err;
   EXPECT_EQ(run("tail --from 3 --count 2 --format raw" + feed()).out, "1\n2\n");
+}
+
+TEST_F(Tool, PublishesHeadersAndDeletesKeysAndPublishesWhatTailPrintsOfThem) {
+  start();
+  ASSERT_EQ(run("pub" + feed() + "--topic t --key k --header type=text/plain -H trace=a=b hello").out, "1\n");
+  ASSERT_EQ(run("pub" + feed() + "--topic t --key k --delete").out, "2\n");
+  ASSERT_EQ(shell("printf 'a\\nb\\n' | \"$leat\" pub" + feed() + "--topic t --lines -H n=v").status, 0);
+  const std::string tail = "tail" + feed() + "--from earliest --count 4";
+  const Outcome printed = run(tail + " --format json");
+  ASSERT_EQ(printed.status, 0) << printed.err;
+  std::istringstream lines(printed.out);
+  std::vector<json> events;
+  for (std::string line; std::getline(lines, line);) events.push_back(json::parse(line));
+  ASSERT_EQ(events.size(), 4U);
+  EXPECT_EQ(events[0]["headers"], json::parse(R"({"type":"text/plain","trace":"a=b"})"));
+  EXPECT_FALSE(events[0].contains("tombstone"));
+  EXPECT_EQ(events[1]["tombstone"], true);
+  EXPECT_FALSE(events[1].contains("headers"));
+  EXPECT_EQ(events[3]["headers"], json::parse(R"({"n":"v"})"));
+  const Outcome again = shell("\"$leat\" " + tail + " --format json | \"$leat\" pub --ndjson" + feed());
+  ASSERT_EQ(again.status, 0) << again.err;
+  const Outcome copies = run("tail" + feed() + "--from 5 --count 4 --format json");
+  std::istringstream copied(copies.out);
+  for (const json& event : events) {
+    std::string line;
+    ASSERT_TRUE(std::getline(copied, line));
+    const json copy = json::parse(line);
+    for (const char* const field : {"topic", "key", "payload", "headers", "tombstone"}) {
+      EXPECT_EQ(copy.value(field, json()), event.value(field, json())) << field;
+    }
+  }
+  for (const char* const bad :
+       {"--header x hello", "--header =v hello", "-H a=1 -H a=2 hello", "--delete", "--key k --delete hello"}) {
+    const Outcome refused = run("pub" + feed() + "--topic t " + bad + " < /dev/null");
+    EXPECT_NE(refused.status, 0) << bad;
+    EXPECT_EQ(std::ranges::count(refused.err, '\n'), 1) << refused.err;
+  }
 }
 
 TEST_F(Tool, TailsByFilterFormatAndPlace) {

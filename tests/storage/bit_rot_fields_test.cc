@@ -47,7 +47,7 @@ const std::vector<Field> kRecordHeader = {FIELD(RecordHeader, checksum),
                                           FIELD(RecordHeader, topic_length),
                                           FIELD(RecordHeader, key_length),
                                           FIELD(RecordHeader, message_id_length),
-                                          FIELD(RecordHeader, reserved)};
+                                          FIELD(RecordHeader, headers_units)};
 const std::vector<Field> kMarkBody = {FIELD(MarkBody, durable_position), FIELD(MarkBody, durable_sequence),
                                       FIELD(MarkBody, next_producer_id), FIELD(MarkBody, reserved)};
 const std::vector<Field> kIdentity = {FIELD(IdentityHeader, magic),           FIELD(IdentityHeader, layout_version),

@@ -40,7 +40,7 @@ void BrokerTest::start() {
   if (!started) throw std::runtime_error(started.error().message);
 }
 
-void BrokerTest::expect_log(const std::string& text) {
+void BrokerTest::wait_for_log(const std::string& text) {
   const auto give_up = std::chrono::steady_clock::now() + kPatience;
   while (broker_->log().find(text) == std::string::npos) {
     if (std::chrono::steady_clock::now() > give_up) {

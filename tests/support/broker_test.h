@@ -39,7 +39,7 @@ class BrokerTest : public testing::Test {
   void expect_no_clean_stop() { clean_stop_ = false; }
 
   /// Waits until leatd's log, which a thread of its own writes, holds `text`.
-  void expect_log(const std::string& text);
+  void wait_for_log(const std::string& text);
 
   Producer connect_producer(std::size_t arena_bytes = 0);
   Consumer connect_consumer(Start from = Start::earliest());

@@ -15,6 +15,7 @@ constexpr std::string_view kCyan = "\033[36m";
 constexpr std::string_view kYellow = "\033[33m";
 constexpr std::string_view kPlain = "\033[0m";
 constexpr std::string_view kNoKey = "-";
+constexpr std::string_view kDeleted = "(deleted)";
 
 void append_field(std::string& out, std::string_view name, std::uint64_t value) {
   out += name;
@@ -33,6 +34,26 @@ void append_bytes_field(std::string& out, std::string_view name, std::string_vie
   out += "_base64\":\"";
   append_base64(out, bytes);
   out += '"';
+}
+
+/// `,"headers":{"name":"value",...}`; a value that is not UTF-8 is {"base64":"..."}. Nothing if there are none.
+void append_headers_field(std::string& out, const HeaderList& headers) {
+  char before = '{';
+  for (const Header& header : headers) {
+    if (before == '{') out += ",\"headers\":";
+    out += before;
+    append_json_string(out, header.name);
+    if (is_utf8(header.value)) {
+      out += ':';
+      append_json_string(out, header.value);
+    } else {
+      out += ":{\"base64\":\"";
+      append_base64(out, header.value);
+      out += "\"}";
+    }
+    before = ',';
+  }
+  if (before == ',') out += '}';
 }
 
 void append_cursor(std::string& out, const Cursor& cursor) {
@@ -63,6 +84,8 @@ void append_json(std::string& out, const EventView& event, PayloadStyle style) {
   append_bytes_field(out, "topic", event.topic);
   append_bytes_field(out, "key", event.key);
   append_bytes_field(out, "message_id", event.message_id);
+  append_headers_field(out, event.headers);
+  if (event.tombstone) out += ",\"tombstone\":true";
   const auto nested = style == PayloadStyle::json ? read_json_value(event.payload) : std::nullopt;
   if (nested && nested->kind != JsonKind::string) {
     out += ",\"payload\":";
@@ -108,7 +131,27 @@ void EventPrinter::append_text(std::string& out, const EventView& event) const {
     append_word(out, kYellow, event.key);
   }
   out += ' ';
+  append_headers(out, event.headers);
+  if (event.tombstone) {
+    if (options_.colour) out += kDim;
+    out += kDeleted;
+    if (options_.colour) out += kPlain;
+    return;
+  }
   append_escaped(out, event.payload, {.ascii_only = options_.ascii_only});
+}
+
+// In braces, in front of the payload: {name=value name=value}.
+void EventPrinter::append_headers(std::string& out, const HeaderList& headers) const {
+  char before = '{';
+  for (const Header& header : headers) {
+    out += before;
+    append_word(out, kDim, header.name);
+    out += '=';
+    append_word(out, kDim, header.value);
+    before = ' ';
+  }
+  if (before == ' ') out += "} ";
 }
 
 void EventPrinter::append(std::string& out, const EventView& event) const {

@@ -48,6 +48,7 @@ class EventPrinter {
 
  private:
   void append_text(std::string& out, const EventView& event) const;
+  void append_headers(std::string& out, const HeaderList& headers) const;
   void append_word(std::string& out, std::string_view colour, std::string_view text) const;
 
   PrinterOptions options_;

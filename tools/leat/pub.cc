@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "tools/leat/broker_wait.h"
 #include "tools/leat/commands.h"
@@ -27,6 +28,8 @@ struct PubOptions {
   std::string topic;
   std::string key;
   std::string message_id;
+  std::vector<std::string> headers;
+  bool tombstone = false;
   std::optional<std::string> payload;
   std::string ack = "committed";
   std::string format = "text";
@@ -39,6 +42,35 @@ struct PubOptions {
 
 Ack level_of(const std::string& name) {
   return name == "accepted" ? Ack::accepted : name == "durable" ? Ack::durable : Ack::committed;
+}
+
+/// NAME=VALUE, as views. Nothing where there is no name.
+std::optional<Header> header_of(const std::string& text) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0) return std::nullopt;
+  return Header{.name = std::string_view(text).substr(0, equals), .value = std::string_view(text).substr(equals + 1)};
+}
+
+/// Of options that complaint_about() finds nothing wrong with.
+std::vector<Header> headers_of(const PubOptions& options) {
+  std::vector<Header> headers;
+  for (const std::string& text : options.headers) headers.push_back(*header_of(text));
+  return headers;
+}
+
+/// What is wrong with the headers or a deletion, if anything.
+std::string complaint_about_extras(const PubOptions& options) {
+  const bool stream = options.lines || options.ndjson;
+  if (stream && !options.headers.empty() && options.ndjson)
+    return "--header names a single event: with --ndjson give each object its headers";
+  for (const std::string& text : options.headers) {
+    if (!header_of(text)) return "--header '" + text + "' is not NAME=VALUE";
+  }
+  if (!options.tombstone) return {};
+  if (stream) return "--delete deletes one key: with --ndjson give each object its tombstone";
+  if (options.key.empty()) return "--delete needs the key to be deleted: give --key";
+  if (options.payload) return "--delete takes no payload: leave it out";
+  return {};
 }
 
 /// What is wrong with the options taken together, if anything.
@@ -60,7 +92,8 @@ std::string complaint_about(const PubOptions& options) {
   }
   if (options.key.size() > kMaxFieldBytes) return "--key is over 255 bytes: shorten it";
   if (options.message_id.size() > kMaxFieldBytes) return "--message-id is over 255 bytes: shorten it";
-  if (!stream && !options.payload && ::isatty(STDIN_FILENO) == 1) {
+  if (std::string complaint = complaint_about_extras(options); !complaint.empty()) return complaint;
+  if (!stream && !options.payload && !options.tombstone && ::isatty(STDIN_FILENO) == 1) {
     return "no payload: give PAYLOAD, or --lines, or pipe it into standard input";
   }
   return {};
@@ -81,7 +114,7 @@ int publish_one(Producer& producer, const PubOptions& options) {
   std::string payload;
   if (options.payload) {
     payload = *options.payload;
-  } else {
+  } else if (!options.tombstone) {
     auto all = read_all(STDIN_FILENO, producer.max_event_bytes(), event_bound(producer));
     if (stop_signal() != 0) return stopped_status();
     if (!all) return fail(all.error());
@@ -90,10 +123,13 @@ int publish_one(Producer& producer, const PubOptions& options) {
   std::optional<Error> refusal;
   Publisher publisher(producer, level_of(options.ack), options.timeout,
                       [&](std::uint64_t, const Error& error) { refusal = error; });
+  const std::vector<Header> headers = headers_of(options);
   auto done = publisher.publish({.topic = options.topic,
                                  .key = options.key,
                                  .message_id = options.message_id,
-                                 .payload = payload},
+                                 .payload = payload,
+                                 .tombstone = options.tombstone,
+                                 .headers = headers},
                                 1);
   if (done) done = publisher.finish();
   const bool waited = !done && (done.error().code == ErrorCode::timed_out || done.error().code == ErrorCode::pending);
@@ -119,6 +155,7 @@ int run_pub(const PubOptions& options) {
   if (!options.lines && !options.ndjson) return publish_one(*producer, options);
   return publish_stream(*producer, {.topic = options.topic,
                                     .key = options.key,
+                                    .headers = headers_of(options),
                                     .ndjson = options.ndjson,
                                     .keep_going = options.keep_going,
                                     .json_summary = options.format == "json",
@@ -137,6 +174,13 @@ void add_pub_options(cmdline::Command& pub, PubOptions& options) {
   pub.add_option("-k,--key", options.key,
                  "The entity the event is about, 0 to 255 bytes; wins over an object's own key (default: none)");
   pub.add_option("--message-id", options.message_id, "Carried to consumers, 0 to 255 bytes (default: none)");
+  pub.add_option("-H,--header", options.headers,
+                 "A header of the event, NAME=VALUE, such as content-type=application/json; may be given again, up to "
+                 "64 times and 4096 bytes together; not with --ndjson (default: none)")
+      ->type_name("NAME=VALUE")
+      ->one_value_each();
+  pub.add_flag("--delete", options.tombstone,
+               "Publish that the key is deleted (a tombstone): needs --key, takes no payload (default: off)");
   pub.add_option(
       "PAYLOAD", options.payload,
       "The event's payload, any bytes, up to the feed's bound (default: all of standard input, unless that is "
@@ -145,7 +189,8 @@ void add_pub_options(cmdline::Command& pub, PubOptions& options) {
   pub.add_flag(
       "--ndjson", options.ndjson,
       "Publish each line of standard input, a JSON object with topic, key, message_id, payload (a string, or any "
-      "JSON value) or payload_base64, and durable (false: do not publish, only count) (default: off)");
+      "JSON value) or payload_base64, headers (an object of strings), tombstone (true: the key is deleted) and durable "
+      "(false: do not publish, only count) (default: off)");
   pub.add_flag("--keep-going", options.keep_going,
                "With --lines or --ndjson: report a bad or refused line and go on (default: stop there)");
   pub.add_flag(

@@ -100,7 +100,9 @@ class Stream {
 
   void take_line() {
     if (options_.acks) slice_ = kFirstSlice;
-    if (!options_.ndjson) return publish({.topic = options_.topic, .key = options_.key, .payload = reader_.line()});
+    if (!options_.ndjson)
+      return publish(
+          {.topic = options_.topic, .key = options_.key, .payload = reader_.line(), .headers = options_.headers});
     if (reader_.line().find_first_not_of(" \t\r", is_marked(reader_.line()) ? 3 : 0) == std::string_view::npos) {
       ++blank_lines_;  // NDJSON allows them
       return;
@@ -113,11 +115,15 @@ class Stream {
       return take_bad_line(
           {ErrorCode::invalid_argument, "no topic", "give one in the object, or a default with --topic"});
     }
+    std::vector<Header> headers;
+    for (const auto& [name, value] : parsed->headers) headers.push_back({.name = name, .value = value});
     publish({.topic = parsed->topic,
              .key = options_.key.empty() ? std::string_view(parsed->key) : std::string_view(options_.key),
              .message_id = parsed->message_id,
              .payload = parsed->payload,
-             .durable = parsed->durable});
+             .durable = parsed->durable,
+             .tombstone = parsed->tombstone,
+             .headers = headers});
   }
 
   void publish(const Event& event) {

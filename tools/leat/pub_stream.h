@@ -3,14 +3,16 @@
 
 #include <chrono>
 #include <string>
+#include <vector>
 
 #include <leat/producer.h>
 
 namespace leat::tool {
 
 struct StreamOptions {
-  std::string topic;  ///< of every line; with ndjson of objects that have none
-  std::string key;    ///< wins over an object's own
+  std::string topic;                 ///< of every line; with ndjson of objects that have none
+  std::string key;                   ///< wins over an object's own
+  std::vector<Header> headers = {};  ///< of every line; not with ndjson
   bool ndjson = false;
   bool keep_going = false;  ///< count bad and refused lines, and go on
   bool json_summary = false;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "record/record.h"
 #include "shm/ingest/arena_layout.h"
 #include "tools/leat/stop_signal.h"
 
@@ -10,8 +11,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// What an entry takes in the arena besides the event's own bytes, at most: headers and the padding to a cache line.
-constexpr std::size_t kEntryOverheadBytes = 192;
 /// How long accepted events are given to be refused, once all were handed over. A broker that is there needs
 /// microseconds.
 constexpr std::chrono::milliseconds kRefusalTime{1000};
@@ -20,9 +19,7 @@ constexpr unsigned kPublishesPerLook = 256;
 /// Once stopped by a signal, no receipt is waited for longer than this.
 constexpr std::chrono::seconds kStoppedTimeout{2};
 
-std::size_t arena_bytes_of(const Event& event) {
-  return event.topic.size() + event.key.size() + event.message_id.size() + event.payload.size() + kEntryOverheadBytes;
-}
+std::size_t arena_bytes_of(const Event& event) { return internal::entry_bytes(internal::record_bytes_of(event)); }
 
 /// Published, and not seen to have come any further: nothing to be repeated.
 bool is_not_yet(ErrorCode code) { return code == ErrorCode::timed_out || code == ErrorCode::pending; }

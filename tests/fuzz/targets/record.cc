@@ -20,7 +20,10 @@ std::vector<std::uint64_t> exact_words(Bytes bytes) {
 
 void check_views(const RecordView& record, const std::byte* from, std::size_t available) {
   const auto* begin = reinterpret_cast<const char*>(from);
-  const std::string_view parts[] = {record.topic, record.key, record.message_id, record.payload};
+  const std::string_view parts[] = {record.topic, record.key, record.message_id, record.headers, record.payload};
+  for (const Header& header : HeaderList(record.headers)) {
+    LEAT_FUZZ_CHECK(header.value.data() + header.value.size() <= record.payload.data());
+  }
   const char* expected = begin + kRecordHeaderBytes;
   for (const std::string_view part : parts) {
     LEAT_FUZZ_CHECK(part.data() == expected);
@@ -55,10 +58,12 @@ LEAT_FUZZ_TARGET(record_round_trip) {
   event.topic = reader.text();
   event.key = reader.text();
   event.message_id = reader.text();
+  std::vector<Header> headers = {{.name = reader.text(), .value = reader.text()}};
+  if (headers_are_valid(std::span(std::as_const(headers)))) event.headers = headers;
   const Bytes payload = reader.rest();
   event.payload = {reinterpret_cast<const char*>(payload.data()), payload.size()};
-  const std::size_t length =
-      record_length(event.topic.size(), event.key.size(), event.message_id.size(), event.payload.size());
+  const std::size_t length = record_length(event.topic.size(), event.key.size(), event.message_id.size(),
+                                           event.payload.size(), headers_bytes(event));
   std::vector<std::uint64_t> words(padded_record_bytes(length) / kWordBytes, ~0ULL);
   auto* const to = reinterpret_cast<std::byte*>(words.data());
   encode_event(to, event, event.payload.size(), producer_sequence, flags);
@@ -66,6 +71,10 @@ LEAT_FUZZ_TARGET(record_round_trip) {
   LEAT_FUZZ_CHECK(decode_record(to, words.size() * kWordBytes, length, record) == Decode::ok);
   LEAT_FUZZ_CHECK(record.topic == event.topic && record.key == event.key);
   LEAT_FUZZ_CHECK(record.message_id == event.message_id && record.payload == event.payload);
+  LEAT_FUZZ_CHECK(headers_are_valid(record.headers));
+  if (!event.headers.empty()) {
+    LEAT_FUZZ_CHECK(HeaderList(record.headers).find(event.headers[0].name) == event.headers[0].value);
+  }
   LEAT_FUZZ_CHECK(record.header.flags == flags && record.header.producer_sequence == producer_sequence);
   for (std::size_t at = length; at < padded_record_bytes(length); ++at) LEAT_FUZZ_CHECK(to[at] == std::byte{0});
   // One byte less is never enough, and a changed bit never passes for the record.

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <leat/header.h>
+
 #include <fstream>
 
 #include "history/checker.h"
@@ -99,10 +101,18 @@ TEST(Facts, EveryTruncationOfALineIsAnError) {
 TEST(ContentHash, KnowsFieldsApart) {
   struct Fields {
     std::string_view topic, key, message_id, payload;
+    std::vector<leat::Header> headers = {};
+    bool tombstone = false;
   };
   EXPECT_NE(content_hash(Fields{"a", "b", "", ""}), content_hash(Fields{"ab", "", "", ""}));
   EXPECT_NE(content_hash(Fields{"a", "", "b", ""}), content_hash(Fields{"a", "b", "", ""}));
   EXPECT_EQ(content_hash(Fields{"a", "b", "c", "d"}), content_hash(Fields{"a", "b", "c", "d"}));
+  const Fields plain = {"a", "b", "c", ""};
+  const Fields with_header = {"a", "b", "c", "", {{"n", "v"}}};
+  const Fields deleted = {"a", "b", "c", "", {}, true};
+  EXPECT_NE(content_hash(plain), content_hash(with_header));
+  EXPECT_NE(content_hash(plain), content_hash(deleted));
+  EXPECT_NE(content_hash(with_header), content_hash(Fields{"a", "b", "c", "", {{"n", "w"}}}));
 }
 
 TEST_F(Histories, TheUnfinishedLineOfAKilledProcessIsLeftOut) {

@@ -82,7 +82,7 @@ std::string journal_table() {
           LEAT_FIELD(RecordHeader, timestamp_ns) LEAT_FIELD(RecordHeader, producer_sequence)
               LEAT_FIELD(RecordHeader, producer_id) LEAT_FIELD(RecordHeader, topic_length)
                   LEAT_FIELD(RecordHeader, key_length) LEAT_FIELD(RecordHeader, message_id_length)
-                      LEAT_FIELD(RecordHeader, reserved);
+                      LEAT_FIELD(RecordHeader, headers_units);
   table LEAT_TYPE(MarkBody) LEAT_FIELD(MarkBody, durable_position) LEAT_FIELD(MarkBody, durable_sequence)
       LEAT_FIELD(MarkBody, next_producer_id);
   table LEAT_TYPE(GapBody) LEAT_FIELD(GapBody, first_missing) LEAT_FIELD(GapBody, last_missing);
@@ -121,7 +121,7 @@ std::string control_table() {
   return table.str();
 }
 
-const char* const kSharedMemoryVersion2 = R"(
+const char* const kSharedMemoryVersion3 = R"(
 SharedFileHeader size 64
 SharedFileHeader.magic 0 8
 SharedFileHeader.layout_version 8 4
@@ -214,7 +214,7 @@ RegistrySlot.revoked 60 4
 RegistrySlot.name 64 32
 )";
 
-const char* const kJournalVersion1 = R"(
+const char* const kJournalVersion2 = R"(
 RecordHeader size 48
 RecordHeader.checksum 0 8
 RecordHeader.length 8 4
@@ -227,7 +227,7 @@ RecordHeader.producer_id 40 4
 RecordHeader.topic_length 44 1
 RecordHeader.key_length 45 1
 RecordHeader.message_id_length 46 1
-RecordHeader.reserved 47 1
+RecordHeader.headers_units 47 1
 MarkBody size 24
 MarkBody.durable_position 0 8
 MarkBody.durable_sequence 8 8
@@ -266,7 +266,7 @@ EpochEntry.first_sequence 8 8
 EpochEntry.first_position 16 8
 )";
 
-const char* const kControlVersion2 = R"(
+const char* const kControlVersion3 = R"(
 MessageHeader size 16
 MessageHeader.magic 0 4
 MessageHeader.layout_version 4 4
@@ -299,20 +299,20 @@ WelcomeMessage.advice_at 116 4
 WelcomeMessage.text 120 496
 )";
 
-TEST(Layout, OfSharedMemoryIsThatOfVersion2) {
-  ASSERT_EQ(kSharedLayoutVersion, 2U) << "a new version: check these tables in anew";
-  EXPECT_EQ("\n" + shared_memory_table(), kSharedMemoryVersion2);
+TEST(Layout, OfSharedMemoryIsThatOfVersion3) {
+  ASSERT_EQ(kSharedLayoutVersion, 3U) << "a new version: check these tables in anew";
+  EXPECT_EQ("\n" + shared_memory_table(), kSharedMemoryVersion3);
 }
 
-TEST(Layout, OfControlIsThatOfVersion2) {
-  ASSERT_EQ(kSharedLayoutVersion, 2U) << "a new version: check these tables in anew";
-  EXPECT_EQ("\n" + control_table(), kControlVersion2);
+TEST(Layout, OfControlIsThatOfVersion3) {
+  ASSERT_EQ(kSharedLayoutVersion, 3U) << "a new version: check these tables in anew";
+  EXPECT_EQ("\n" + control_table(), kControlVersion3);
 }
 
-TEST(Layout, OfTheJournalIsThatOfVersion1) {
-  ASSERT_EQ(kJournalFormatVersion, 1U)
+TEST(Layout, OfTheJournalIsThatOfVersion2) {
+  ASSERT_EQ(kJournalFormatVersion, 2U)
       << "a new version: check this table in anew, and keep the one before it readable";
-  EXPECT_EQ("\n" + journal_table(), kJournalVersion1);
+  EXPECT_EQ("\n" + journal_table(), kJournalVersion2);
 }
 
 TEST(Layout, OfPlacesInFilesIsThatOfItsVersion) {
@@ -390,12 +390,12 @@ c8e7518c378543b14700000001000000
 TEST(GoldenBytes, OfASegmentHeader) {
   const SegmentHeader header = make_segment_header(kUuid, 16384, 1000, 65536, 0xfeedfacecafebeef, 1'700'000'000);
   EXPECT_EQ("\n" + hex(&header, sizeof header), R"(
-4c454154534547310100000001000000
+4c454154534547310200000001000000
 00112233445546778899aabbccddeeff
 e8030000000000000000010000000000
 00200000000000000020000000000000
 efbefecacefaedfe00f1536500000000
-3712c8e6d29c5741)");
+55003933c183d28f)");
 }
 
 TEST(GoldenBytes, OfAnIdentityFile) {
@@ -408,14 +408,14 @@ TEST(GoldenBytes, OfAnIdentityFile) {
   test::must(store_identity({fd.get(), directory.path().string()}, identity));
   const std::string bytes = test::read_file(directory.path() / kIdentityFileName);
   EXPECT_EQ("\n" + hex(bytes.data(), bytes.size()), R"(
-4c454154464944310100000002000000
+4c454154464944310200000002000000
 00112233445546778899aabbccddeeff
 6712000000000000ffffffffffffffff
 00000000000000000000000000000000
 11110000000000000100000000000000
 00000000000000002222000000000000
 f401000000000000c82c010000000000
-b36bbbe029c02dbe)");
+a19d7c106c66ad0b)");
 }
 }  // namespace
 }  // namespace leat::internal

@@ -54,6 +54,19 @@ TEST(Ndjson, LetsThroughWhatTailPrints) {
             "x");
 }
 
+TEST(Ndjson, TakesHeadersAndTombstones) {
+  auto event = parse_ndjson(
+      R"({"topic":"t","key":"k","headers":{"a":"1","b":{"base64":"//4A"},"c":""},"tombstone":true,"payload":""})");
+  ASSERT_TRUE(event.ok()) << event.error().message;
+  EXPECT_TRUE(event->tombstone);
+  const std::vector<std::pair<std::string, std::string>> wanted = {{"a", "1"},
+                                                                   {"b", std::string("\xff\xfe\0", 3)},
+                                                                   {"c", ""}};
+  EXPECT_EQ(event->headers, wanted);
+  EXPECT_TRUE(parse_ndjson(R"({"headers":{}})")->headers.empty());
+  EXPECT_FALSE(parse_ndjson("{}")->tombstone);
+}
+
 TEST(Ndjson, SaysWhatIsWrong) {
   const auto complaint = [](std::string_view line) {
     auto event = parse_ndjson(line);
@@ -66,6 +79,14 @@ TEST(Ndjson, SaysWhatIsWrong) {
   EXPECT_EQ(complaint(R"({"topic":1})"), "topic is not a string");
   EXPECT_EQ(complaint(R"({"key":1})"), "key is not a string");
   EXPECT_EQ(complaint(R"({"durable":1})"), "durable is neither true nor false");
+  EXPECT_EQ(complaint(R"({"tombstone":"yes"})"), "tombstone is neither true nor false");
+  EXPECT_EQ(complaint(R"({"headers":["a"]})"), "headers is not an object");
+  for (const char* const value :
+       {"1", "null", "{}", R"({"base64":1})", R"({"base64":"?"})", R"({"base64":"YQ==","x":1})"}) {
+    EXPECT_TRUE(complaint(std::string(R"({"headers":{"a":)") + value + "}}")
+                    .starts_with("header 'a' is neither a string nor an object with base64"))
+        << value;
+  }
   EXPECT_EQ(complaint(R"({"payload":"a","payload_base64":"YQ=="})"), "both payload and payload_base64; give one");
   EXPECT_TRUE(complaint(R"({"payload_base64":"a"})").starts_with("payload_base64 is not base64"));
   EXPECT_TRUE(complaint("[]").starts_with("not an object"));

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
+#include "record/headers.h"
+
 #include <string>
 #include <string_view>
 
@@ -199,6 +203,29 @@ TEST(EventPrinter, PrintsJsonOneObjectALine) {
             "\"timestamp_ns\":\"1700000000123456789\",\"time\":\"2023-11-14T22:13:20.123456789Z\","
             "\"producer_id\":2,\"producer_sequence\":3,"
             "\"topic\":\"session.created\",\"key\":\"s1\",\"message_id\":\"m1\",\"payload\":\"hello world\"}\n");
+}
+
+std::string encoded(const std::vector<Header>& headers) {
+  std::string bytes(internal::headers_units(headers) * internal::kHeadersUnit, '\0');
+  internal::encode_headers(reinterpret_cast<std::byte*>(bytes.data()), headers);
+  return bytes;
+}
+
+TEST(EventPrinter, PrintsHeadersAndTombstones) {
+  const std::string bytes = encoded({{.name = "type", .value = "a b\n"}, {.name = "bin", .value = "\xff\xfe"}});
+  EventView event = example();
+  event.headers = HeaderList(bytes);
+  EXPECT_NE(printed(event, {.format = Format::json})
+                .find(R"(,"headers":{"type":"a b\n","bin":{"base64":"//4="}},"payload":)"),
+            std::string::npos)
+      << printed(event, {.format = Format::json});
+  EXPECT_TRUE(printed(event, {}).ends_with(" s1 {type=a\\x20b\\n bin=\\xff\\xfe} hello world\n")) << printed(event, {});
+  EXPECT_EQ(printed(event, {.format = Format::raw}), "hello world\n");
+  event = example();
+  event.payload = {};
+  event.tombstone = true;
+  EXPECT_TRUE(printed(event, {.format = Format::json}).ends_with(",\"tombstone\":true,\"payload\":\"\"}\n"));
+  EXPECT_TRUE(printed(event, {}).ends_with(" s1 (deleted)\n")) << printed(event, {});
 }
 
 TEST(EventPrinter, PrintsBytesThatAreNotUtf8AsBase64) {

@@ -23,10 +23,11 @@ void poke(std::byte* records, std::size_t offset, T value) {
 }
 void poke_type(std::byte* record, std::uint16_t type) { poke(record, offsetof(RecordHeader, type), type); }
 void poke_flags(std::byte* record, std::uint16_t flags) { poke(record, offsetof(RecordHeader, flags), flags); }
-std::size_t padded(const Event& event) {
-  return padded_record_bytes(
-      record_length(event.topic.size(), event.key.size(), event.message_id.size(), event.payload.size()));
-}
+std::size_t padded(const Event& event) { return record_bytes_of(event); }
+
+const Header kHeaders[] = {{.name = "a", .value = "1"}, {.name = "b", .value = "2"}};
+const Event kWithHeaders{.topic = "t", .key = "k", .payload = "payload", .headers = kHeaders};
+constexpr std::size_t kHeadersAt = kRecordHeaderBytes + 2;  // behind topic and key; 5 bytes a header
 
 struct Spoiled {
   const char* name;
@@ -115,7 +116,7 @@ INSTANTIATE_TEST_SUITE_P(Records, SequencerRefusal,
                                                      Refusal::bad_record,
                                                      {kGood},
                                                      [](auto&, auto* r) { r[46] = std::byte{255}; }},
-                                             Spoiled{"ReservedByteSet",
+                                             Spoiled{"HeadersBeyondTheRecord",
                                                      Refusal::bad_record,
                                                      {kGood},
                                                      [](auto&, auto* r) { r[47] = std::byte{1}; }},
@@ -189,6 +190,34 @@ INSTANTIATE_TEST_SUITE_P(Records, SequencerRefusal,
                                                      Refusal::bad_topic,
                                                      {Event{.topic = "", .payload = "p"}},
                                                      kNothing},
+                                             Spoiled{"HeaderNameWithABlank",
+                                                     Refusal::bad_headers,
+                                                     {kWithHeaders},
+                                                     [](auto&, auto* r) { r[kHeadersAt + 3] = std::byte{' '}; }},
+                                             Spoiled{"HeaderNameTwice",
+                                                     Refusal::bad_headers,
+                                                     {kWithHeaders},
+                                                     [](auto&, auto* r) { r[kHeadersAt + 8] = std::byte{'a'}; }},
+                                             Spoiled{"HeaderBeyondTheHeaders",
+                                                     Refusal::bad_headers,
+                                                     {kWithHeaders},
+                                                     [](auto&, auto* r) { r[kHeadersAt + 2] = std::byte{1}; }},
+                                             Spoiled{"HeadersWithoutAHeader",
+                                                     Refusal::bad_headers,
+                                                     {kWithHeaders},
+                                                     [](auto&, auto* r) { r[kHeadersAt] = std::byte{0}; }},
+                                             Spoiled{"BytesBehindTheHeaders",
+                                                     Refusal::bad_headers,
+                                                     {kWithHeaders},
+                                                     [](auto&, auto* r) { r[kHeadersAt + 31] = std::byte{1}; }},
+                                             Spoiled{"TombstoneWithAPayload",
+                                                     Refusal::bad_record,
+                                                     {kGood},
+                                                     [](auto&, auto* r) { poke_flags(r, kFlagTombstone); }},
+                                             Spoiled{"TombstoneWithoutAKey",
+                                                     Refusal::bad_record,
+                                                     {Event{.topic = "t"}},
+                                                     [](auto&, auto* r) { poke_flags(r, kFlagTombstone); }},
                                              Spoiled{"RecordSequenceOff",
                                                      Refusal::bad_sequence,
                                                      {kGood},

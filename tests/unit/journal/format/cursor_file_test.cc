@@ -43,7 +43,7 @@ class CursorFile : public ::testing::Test {
 };
 
 TEST_F(CursorFile, LayoutIsThatOfVersion1) {
-  ASSERT_EQ(kJournalFormatVersion, 1u) << "a new version: write these numbers anew";
+  ASSERT_EQ(kJournalFormatVersion, 2u) << "a new version: write these numbers anew";
   EXPECT_EQ(sizeof(CursorsHeader), 32u);
   EXPECT_EQ(offsetof(CursorsHeader, count), 12u);
   EXPECT_EQ(offsetof(CursorsHeader, feed_uuid), 16u);

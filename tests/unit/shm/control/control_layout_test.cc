@@ -8,7 +8,7 @@ namespace leat::internal {
 namespace {
 
 TEST(ControlLayout, OfWhatAConsumerAsksIsThatOfVersion1) {
-  ASSERT_EQ(kSharedLayoutVersion, 2u) << "a new version: write these numbers anew";
+  ASSERT_EQ(kSharedLayoutVersion, 3u) << "a new version: write these numbers anew";
   EXPECT_EQ(sizeof(OpenFileMessage), 80u);
   EXPECT_EQ(offsetof(OpenFileMessage, name), 16u);
   EXPECT_EQ(sizeof(FileOpenedMessage), 24u);
