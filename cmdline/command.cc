@@ -169,6 +169,10 @@ Option* Option::check(const std::function<std::string(const std::string&)>& comp
   option_->check(complaint);
   return this;
 }
+Option* Option::excludes(const Option* other) {
+  option_->excludes(other->option_);
+  return this;
+}
 Option* Option::needs(const Option* other) {
   option_->needs(other->option_);
   return this;

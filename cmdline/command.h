@@ -63,6 +63,8 @@ class Option {
   /// `complaint` returns what is wrong with a value, or an empty text.
   Option* check(const std::function<std::string(const std::string&)>& complaint);
   Option* needs(const Option* other);
+  /// Giving both is refused.
+  Option* excludes(const Option* other);
 
   /// How often it was given.
   [[nodiscard]] std::size_t count() const;

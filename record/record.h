@@ -44,14 +44,22 @@ constexpr std::size_t bytes_before_payload(const RecordHeader& header) noexcept 
   return record_length(header.topic_length, header.key_length, header.message_id_length, 0,
                        std::size_t{header.headers_units} * kHeadersUnit);
 }
+/// What few events have: headers, or that the event is a tombstone. The hot paths ask once, and are compiled without
+/// the extras: one call more in them costs all events some fifty instructions, for the registers that it may change.
+enum class Extras : bool { none, maybe };
+inline bool has_extras(const Event& event) noexcept { return event.tombstone || !event.headers.empty(); }
+
 /// Encoded size of an event's headers, which are valid.
+template <Extras kExtras = Extras::maybe>
 inline std::size_t headers_bytes(const Event& event) noexcept {
-  return event.headers.empty() ? 0 : headers_units(event.headers) * kHeadersUnit;
+  if constexpr (kExtras == Extras::none) return 0;
+  else return event.headers.empty() ? 0 : headers_units(event.headers) * kHeadersUnit;
 }
 /// Room that the record of this event takes, padding included.
+template <Extras kExtras = Extras::maybe>
 inline std::size_t record_bytes_of(const Event& event) noexcept {
   return padded_record_bytes(record_length(event.topic.size(), event.key.size(), event.message_id.size(),
-                                           event.payload.size(), headers_bytes(event)));
+                                           event.payload.size(), headers_bytes<kExtras>(event)));
 }
 
 /// memcpy that knows that most fields are short: 8 to 64 bytes by two or four overlapping moves, without a call.
@@ -82,13 +90,15 @@ inline void copy_field(std::byte* to, std::string_view field) noexcept {
 
 /// Encodes an event at `to` (8-byte aligned, room for the padded record), all but what the sequencer stamps. The
 /// payload is left out when `event.payload.data()` is null: the caller fills it in at the returned place. Zeroes the
-/// padding. Precondition: field sizes within bounds. About 50 instructions for small fields.
+/// padding. Precondition: field sizes within bounds; no extras with Extras::none. About 50 instructions for small
+/// fields.
+template <Extras kExtras = Extras::maybe>
 inline std::byte* encode_event(std::byte* to, const Event& event, std::size_t payload_bytes,
                                std::uint64_t producer_sequence, std::uint16_t flags) noexcept {
-  const std::size_t headers = headers_bytes(event);
+  const std::size_t headers = headers_bytes<kExtras>(event);
   const std::size_t length =
       record_length(event.topic.size(), event.key.size(), event.message_id.size(), payload_bytes, headers);
-  flags |= event.tombstone ? kFlagTombstone : 0;
+  if constexpr (kExtras == Extras::maybe) flags |= event.tombstone ? kFlagTombstone : 0;
   const auto put = [&](std::size_t offset, std::uint64_t word) { std::memcpy(to + offset, &word, sizeof word); };
   // The padding lies in the last word; the fields overwrite what of it is not padding.
   put(padded_record_bytes(length) - kWordBytes, 0);
@@ -110,8 +120,7 @@ inline std::byte* encode_event(std::byte* to, const Event& event, std::size_t pa
     copy_field(cursor + event.key.size(), event.message_id);
     cursor += event.key.size() + event.message_id.size();
   }
-  if (headers > 0) [[unlikely]]
-    cursor += encode_headers(cursor, event.headers);
+  if constexpr (kExtras == Extras::maybe) cursor += encode_headers(cursor, event.headers);
   if (event.payload.data() != nullptr) copy_field(cursor, {event.payload.data(), payload_bytes});
   return cursor;
 }

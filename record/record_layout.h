@@ -19,7 +19,7 @@ enum class RecordType : std::uint16_t {
 enum RecordFlags : std::uint16_t {
   kFlagMoreInBatch = 1 << 0,  ///< the next event belongs to the same ticket; a batch is visible whole or not at all
   kFlagCleanClose = 1 << 1,   ///< on a mark: the broker closed the journal here
-  kFlagTombstone = 1 << 2,    ///< on an event with a key and without payload: what the key names is gone
+  kFlagTombstone = 1 << 8,    ///< on an event with a key and without payload: what the key names is gone
 };
 
 // Little-endian, 8-byte aligned; `length` bytes, padded with zeros to a multiple of 8.

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstdio>
+#include <ctime>
 
 #include "base/quantity.h"
 #include "text/text_encoding.h"
@@ -65,7 +66,9 @@ class Scanner {
 /// Reads a time piece by piece. The first piece that is wrong is named.
 class TimeText {
  public:
-  explicit TimeText(std::string_view text) : scanner_(text) {}
+  /// Of a time that says no offset from UTC.
+  enum class Offset : std::uint8_t { utc, local };
+  explicit TimeText(std::string_view text, Offset offset = Offset::utc) : scanner_(text), offset_(offset) {}
 
   Result<std::int64_t> read() {
     date();
@@ -75,14 +78,38 @@ class TimeText {
       clock();
       zone();
     }
+    return finish();
+  }
+
+  /// A time of day, of the day that is now `now_ns` at the offset that is said.
+  Result<std::int64_t> read_of_today(std::int64_t now_ns) {
+    clock();
+    zone();
+    const std::int64_t now = now_ns / kNanosPerSecond;
+    days_ = (now + (offset_is_said_ ? east_seconds_ : local_offset_at(now))) / kSecondsPerDay;
+    return finish();
+  }
+
+ private:
+  Result<std::int64_t> finish() {
     if (ok() && !scanner_.at_end()) fail("something stands behind the time");
-    const std::int64_t seconds = days_ * kSecondsPerDay + seconds_ - east_seconds_;
+    std::int64_t seconds = days_ * kSecondsPerDay + seconds_ - east_seconds_;
+    if (offset_ == Offset::local && !offset_is_said_) seconds -= local_offset(seconds);
     if (ok() && (seconds < 0 || seconds > INT64_MAX / kNanosPerSecond - 1)) fail("it lies outside of 1970 to 2261");
     if (!ok()) return Error{ErrorCode::invalid_argument, problem_};
     return seconds * kNanosPerSecond + nanos_;
   }
 
- private:
+  /// How far local time is ahead of UTC at that moment, in seconds.
+  static std::int64_t local_offset_at(std::int64_t seconds) {
+    const std::time_t time = seconds;
+    std::tm local{};
+    return ::localtime_r(&time, &local) != nullptr ? local.tm_gmtoff : 0;
+  }
+  /// The same, where clocks show `shown`, seconds since 1970 as if it were UTC. Asked twice, as the first moment that
+  /// is looked at may lie on the other side of a change.
+  static std::int64_t local_offset(std::int64_t shown) { return local_offset_at(shown - local_offset_at(shown)); }
+
   [[nodiscard]] bool ok() const { return problem_.empty(); }
   void fail(const char* what) {
     if (ok()) problem_ = what;
@@ -132,7 +159,9 @@ class TimeText {
 
   void zone() {
     constexpr const char* kShape = "the offset from UTC is not Z, +hh:mm, +hhmm or +hh";
-    if (!ok() || scanner_.at_end() || scanner_.take('Z') || scanner_.take('z')) return;
+    if (!ok() || scanner_.at_end()) return;
+    offset_is_said_ = true;
+    if (scanner_.take('Z') || scanner_.take('z')) return;
     (void)scanner_.take(' ');
     const bool west = scanner_.take('-');
     int hours = 0;
@@ -147,6 +176,8 @@ class TimeText {
   }
 
   Scanner scanner_;
+  Offset offset_;
+  bool offset_is_said_ = false;
   std::string problem_;
   std::int64_t days_ = 0;
   std::int64_t seconds_ = 0;
@@ -162,6 +193,21 @@ Result<std::int64_t> read_seconds(std::string_view text) {
   }
   return Error{ErrorCode::invalid_argument, "seconds since 1970 are written @1785587696.5, up to 9223372036"};
 }
+
+/// "-5m": so long before now.
+Result<std::int64_t> read_ago(std::string_view text, std::int64_t now_ns) {
+  const auto rule = internal::QuantityRule::seconds(0, INT64_MAX);
+  const auto ago = internal::parse_quantity("time", text, rule);
+  if (!ago) {
+    return Error{ErrorCode::invalid_argument, "how long ago is written -90s, -5m, -1.5h or -7d"};
+  }
+  const auto before = static_cast<std::int64_t>(*ago);
+  if (before > now_ns) return Error{ErrorCode::invalid_argument, "it lies outside of 1970 to 2261"};
+  return now_ns - before;
+}
+
+/// "10:30" and what may follow, as against "2026-08-01".
+bool is_time_of_day(std::string_view text) { return text.size() > 2 && text[2] == ':'; }
 
 }  // namespace
 
@@ -208,6 +254,14 @@ Result<std::int64_t> parse_time(std::string_view text) {
                  "write seconds as @" + std::string(text.substr(0, 20))};
   }
   return TimeText(text).read();
+}
+
+Result<std::int64_t> parse_typed_time(std::string_view text, std::int64_t now_ns) {
+  if (text == "now") return now_ns;
+  if (text.starts_with('-')) return read_ago(text.substr(1), now_ns);
+  if (is_time_of_day(text)) return TimeText(text, TimeText::Offset::local).read_of_today(now_ns);
+  const bool is_date = text.find('-') != std::string_view::npos;
+  return is_date ? TimeText(text, TimeText::Offset::local).read() : parse_time(text);
 }
 
 }  // namespace leat::tool

@@ -98,17 +98,24 @@ Result<void> BrokerSession::attach(const Start& start) {
 
 Result<StartPlace> BrokerSession::find_place(RecordStream& stream, const Start& start) const {
   const BroadcastReader& ring = *stream.ring();
-  Start wanted = start;
-  if (start.kind == Start::Kind::latest && level_ == Level::durable) {
-    // What is committed, but not durable yet, is still to come at this level.
-    wanted = Start::at(ring.header().durable_sequence.load(std::memory_order_acquire) + 1);
-  }
+  const std::uint64_t durable = ring.header().durable_sequence.load(std::memory_order_acquire);
+  const auto resolve = [&] {
+    const Window window = window_of(ring, stream.files());
+    Start wanted = start;
+    if (level_ == Level::durable) {
+      // What is committed, but not durable yet, is still to come at this level.
+      const std::uint64_t to_come = window.latest_sequence - std::min(durable, window.latest_sequence);
+      if (start.kind == Start::Kind::latest) wanted = Start::at(durable + 1);
+      if (start.kind == Start::Kind::last) wanted.count += std::min(to_come, UINT64_MAX - start.count);
+    }
+    return resolve_start(stream.files(), wanted, window);
+  };
   // A segment may be recycled while we look for our place in it: then look again, in what is retained by then.
   constexpr int kAttempts = 3;
-  auto place = resolve_start(stream.files(), wanted, window_of(ring, stream.files()));
+  auto place = resolve();
   for (int attempt = 1; !place && attempt < kAttempts; ++attempt) {
     if (auto done = stream.files().refresh(); !done) return done.error();
-    place = resolve_start(stream.files(), wanted, window_of(ring, stream.files()));
+    place = resolve();
   }
   return place;
 }

@@ -91,9 +91,18 @@ Publish Producer::Impl::meet_successor(std::uint64_t record_bytes) noexcept {
   return narrower ? Publish::would_block : Publish::ok;
 }
 
+Publish Producer::Impl::try_publish_with_extras(const Event& event, Receipt* receipt) noexcept {
+  return publish_one<Extras::maybe>(event, receipt);
+}
+
+Publish Producer::Impl::try_publish_batch_with_extras(std::span<const Event> events, Receipt* receipt) noexcept {
+  return publish_all<Extras::maybe>(events, receipt);
+}
+
 Publish Producer::Impl::claim(const Event& event, std::size_t payload_bytes, std::span<std::byte>& payload) noexcept {
   std::size_t padded = 0;
-  if (const Publish outcome = check(event, payload_bytes, padded); outcome != Publish::ok) return refused(outcome);
+  if (const Publish outcome = check<Extras::maybe>(event, payload_bytes, padded); outcome != Publish::ok)
+    return refused(outcome);
   std::byte* const room = reserve(padded);
   if (room == nullptr) return refused(no_room_because_);
   Event fields = event;

@@ -42,33 +42,12 @@ struct Producer::Impl {
   Result<void> open() { return link_.open(); }
 
   Publish try_publish(const Event& event, Receipt* receipt) noexcept {
-    std::size_t padded = 0;
-    if (const Publish fault = check(event, event.payload.size(), padded); fault != Publish::ok) return refused(fault);
-    std::byte* const room = reserve(padded);
-    if (room == nullptr) return refused(no_room_because_);
-    link_.registration().inbound().prefetch_next();
-    internal::encode_event(room, event, event.payload.size(), link_.registration().producer_sequence(), 0);
-    return publish_entry(static_cast<std::uint32_t>(padded), 1, receipt);
+    if (internal::has_extras(event)) [[unlikely]]
+      return try_publish_with_extras(event, receipt);
+    return publish_one<Extras::none>(event, receipt);
   }
   Publish try_publish_batch(std::span<const Event> events, Receipt* receipt) noexcept {
-    if (events.empty() || events.size() > kMaxBatchEvents) return refused(fault(Publish::bad_field));
-    std::uint64_t bytes = 0;
-    std::size_t padded = 0;
-    for (const Event& event : events) {
-      if (const Publish fault = check(event, event.payload.size(), padded); fault != Publish::ok) return refused(fault);
-      bytes += padded;
-    }
-    if (!bounds_.admits_batch(bytes)) return refused(Publish::too_large);
-    std::byte* to = reserve(bytes);
-    if (to == nullptr) return refused(no_room_because_);
-    for (std::size_t i = 0; i < events.size(); ++i) {
-      const Event& event = events[i];
-      const bool last = i + 1 == events.size();
-      internal::encode_event(to, event, event.payload.size(), link_.registration().producer_sequence() + i,
-                             static_cast<std::uint16_t>(last ? 0 : internal::kFlagMoreInBatch));
-      to += internal::record_bytes_of(event);
-    }
-    return publish_entry(static_cast<std::uint32_t>(bytes), static_cast<std::uint32_t>(events.size()), receipt);
+    return publish_all<Extras::none>(events, receipt);
   }
 
   Publish claim(const Event& event, std::size_t payload_bytes, std::span<std::byte>& payload) noexcept;
@@ -100,19 +79,67 @@ struct Producer::Impl {
   [[nodiscard]] std::uint64_t refused_after_accept() const noexcept;
 
  private:
+  using Extras = internal::Extras;
+
+  template <Extras kExtras>
+  [[gnu::always_inline]] Publish publish_one(const Event& event, Receipt* receipt) noexcept {
+    std::size_t padded = 0;
+    if (const Publish fault = check<kExtras>(event, event.payload.size(), padded); fault != Publish::ok) {
+      return refused(fault);
+    }
+    std::byte* const room = reserve(padded);
+    if (room == nullptr) return refused(no_room_because_);
+    link_.registration().inbound().prefetch_next();
+    internal::encode_event<kExtras>(room, event, event.payload.size(), link_.registration().producer_sequence(), 0);
+    return publish_entry(static_cast<std::uint32_t>(padded), 1, receipt);
+  }
+
+  template <Extras kExtras>
+  [[gnu::always_inline]] Publish publish_all(std::span<const Event> events, Receipt* receipt) noexcept {
+    if (events.empty() || events.size() > kMaxBatchEvents) return refused(fault(Publish::bad_field));
+    std::uint64_t bytes = 0;
+    std::size_t padded = 0;
+    for (const Event& event : events) {
+      if constexpr (kExtras == Extras::none) {
+        if (internal::has_extras(event)) [[unlikely]]
+          return try_publish_batch_with_extras(events, receipt);
+      }
+      if (const Publish fault = check<kExtras>(event, event.payload.size(), padded); fault != Publish::ok) {
+        return refused(fault);
+      }
+      bytes += padded;
+    }
+    if (!bounds_.admits_batch(bytes)) return refused(Publish::too_large);
+    std::byte* to = reserve(bytes);
+    if (to == nullptr) return refused(no_room_because_);
+    for (std::size_t i = 0; i < events.size(); ++i) {
+      const Event& event = events[i];
+      const bool last = i + 1 == events.size();
+      internal::encode_event<kExtras>(to, event, event.payload.size(), link_.registration().producer_sequence() + i,
+                                      static_cast<std::uint16_t>(last ? 0 : internal::kFlagMoreInBatch));
+      to += internal::record_bytes_of<kExtras>(event);
+    }
+    return publish_entry(static_cast<std::uint32_t>(bytes), static_cast<std::uint32_t>(events.size()), receipt);
+  }
+  [[gnu::noinline, gnu::cold]] Publish try_publish_with_extras(const Event& event, Receipt* receipt) noexcept;
+  [[gnu::noinline, gnu::cold]] Publish try_publish_batch_with_extras(std::span<const Event> events,
+                                                                     Receipt* receipt) noexcept;
+
   /// Says in `padded` how large the record will be.
+  template <Extras kExtras>
   Publish check(const Event& event, std::size_t payload_bytes, std::size_t& padded) noexcept {
     if (!event.durable) return fault(Publish::ephemeral);
     if (event.key.size() > internal::kMaxKeyBytes || event.message_id.size() > internal::kMaxMessageIdBytes) {
       return fault(Publish::bad_field);
     }
     if (!topics_.valid(event.topic)) return fault(Publish::bad_topic);
-    if (event.tombstone || !event.headers.empty()) [[unlikely]] {
+    if constexpr (kExtras == Extras::maybe) {
       if (!client::extras_are_valid(event, payload_bytes)) return fault(Publish::bad_field);
     }
     std::size_t length = 0;
     if (__builtin_add_overflow(internal::record_length(event.topic.size(), event.key.size(), event.message_id.size(),
-                                                       internal::kRecordAlignment - 1, internal::headers_bytes(event)),
+                                                       internal::kRecordAlignment - 1,
+                                                       internal::headers_bytes<kExtras>(event)),
                                payload_bytes, &length)) {
       return fault(Publish::too_large);
     }

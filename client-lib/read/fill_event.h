@@ -3,12 +3,19 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <type_traits>
 
 #include <leat/event.h>
 
 #include "record/record.h"
 
 namespace leat::client {
+
+// Two flags of the record are the two bytes of two bools: one store for both.
+static_assert(std::is_standard_layout_v<EventView> && sizeof(bool) == 1);
+static_assert(offsetof(EventView, tombstone) == offsetof(EventView, more_in_batch) + 1);
+static_assert(internal::kFlagMoreInBatch == 1 && internal::kFlagTombstone == 1 << 8);
 
 /// Fills in an EventView from a decoded record.
 /// `record`: whole and sane, as RecordBuffer leaves it.
@@ -24,8 +31,7 @@ inline void fill_event(EventView& out, const std::byte* record, std::uint64_t ep
   const std::int64_t timestamp_ns = header.timestamp_ns;
   const std::uint64_t producer_sequence = header.producer_sequence;
   const std::uint32_t producer_id = header.producer_id;
-  const bool more_in_batch = (header.flags & internal::kFlagMoreInBatch) != 0;
-  const bool tombstone = (header.flags & internal::kFlagTombstone) != 0;
+  const std::uint16_t bits = header.flags & (internal::kFlagMoreInBatch | internal::kFlagTombstone);
   const char* const fields = reinterpret_cast<const char*>(record) + internal::kRecordHeaderBytes;
   const std::size_t before_headers = topic + key + message_id;
   const std::size_t before_payload = before_headers + headers;
@@ -33,8 +39,7 @@ inline void fill_event(EventView& out, const std::byte* record, std::uint64_t ep
   out.timestamp_ns = timestamp_ns;
   out.producer_sequence = producer_sequence;
   out.producer_id = producer_id;
-  out.more_in_batch = more_in_batch;
-  out.tombstone = tombstone;
+  std::memcpy(reinterpret_cast<char*>(&out) + offsetof(EventView, more_in_batch), &bits, sizeof bits);
   out.topic = {fields, topic};
   out.key = {fields + topic, key};
   out.message_id = {fields + topic + key, message_id};

@@ -1,5 +1,6 @@
 #include "client-lib/read/start_place.h"
 
+#include <algorithm>
 #include <string>
 
 #include "base/clock.h"
@@ -30,6 +31,14 @@ Result<StartPlace> place_of_sequence(JournalFiles& files, std::uint64_t sequence
     return reset_to_earliest(files, Reset::Reason::expired, sequence, window);
   }
   return StartPlace{.position = located->position, .next_sequence = sequence};
+}
+
+// As many as there are. What retention takes while the place is looked for counts as gone before: no reset.
+Result<StartPlace> place_of_newest(JournalFiles& files, std::uint64_t count, const Window& window) {
+  const std::uint64_t retained = window.latest_sequence + 1 - window.earliest_sequence;
+  auto place = place_of_sequence(files, window.latest_sequence + 1 - std::min(count, retained), window);
+  if (!place || !place->reset) return place;
+  return StartPlace{.position = place->position, .next_sequence = place->next_sequence};
 }
 
 // A time is a condition, not a place: it is kept until an event meets it. What was pruned may have met it too, if what
@@ -67,6 +76,7 @@ Result<void> check_start(const Start& start) {
     case Start::Kind::earliest:
     case Start::Kind::latest:
     case Start::Kind::after_cursor:
+    case Start::Kind::last:
     case Start::Kind::at_time: return {};
     case Start::Kind::at_sequence:
       if (start.sequence > 0) return {};
@@ -97,6 +107,7 @@ Result<StartPlace> resolve_start(JournalFiles& files, const Start& start, const 
       return StartPlace{.position = window.latest_position, .next_sequence = window.latest_sequence + 1};
     case Start::Kind::at_sequence: return place_of_sequence(files, start.sequence, window);
     case Start::Kind::at_time: return place_of_time(files, start.timestamp_ns, window);
+    case Start::Kind::last: return place_of_newest(files, start.count, window);
     case Start::Kind::after_cursor: break;
   }
   const std::uint64_t wanted = start.cursor.sequence == ~0ULL ? ~0ULL : start.cursor.sequence + 1;

@@ -27,17 +27,20 @@ namespace leat {
 /// and restarts lie between. A sequence or a cursor says what was seen: beyond the newest event it is a Reset (future),
 /// and is not waited for. Sequences begin at 1.
 struct Start {
-  enum class Kind : std::uint8_t { earliest, latest, after_cursor, at_sequence, at_time };
+  enum class Kind : std::uint8_t { earliest, latest, after_cursor, at_sequence, at_time, last };
   Kind kind = Kind::latest;
   Cursor cursor = {};          ///< after_cursor
   std::uint64_t sequence = 0;  ///< at_sequence: the first event wanted; 1 or more, 0 is refused
   std::int64_t timestamp_ns =
-      0;  ///< at_time: events from the first with this CLOCK_REALTIME time or later on; any value
+      0;                    ///< at_time: events from the first with this CLOCK_REALTIME time or later on; any value
+  std::uint64_t count = 0;  ///< last: how many of the newest events; 0 is as latest
 
   static Start earliest() { return {.kind = Kind::earliest}; }
   static Start latest() { return {.kind = Kind::latest}; }
   static Start after(Cursor after_cursor) { return {.kind = Kind::after_cursor, .cursor = after_cursor}; }
   static Start at(std::uint64_t first_sequence) { return {.kind = Kind::at_sequence, .sequence = first_sequence}; }
+  /// The newest `count` events, then those to come. All that are retained, where there are fewer: no Reset.
+  static Start last(std::uint64_t count) { return {.kind = Kind::last, .count = count}; }
   static Start at_time(std::int64_t time_ns) { return {.kind = Kind::at_time, .timestamp_ns = time_ns}; }
 };
 

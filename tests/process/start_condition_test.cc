@@ -185,6 +185,57 @@ TEST_F(Starts, AtTheNewestOfADurableFeedBeginWhereItIsDurable) {
   }
 }
 
+TEST_F(Starts, AtTheNewestSoManyBeginThereOrAtTheEarliest) {
+  keep_little();
+  start();
+  prune_the_first();
+  const std::uint64_t end = publish("t", 5);
+  const std::uint64_t earliest = status().earliest_sequence;
+  for (const auto& [count, first] :
+       {std::pair{std::uint64_t{1}, end}, {std::uint64_t{5}, end - 4}, {~0ULL, earliest}}) {
+    auto live = connect(Start::last(count));
+    auto durable =
+        Consumer::connect({.address = broker_->address(), .start = Start::last(count), .level = Level::durable});
+    auto reader = open_journal(broker_->journal(), Start::last(count));
+    ASSERT_TRUE(live.ok() && durable.ok() && reader.ok());
+    EventView event;
+    ASSERT_EQ(reader->next(event), Poll::event) << count;
+    EXPECT_EQ(event.sequence, first);
+    EXPECT_EQ(take_event(*live).sequence, first);
+    EXPECT_EQ(take_event(*durable).sequence, first);
+    EXPECT_EQ(live->stats().resets, 0U);
+  }
+  auto none = connect(Start::last(0));
+  ASSERT_TRUE(none.ok());
+  EventView event;
+  EXPECT_EQ(none->poll(event), Poll::empty);
+  EXPECT_EQ(publish("t"), end + 1);
+  EXPECT_EQ(take_event(*none).sequence, end + 1);
+}
+
+// What is committed and not durable yet is still to come: it does not count.
+TEST_F(Starts, AtTheNewestSoManyOfADurableFeedCountWhatIsDurable) {
+  broker_->set("--sync-interval-ms", "2000");
+  start();
+  publish("t", 4);
+  Producer producer = connect_producer();
+  ASSERT_TRUE(producer.publish_and_wait({.topic = "t"}, Ack::committed, kPatience).ok());
+  const std::uint64_t before = status().durable_sequence;
+  auto consumer = Consumer::connect({.address = broker_->address(), .start = Start::last(2), .level = Level::durable});
+  ASSERT_TRUE(consumer.ok());
+  const std::uint64_t first = take_event(*consumer).sequence;
+  EXPECT_GE(first, before - 1);
+  EXPECT_LE(first, 4U) << "the sync may have come between two looks";
+}
+
+TEST_F(Starts, OfAnEmptyFeedAtTheNewestSoManyWait) {
+  start();
+  auto consumer = connect(Start::last(3));
+  ASSERT_TRUE(consumer.ok());
+  EXPECT_EQ(publish(), 1U);
+  EXPECT_EQ(take_event(*consumer).sequence, 1U);
+}
+
 TEST_F(Starts, WithANameMoveTheCursorOverWhatTheFilterLeavesOut) {
   keep_little();
   broker_->set("--cursor-hold-bytes", "64M");

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/clock.h"
 #include "process/tool.h"
 
 namespace leat::test {
@@ -149,6 +150,44 @@ TEST_F(Tool, TailsByFilterFormatAndPlace) {
   EXPECT_EQ(run("tail" + feed() + "--from " + cursor + " --count 1 --format raw").out, "session.2.done\n");
   const Outcome late = run("tail" + feed() + "--from latest --timeout 0.05");
   EXPECT_EQ(late.status, 5) << late.err;
+}
+
+TEST_F(Tool, ReadsWhatWasAskedForAndEnds) {
+  start();
+  ASSERT_EQ(shell("seq 10 | \"$leat\" pub" + feed() + "--topic t --lines").status, 0);
+  const auto tail = [&](const std::string& options) { return run("tail" + feed() + options + " --format raw"); };
+  EXPECT_EQ(tail("--last 3 --until head").out, "8\n9\n10\n");
+  EXPECT_EQ(tail("--last 100 --until 2").out, "1\n2\n");
+  EXPECT_EQ(tail("--from 9 --until 4").out, "") << "all of it lies before the start";
+  EXPECT_EQ(tail("--last 0 --until head").out, "");
+  EXPECT_EQ(tail("--since -1h --until now").out, "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n");
+  EXPECT_EQ(tail("--since=-5m --count 1").out, "1\n");
+  EXPECT_EQ(tail("--from earliest --until -1h").out, "");
+  const std::string replay = "replay --journal " + broker_->journal().string() + " --format raw ";
+  EXPECT_EQ(run(replay + "--last 2").out, "9\n10\n");
+  EXPECT_EQ(run(replay + "--since -1h --until 3").out, "1\n2\n3\n");
+  EXPECT_EQ(run(replay + "--last 2 --until head").out, "9\n10\n");
+  for (const char* const bad : {"--last 1 --from 2", "--last 1 --since -5m", "--since -5m --from 1", "--since soon",
+                                "--until never", "--last -1", "--last 1.5"}) {
+    const Outcome refused = tail(bad);
+    EXPECT_EQ(refused.status, 2) << bad << refused.err;
+  }
+  EXPECT_EQ(run(replay + "--to 3 --until 4").status, 2);
+  EXPECT_EQ(run(replay + "--follow --until head").status, 2);
+}
+
+// The event that shows that the end is reached belongs to the next run.
+TEST_F(Tool, ReadsUpToATimeAndLeavesTheRestForTheNextRun) {
+  start();
+  ASSERT_EQ(run("pub" + feed() + "--topic t early").status, 0);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  const std::int64_t between = internal::realtime_ns();
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  ASSERT_EQ(run("pub" + feed() + "--topic t late").status, 0);
+  const std::string tail = "tail" + feed() + "--from earliest --cursor c --format raw ";
+  EXPECT_EQ(run(tail + "--until " + std::to_string(between)).out, "early\n");
+  EXPECT_EQ(run(tail + "--until head").out, "late\n");
+  EXPECT_EQ(run(tail + "--until head").out, "");
 }
 
 TEST_F(Tool, EndsQuietlyWhenTheReaderGoesAndAtCtrlC) {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "base/clock.h"
 #include "tools/leat/exit_code.h"
 #include "tools/leat/stop_signal.h"
 
@@ -18,12 +19,16 @@ constexpr unsigned kEventsPerClock = 64;
 /// A reader that acknowledges nothing gets no more than this.
 constexpr std::uint64_t kMaxUnacknowledged = 1'000'000;
 
+/// An event that was stamped may be seen so much later.
+constexpr std::int64_t kOnItsWayNs = 1'000'000'000;
+
 class Loop {
  public:
   Loop(EventSource& source, const EventPrinter& printer, Output& output, const LoopOptions& options)
       : source_(source), printer_(printer), output_(output), options_(options) {}
 
   int run() {
+    if (options_.ends_at_once) return end(kExitOk);
     while (!status_) {
       if (stop_signal() != 0) return end(stopped_status());
       step();
@@ -38,7 +43,7 @@ class Loop {
     Poll found = source_.poll(event);
     if (found == Poll::empty) {
       if (!flush() || !output_.reader_is_there(0)) return leave();
-      if (options_.end_when_empty) return finish(kExitOk);
+      if (options_.end_when_empty || time_is_over()) return finish(kExitOk);
       if (!listen({})) return;
       found = source_.wait(event, next_slice());
       if (found == Poll::empty) return check_timeout();
@@ -53,7 +58,11 @@ class Loop {
 
   void take(const EventView& event) {
     const std::uint64_t last = options_.last_sequence;
-    if (last != 0 && event.sequence > last) return finish(kExitOk);
+    const bool too_late = options_.last_time_ns && event.timestamp_ns > *options_.last_time_ns;
+    if (too_late || (last != 0 && event.sequence > last)) {
+      source_.leave_before(event);
+      return finish(kExitOk);
+    }
     if (options_.filter.matches(event.topic)) {
       printer_.append(output_.buffer(), event);
       ++printed_;
@@ -64,6 +73,11 @@ class Loop {
     }
     if (last != 0 && event.sequence == last) return finish(kExitOk);
     if (++events_since_clock_ >= kEventsPerClock) look_at_clock();
+  }
+
+  /// What is published from now on is stamped later than what is wanted. A moment is left for what is on its way.
+  [[nodiscard]] bool time_is_over() const {
+    return options_.last_time_ns && internal::realtime_ns() - kOnItsWayNs > *options_.last_time_ns;
   }
 
   void take_reset(const Reset& reset) {

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 
 #include <leat/consumer.h>
 #include <leat/topic_filter.h>
@@ -25,6 +26,8 @@ class EventSource {
   virtual Poll wait(EventView& out, std::chrono::nanoseconds slice) = 0;
   [[nodiscard]] virtual const Reset& last_reset() const = 0;
   [[nodiscard]] virtual const Error& last_error() const = 0;
+  /// The event that was taken last lies beyond what was asked for: for whoever comes next it is still to be read.
+  virtual void leave_before(const EventView& /*event*/) {}
   /// All that was taken from here up to now has been written to standard output.
   virtual Result<void> note_written() { return {}; }
 
@@ -40,9 +43,11 @@ class EventSource {
 
 struct LoopOptions {
   TopicFilter filter;
-  std::uint64_t count = 0;                ///< events to print; 0: no bound
-  std::uint64_t last_sequence = 0;        ///< 0: no bound
-  std::chrono::nanoseconds timeout = {};  ///< 0: none
+  std::uint64_t count = 0;                        ///< events to print; 0: no bound
+  std::uint64_t last_sequence = 0;                ///< 0: no bound
+  std::optional<std::int64_t> last_time_ns = {};  ///< an event that is stamped later is not printed, and is the end
+  bool ends_at_once = false;                      ///< whatever was asked for lies behind the start
+  std::chrono::nanoseconds timeout = {};          ///< 0: none
   bool strict = false;
   bool end_when_empty = false;  ///< do not wait for more
 };

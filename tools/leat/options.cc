@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "base/clock.h"
+#include "base/quantity.h"
 #include "cmdline/number_option.h"
 
 namespace leat::tool {
@@ -60,6 +62,9 @@ void add_choice(cmdline::Command& app, const std::string& name, std::string& val
       ->check(check_choice);
 }
 
+/// parse_time() takes a bare number of so many digits for nanoseconds.
+constexpr std::size_t kLeastDigitsOfNanos = 18;
+
 const char* const kStartHelp =
     "Where to start: earliest, latest, N (the first event wanted), CURSOR (after it: <16 hex>-<n>, as in --format "
     "json), time:2026-08-01T12:34:56.5+02:00 (UTC unless it says otherwise), time:@SECONDS or time:NANOSECONDS "
@@ -85,9 +90,37 @@ Result<Start> parse_start(std::string_view text) {
                "give earliest, latest, a sequence from 1, a cursor <16 hex>-<n>, or time:..."};
 }
 
+Result<Until> parse_until(std::string_view text, std::int64_t now_ns) {
+  if (text.empty()) return Until{};
+  if (text == "head") return Until{.head = true};
+  if (const auto sequence = parse_decimal(text); sequence && *sequence > 0 && text.size() < kLeastDigitsOfNanos) {
+    return Until{.sequence = *sequence};
+  }
+  const auto time = parse_typed_time(text, now_ns);
+  if (time) return Until{.time_ns = *time};
+  return time.error().in("--until " + std::string(text)).with_advice("give head, a sequence from 1, or a time");
+}
+
 void add_reading_options(cmdline::Command& app, ReadingOptions& options) {
-  app.add_option("--from", options.from, std::string(kStartHelp) + " (default: " + options.from + ")")
-      ->type_name("PLACE");
+  auto* const from =
+      app.add_option("--from", options.from, std::string(kStartHelp) + " (default: " + options.from + ")")
+          ->type_name("PLACE");
+  auto* const last =
+      cmdline::add_number(app, "--last", options.last, internal::QuantityRule::count(0, internal::kMostCount),
+                          "Instead of --from: start with the newest N events, as far as there are so many", "none");
+  last->excludes(from);
+  app.add_option(
+         "--since", options.since,
+         "Instead of --from: start at this time: -5m (so long ago), 10:30 (today), 2026-08-01T12:34:56.5+02:00, "
+         "what date -Ins prints, now; local time where no offset is given; a time yet to come is waited for "
+         "(default: none)")
+      ->type_name("TIME")
+      ->excludes(from)
+      ->excludes(last);
+  app.add_option("--until", options.until,
+                 "End behind the event with this sequence, before the first event that is later than this time (as for "
+                 "--since), or, with head, behind what is the newest event at the start (default: none)")
+      ->type_name("N|TIME|head");
   app.add_option("--filter", options.filter,
                  "Topics wanted: * stands for one token, a final > for one or more (default: >, all of them)")
       ->type_name("PATTERN");
@@ -106,15 +139,33 @@ void add_reading_options(cmdline::Command& app, ReadingOptions& options) {
                "End with status 8 at a reset or a gap, instead of reporting it and going on (default: go on)");
 }
 
+namespace {
+
+Result<Start> start_of(const ReadingOptions& options, std::int64_t now_ns) {
+  if (options.last != ReadingOptions::kNotGiven) return Start::last(options.last);
+  if (options.since.empty()) return parse_start(options.from);
+  const auto time = parse_typed_time(options.since, now_ns);
+  if (time) return Start::at_time(*time);
+  return time.error()
+      .in("--since " + options.since)
+      .with_advice("give -5m, 10:30, 2026-08-01T12:34:56+02:00 or @SECONDS");
+}
+
+}  // namespace
+
 Result<Reading> check(const ReadingOptions& options) {
-  auto start = parse_start(options.from);
+  const std::int64_t now_ns = internal::realtime_ns();
+  auto start = start_of(options, now_ns);
   if (!start) return start.error();
+  auto until = parse_until(options.until, now_ns);
+  if (!until) return until.error();
   if (options.payload != "text" && options.format != "json") {
     return Error{ErrorCode::invalid_argument, "--payload json is for --format json: give both"};
   }
   auto filter = TopicFilter::parse(options.filter);
   if (!filter) return filter.error();
   return Reading{.start = *start,
+                 .until = *until,
                  .filter = std::move(*filter),
                  .printing = {.format = parse_format(options.format).value_or(Format::text),
                               .payload = options.payload == "json" ? PayloadStyle::json : PayloadStyle::text}};

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -39,11 +40,24 @@ void add_choice(cmdline::Command& app, const std::string& name, std::string& val
 /// --from of tail and replay: earliest | latest | N | CURSOR | time:ISO | time:NS. Error: invalid_argument.
 Result<Start> parse_start(std::string_view text);
 
+/// --until of tail and replay.
+struct Until {
+  bool head = false;                      ///< what is the newest event at the start
+  std::uint64_t sequence = 0;             ///< the last event wanted; 0: none is named
+  std::optional<std::int64_t> time_ns{};  ///< events stamped later are not wanted
+};
+/// head | N | TIME. Error: invalid_argument.
+Result<Until> parse_until(std::string_view text, std::int64_t now_ns);
+
 extern const char* const kStartHelp;
 
 /// What tail and replay both take.
 struct ReadingOptions {
   std::string from;
+  static constexpr std::uint64_t kNotGiven = UINT64_MAX;
+  std::uint64_t last = kNotGiven;
+  std::string since = {};  ///< empty: not given
+  std::string until = {};  ///< empty: not given
   std::string filter = ">";
   std::string format = "text";
   std::string payload = "text";
@@ -62,6 +76,7 @@ struct Printing {
 /// The same, checked.
 struct Reading {
   Start start;
+  Until until;
   TopicFilter filter;
   Printing printing;
 };

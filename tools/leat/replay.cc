@@ -44,6 +44,12 @@ int run_replay(const ReplayOptions& options) {
   if (options.reading.timeout.count() != 0 && !options.follow) {
     return fail(kExitUsage, "--timeout is for --follow: give both, or neither; see leat replay --help");
   }
+  if (options.to != 0 && !options.reading.until.empty()) {
+    return fail(kExitUsage, "--to and --until are two ends: give one; see leat replay --help");
+  }
+  if (reading->until.head && options.follow) {
+    return fail(kExitUsage, "--until head ends where --follow goes on: give one; see leat replay --help");
+  }
   auto reader = open_journal(options.journal, reading->start);
   if (!reader) return fail(reader.error());
   JournalSource source(std::move(*reader));
@@ -53,7 +59,8 @@ int run_replay(const ReplayOptions& options) {
                       output,
                       {.filter = reading->filter,
                        .count = options.reading.count,
-                       .last_sequence = options.to,
+                       .last_sequence = options.to != 0 ? options.to : reading->until.sequence,
+                       .last_time_ns = reading->until.time_ns,
                        .timeout = options.reading.timeout,
                        .strict = options.reading.strict,
                        .end_when_empty = !options.follow});

@@ -37,7 +37,13 @@ class ConsumerSource : public EventSource {
   Poll wait(EventView& out, std::chrono::nanoseconds slice) override { return consumer_.wait(out, slice); }
   [[nodiscard]] const Reset& last_reset() const override { return consumer_.last_reset(); }
   [[nodiscard]] const Error& last_error() const override { return consumer_.last_error(); }
-  Result<void> note_written() override { return saves_ ? save(consumer_.cursor()) : Result<void>(); }
+  void leave_before(const EventView& event) override {
+    end_ = Cursor{.epoch = event.cursor.epoch, .sequence = event.sequence - 1};
+  }
+  Result<void> note_written() override { return saves_ ? save(here()) : Result<void>(); }
+
+  [[nodiscard]] Cursor here() const { return end_ ? *end_ : consumer_.cursor(); }
+  [[nodiscard]] std::uint64_t latest_sequence() const { return consumer_.latest_sequence(); }
 
  protected:
   Result<void> save(const Cursor& place) {
@@ -46,12 +52,12 @@ class ConsumerSource : public EventSource {
     if (saved) saved_ = place;
     return saved;
   }
-  [[nodiscard]] Cursor here() const { return consumer_.cursor(); }
 
  private:
   Consumer consumer_;
   bool saves_;
   Cursor saved_;
+  std::optional<Cursor> end_;  // of what was asked for
 };
 
 /// The same, moved by what the reader acknowledges.
@@ -123,12 +129,17 @@ int run_tail(const TailOptions& options, const cmdline::Command& tail) {
   } else {
     source = std::make_unique<ConsumerSource>(std::move(*consumer), !options.cursor.empty());
   }
+  const Until& until = reading->until;
+  const std::uint64_t last = until.head ? source->latest_sequence() : until.sequence;
   Output output;
   return print_events(*source,
                       EventPrinter(printer_options_for_stdout(reading->printing.format, reading->printing.payload)),
                       output,
                       {.filter = reading->filter,
                        .count = options.reading.count,
+                       .last_sequence = last,
+                       .last_time_ns = until.time_ns,
+                       .ends_at_once = (until.head || last != 0) && source->here().sequence >= last,
                        .timeout = options.reading.timeout,
                        .strict = options.reading.strict});
 }
