@@ -18,8 +18,8 @@ using PasswdLookup = int (*)(const char* name, passwd* entry, char* room, std::s
 using GroupLookup = int (*)(const char* name, group* entry, char* room, std::size_t bytes, group** found);
 
 /// The number of the user or group, or nothing if the host has none of that name. Threads: any. Error: the errno of a
-/// look-up that failed (no descriptors, no memory, a directory service that does not answer). glibc hides some of these
-/// where a later service of nsswitch.conf answers that it has no such name.
+/// look-up that failed (no descriptors, no memory, a directory service that does not answer); which of these failures
+/// are reported depends on the services in nsswitch.conf.
 Result<std::optional<uid_t>> find_user(const std::string& name, PasswdLookup lookup = ::getpwnam_r);
 Result<std::optional<gid_t>> find_group(const std::string& name, GroupLookup lookup = ::getgrnam_r);
 
