@@ -223,9 +223,10 @@ TEST_F(Starts, AtTheNewestSoManyOfADurableFeedCountWhatIsDurable) {
   const std::uint64_t before = status().durable_sequence;
   auto consumer = Consumer::connect({.address = broker_->address(), .start = Start::last(2), .level = Level::durable});
   ASSERT_TRUE(consumer.ok());
+  const std::uint64_t after = status().durable_sequence;
   const std::uint64_t first = take_event(*consumer).sequence;
   EXPECT_GE(first, before - 1);
-  EXPECT_LE(first, 4U) << "the sync may have come between two looks";
+  EXPECT_LE(first, after - 1) << "the sync may have come between two looks";
 }
 
 TEST_F(Starts, OfAnEmptyFeedAtTheNewestSoManyWait) {
