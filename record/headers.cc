@@ -4,6 +4,8 @@
 #include <array>
 #include <cstring>
 
+#include "base/words.h"
+
 namespace leat::internal {
 namespace {
 
@@ -56,7 +58,7 @@ bool headers_are_valid(std::string_view bytes) noexcept {
 std::size_t headers_units(std::span<const Header> headers) noexcept {
   std::size_t bytes = 0;
   for (const Header& header : headers) bytes += kHeaderPairBytes + header.name.size() + header.value.size();
-  return (bytes + kHeadersUnit - 1) / kHeadersUnit;
+  return align_up(bytes, kHeadersUnit) / kHeadersUnit;
 }
 
 std::size_t encode_headers(std::byte* to, std::span<const Header> headers) noexcept {
@@ -72,7 +74,7 @@ std::size_t encode_headers(std::byte* to, std::span<const Header> headers) noexc
     at += header.value.size();
   }
   const auto used = static_cast<std::size_t>(at - to);
-  const std::size_t padded = (used + kHeadersUnit - 1) / kHeadersUnit * kHeadersUnit;
+  const std::size_t padded = align_up(used, kHeadersUnit);
   std::memset(at, 0, padded - used);
   return padded;
 }

@@ -65,7 +65,7 @@ Result<std::int64_t> parse_time(std::string_view text);
 /// - "-5m", "-1.5h", "-7d": so long ago ("-90" is 90 seconds); "now";
 /// - "10:30", "10:30:15.5": of today;
 /// - all that parse_time() takes.
-/// A date or a time of day without an offset is local time, by TZ; where clocks were set back, the later of two. Error:
+/// A date or a time of day without an offset is local time, by TZ; where clocks were set back, one of the two. Error:
 /// invalid_argument, naming the part that is wrong.
 Result<std::int64_t> parse_typed_time(std::string_view text, std::int64_t now_ns);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "base/quantity.h"
 #include "record/headers.h"
 
 namespace leat::client {
@@ -15,12 +16,6 @@ Error bad(std::string what, std::string_view advice = {}) {
   return {ErrorCode::invalid_argument, "bad field: " + std::move(what), advice};
 }
 
-/// `name` for people, however long it is.
-std::string quoted(std::string_view name) {
-  constexpr std::size_t kShown = 40;
-  return "'" + std::string(name.substr(0, kShown)) + (name.size() > kShown ? "...'" : "'");
-}
-
 Result<void> check_headers(std::span<const Header> headers) {
   if (headers.size() > kMaxHeaders) {
     return bad(std::to_string(headers.size()) + " headers, at most " + std::to_string(kMaxHeaders) + " are carried");
@@ -28,10 +23,10 @@ Result<void> check_headers(std::span<const Header> headers) {
   std::size_t bytes = 0;
   for (auto header = headers.begin(); header != headers.end(); ++header) {
     if (!header_name_is_valid(header->name)) {
-      return bad("header " + quoted(header->name) + " is no name: 1 to 255 printable ASCII bytes without blanks");
+      return bad("header " + quoted_text(header->name) + " is no name: 1 to 255 printable ASCII bytes without blanks");
     }
     if (std::find_if(headers.begin(), header, [&](const Header& h) { return h.name == header->name; }) != header) {
-      return bad("header " + quoted(header->name) + " stands there twice", "give it once");
+      return bad("header " + quoted_text(header->name) + " stands there twice", "give it once");
     }
     bytes += header->name.size() + header->value.size();
   }

@@ -61,9 +61,6 @@ class AbsurdClock : public BrokerTest {
   static bool is_near(std::int64_t ns, std::int64_t wanted) { return std::abs(ns - wanted) < 120 * kSecondNs; }
 
   // The log is written by a thread of its own, a moment later.
-  void wait_for_log(const std::string& text) {
-    while (broker_->log().find(text) == std::string::npos) std::this_thread::sleep_for(milliseconds(5));
-  }
 
   std::unique_ptr<SharedPage> clock_;
   std::uint64_t last_ = 0;

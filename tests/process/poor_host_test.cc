@@ -57,9 +57,6 @@ class PoorHost : public BrokerTest {
           producer.publish_and_wait({.topic = "t", .payload = std::string(bytes, 'x')}, Ack::durable, kPatience).ok());
     }
   }
-  void wait_for_log(const std::string& text) const {
-    while (broker_->log().find(text) == std::string::npos) std::this_thread::sleep_for(milliseconds(2));
-  }
   // Named cursors "c0" and so on, each where its consumer starts.
   void make_cursors(int count) {
     for (int i = 0; i < count; ++i) {

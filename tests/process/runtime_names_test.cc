@@ -21,9 +21,6 @@ void PrintTo(const Happening& happening, std::ostream* out) { *out << happening.
 
 class RuntimeNames : public BrokerTest, public testing::WithParamInterface<Happening> {
  protected:
-  void wait_for_log(const std::string& text) {
-    while (broker_->log().find(text) == std::string::npos) std::this_thread::sleep_for(milliseconds(10));
-  }
 };
 
 TEST_P(RuntimeNames, AreMissedAtOnceAndNothingThatWasAcceptedIsLostInSilence) {

@@ -23,9 +23,6 @@ class VanishedJournal : public BrokerTest {
   void wait_for_state(const std::string& wanted) {
     while (status().state != wanted) std::this_thread::sleep_for(milliseconds(5));
   }
-  void wait_for_log(const std::string& words) {
-    while (broker_->log().find(words) == std::string::npos) std::this_thread::sleep_for(milliseconds(5));
-  }
   void publish(Producer& producer, int count) {
     const std::string payload(500, 'p');
     for (int i = 0; i < count; ++i) {
