@@ -4,25 +4,13 @@
 #include <string>
 
 #include "broker/log.h"
+#include "shm/ingest/refusal_text.h"
 
 namespace leat::broker {
 
 using namespace internal;
 
 namespace {
-
-std::string why(Refusal reason) {
-  switch (reason) {
-    case Refusal::none: return "no reason";
-    case Refusal::bad_entry: return "its entry header is out of bounds";
-    case Refusal::bad_record: return "a record's fields contradict each other";
-    case Refusal::bad_topic: return "bad topic";
-    case Refusal::too_large: return "it is too large";
-    case Refusal::bad_sequence: return "its producer sequence does not follow on";
-    case Refusal::bad_headers: return "bad headers";
-  }
-  return "unknown reason";
-}
 
 std::string name_of(const RegistrySlot& slot) { return {slot.name, ::strnlen(slot.name, sizeof slot.name)}; }
 
@@ -36,8 +24,8 @@ void Refusals::note_entry(Lane& lane, const Entry& entry, Refusal reason) {
   log::warn(
       "refused: an entry of {} events, {} bytes, of producer {} ('{}', pid {}): {} (bounds: {} bytes an event, {} "
       "a batch); it is in the feed nowhere, and its producer is told if it waits for the receipt{}",
-      entry.count, entry.record_bytes, lane.producer_id, name_of(*lane.registry), lane.registry->pid, why(reason),
-      lane.max_record_bytes, max_batch_bytes_, entry_gate_.left_out());
+      entry.count, entry.record_bytes, lane.producer_id, name_of(*lane.registry), lane.registry->pid,
+      refusal_text(reason), lane.max_record_bytes, max_batch_bytes_, entry_gate_.left_out());
 }
 
 void Refusals::count(Lane& lane) noexcept {

@@ -5,23 +5,19 @@
 #include <string_view>
 #include <utility>
 
+#include "shm/ingest/refusal_text.h"
+
 namespace leat::client {
 
 using namespace internal;
 
 namespace {
 
+// A producer keeps to the bounds that it knows: what is too large met another bound.
 std::string describe(Refusal reason) {
-  switch (reason) {
-    case Refusal::none: return "no reason";
-    case Refusal::bad_entry: return "its entry header is out of bounds";
-    case Refusal::bad_record: return "a record's fields contradict each other";
-    case Refusal::bad_topic: return "bad topic";
-    case Refusal::too_large: return "larger than the feed allows since the broker was started with other options";
-    case Refusal::bad_sequence: return "its producer sequence does not follow on";
-    case Refusal::bad_headers: return "bad headers";
-  }
-  return "unknown reason";
+  if (reason == Refusal::too_large)
+    return "larger than the feed allows since the broker was started with other options";
+  return std::string(refusal_text(reason));
 }
 
 std::string_view advice_for(Refusal reason) {
